@@ -1,0 +1,1 @@
+"""How Furlong is run: locally, in containers, in a cluster."""

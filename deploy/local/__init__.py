@@ -1,0 +1,1 @@
+"""The whole of Furlong on one machine, on real parts from wheels."""
