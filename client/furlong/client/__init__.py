@@ -1,0 +1,32 @@
+"""Furlong for those who call it: one connection, typed calls, and the resilience around them."""
+
+from furlong.client.breaker import BreakerChange, BreakerSettings, BreakerState
+from furlong.client.channel import open_channel
+from furlong.client.connection import Furlong, connect
+from furlong.client.errors import (
+    CallRefused,
+    DeadlineEnded,
+    FurlongError,
+    OutcomeUnknown,
+    ServiceDefect,
+    Unreachable,
+    Violation,
+)
+from furlong.client.identity import uuid7
+
+__all__ = [
+    "BreakerChange",
+    "BreakerSettings",
+    "BreakerState",
+    "CallRefused",
+    "DeadlineEnded",
+    "Furlong",
+    "FurlongError",
+    "OutcomeUnknown",
+    "ServiceDefect",
+    "Unreachable",
+    "Violation",
+    "connect",
+    "open_channel",
+    "uuid7",
+]

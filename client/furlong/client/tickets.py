@@ -1,0 +1,103 @@
+"""Typed calls about tickets, and `place()`, which does not leave its caller in doubt."""
+
+import asyncio
+from collections.abc import Sequence
+
+import grpc
+
+from furlong.client.backoff import SYSTEM_TIMING, Backoff, Timing
+from furlong.client.errors import FurlongError, OutcomeUnknown, Unreachable, answer_of, from_rpc, not_sent
+from furlong.client.policy import policies
+from furlong.common.v1 import error_pb2
+from furlong.common.v1.ticket_pb2 import Ticket, TicketOrder, TicketResult
+from furlong.game.v1 import ticket_service_pb2 as wire
+from furlong.game.v1.ticket_service_pb2_grpc import TicketServiceStub
+
+TICKETS_PER_CALL_MAX = 500
+PLACE_DEADLINE_S = 10.0
+RESEND_FIRST_MS = 50
+RESEND_MAX_MS = 1_000
+
+_SERVICE = wire.DESCRIPTOR.services_by_name["TicketService"]
+_ATTEMPT_S = policies([_SERVICE])[f"/{_SERVICE.full_name}/PlaceTickets"].deadline_ms / 1000
+
+
+class Tickets:
+    """Tickets, placed and read. Every method raises a FurlongError."""
+
+    def __init__(self, channel: grpc.aio.Channel, timing: Timing = SYSTEM_TIMING) -> None:
+        self._channel = channel
+        self._stub = TicketServiceStub(channel)
+        self._timing = timing
+
+    async def place(
+        self, round_id: int, orders: Sequence[TicketOrder], deadline_s: float = PLACE_DEADLINE_S
+    ) -> list[TicketResult]:
+        """Place tickets on one round, and get one result for each, in the order of `orders`.
+
+        Each order has a request id of its own (`uuid7()`), which becomes the ticket's id. More than 500 orders go out
+        in several calls, one after the other. Whatever leaves the outcome in doubt (a lost answer, a server that
+        dies) is resolved by sending the same ids again, and a server that is overloaded is asked again when it wants
+        to be, until `deadline_s` seconds are over.
+
+        Raises OutcomeUnknown where the doubt outlives the deadline, with the `request_ids` that are in doubt, and
+        another FurlongError where the call was refused as a whole; the error's `answered` holds the results of
+        earlier calls. Placing the same orders again is always safe and tells all their answers.
+        """
+        ends_at_s = self._timing.monotonic_s() + deadline_s
+        results: list[TicketResult] = []
+        for first in range(0, len(orders), TICKETS_PER_CALL_MAX):
+            part = orders[first : first + TICKETS_PER_CALL_MAX]
+            try:
+                results += await self._resolve(wire.PlaceTicketsRequest(round_id=round_id, tickets=part), ends_at_s)
+            except FurlongError as error:
+                error.answered = tuple(results)
+                raise
+        return results
+
+    async def get(self, ticket_id: str) -> Ticket:
+        """Read a ticket with its state and payout now."""
+        return (await answer_of(self._stub.GetTicket(wire.GetTicketRequest(ticket_id=ticket_id)))).ticket
+
+    async def list(self, account_id: str, *, page_size: int = 0, page_token: str = "") -> wire.ListTicketsResponse:
+        """Read a page of the tickets of an account, the newest first; 1 to 500 a page, 0 means 50."""
+        request = wire.ListTicketsRequest(account_id=account_id, page_size=page_size, page_token=page_token)
+        return await answer_of(self._stub.ListTickets(request))
+
+    async def _resolve(self, request: wire.PlaceTicketsRequest, ends_at_s: float) -> Sequence[TicketResult]:
+        request_ids = [order.request_id for order in request.tickets]
+        pauses = Backoff(RESEND_FIRST_MS, RESEND_MAX_MS, self._timing.chance)
+        doubt: OutcomeUnknown | None = None
+        while True:
+            try:
+                return await self._send(request, ends_at_s)
+            except grpc.aio.AioRpcError as failure:
+                error = from_rpc(failure, request_ids)
+                if isinstance(error, OutcomeUnknown):
+                    doubt = error
+                pause_s = pauses.next_s(error.retry_in_ms)
+                if not _is_worth_repeating(error) or self._timing.monotonic_s() + pause_s >= ends_at_s:
+                    # Once in doubt, only an answer to the ids ends it; a refusal of the last attempt does not.
+                    raise doubt or error from failure
+            await self._timing.sleep_s(pause_s)
+
+    async def _send(self, request: wire.PlaceTicketsRequest, ends_at_s: float) -> Sequence[TicketResult]:
+        await self._connected(ends_at_s)
+        left_s = ends_at_s - self._timing.monotonic_s()
+        return (await self._stub.PlaceTickets(request, timeout=min(left_s, _ATTEMPT_S))).results
+
+    async def _connected(self, ends_at_s: float) -> None:
+        """Wait for a connection. Without one nothing was sent, and nothing is in doubt, however long it lasts."""
+        if self._channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
+            return
+        try:
+            async with asyncio.timeout(ends_at_s - self._timing.monotonic_s()):
+                await self._channel.channel_ready()
+        except TimeoutError as late:
+            raise not_sent(
+                grpc.StatusCode.UNAVAILABLE, error_pb2.DEPENDENCY_DOWN, "there was no connection before the deadline"
+            ) from late
+
+
+def _is_worth_repeating(error: FurlongError) -> bool:
+    return isinstance(error, OutcomeUnknown | Unreachable) or error.retry_in_ms is not None

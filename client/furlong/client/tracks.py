@@ -1,0 +1,54 @@
+"""Typed calls about tracks."""
+
+from collections.abc import Sequence
+
+import grpc
+
+from furlong.client.errors import answer_of
+from furlong.client.identity import uuid7
+from furlong.common.v1.round_pb2 import RaceCard, Round, Track
+from furlong.game.v1 import track_service_pb2 as wire
+from furlong.game.v1.track_service_pb2_grpc import TrackServiceStub
+
+
+class Tracks:
+    """Tracks, for everybody to see and for operators to run.
+
+    Every method raises a FurlongError. The same `request_id` with the same content gets the same answer again;
+    without one, a new one is made.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = TrackServiceStub(channel)
+
+    async def list(self) -> Sequence[Track]:
+        """Read all tracks, by name."""
+        tracks: Sequence[Track] = []
+        token = ""
+        while True:
+            page = await answer_of(self._stub.ListTracks(wire.ListTracksRequest(page_token=token)))
+            tracks = [*tracks, *page.tracks]
+            token = page.next_page_token
+            if not token:
+                return tracks
+
+    async def get(self, track: str) -> Track:
+        """Read one track."""
+        return (await answer_of(self._stub.GetTrack(wire.GetTrackRequest(track=track)))).track
+
+    async def create(self, track: Track, *, request_id: str | None = None) -> Track:
+        """Make a track. What is left out of `track` takes the defaults."""
+        request = wire.CreateTrackRequest(request_id=request_id or uuid7(), track=track)
+        return (await answer_of(self._stub.CreateTrack(request), [request.request_id])).track
+
+    async def import_race_cards(
+        self, track: str, cards: Sequence[RaceCard], *, request_id: str | None = None
+    ) -> wire.ImportRaceCardsResponse:
+        """Add 1 to 200 race cards to a track, all or none; a card of the same name is replaced."""
+        request = wire.ImportRaceCardsRequest(request_id=request_id or uuid7(), track=track, cards=cards)
+        return await answer_of(self._stub.ImportRaceCards(request), [request.request_id])
+
+    async def void_round(self, round_id: int, reason: str, *, request_id: str | None = None) -> Round:
+        """Give every stake of a round back; possible until the draw. `reason` goes to the books and the screens."""
+        request = wire.VoidRoundRequest(request_id=request_id or uuid7(), round_id=round_id, reason=reason)
+        return (await answer_of(self._stub.VoidRound(request), [request.request_id])).round
