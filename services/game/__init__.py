@@ -1,0 +1,1 @@
+"""game: tracks, rounds' life cycle, prices, the draw, results and the live watch."""

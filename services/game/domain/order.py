@@ -1,0 +1,175 @@
+"""An order and what the rules of racing say to it.
+
+Whether the round is open, the account has money and the request id is new is decided by the store, inside the
+transaction that accepts the ticket. Here stands only what can be told from the order and the round's offer, both of
+which never change.
+"""
+
+import hashlib
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Final
+
+from services.game.domain.prices import NOT_OFFERED
+from services.game.domain.round import Round
+from services.game.domain.track import Limits
+
+
+class Market(IntEnum):
+    """The question that a bet answers. The numbers are those of the wire."""
+
+    WIN = 1
+
+
+class Verdict(IntEnum):
+    """The answer to an order, in order of precedence: the lowest that is true. The numbers are those of the wire."""
+
+    UNDECIDED = 0
+    ACCEPTED = 1
+    REQUEST_ID_EXPIRED = 2
+    REQUEST_ID_REUSED = 3
+    ROUND_NOT_FOUND = 4
+    BETTING_CLOSED = 5
+    SUSPENDED = 6
+    INVALID_SELECTION = 7
+    PRICE_CHANGED = 8
+    STAKE_BELOW_MIN = 9
+    STAKE_ABOVE_MAX = 10
+    LIABILITY_EXCEEDED = 11
+    ACCOUNT_NOT_FOUND = 12
+    ACCOUNT_BLOCKED = 13
+    INSUFFICIENT_FUNDS = 14
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One bet: `market` is a number of the wire and may be none that we know; a price of 0 is "the current one"."""
+
+    market: int
+    runners: tuple[int, ...]
+    stake_minor: int
+    price_hundredths: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A ticket as a client asks for it. Both ids are UUIDs in canonical form."""
+
+    request_id: str
+    account_id: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What can be bet on in a round: prices to WIN by runner, in hundredths, and the limits on stakes."""
+
+    round_id: int
+    track: str
+    win_price_hundredths: Mapping[int, int]
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What the rules of racing say: UNDECIDED where they have nothing against the order, else a refusal in words.
+
+    `lines` have the prices that the ticket will keep; a refused order's are as they were sent.
+    """
+
+    verdict: Verdict
+    reason: str
+    lines: tuple[Line, ...]
+
+
+def offer_of(round_: Round) -> Offer:
+    """Give what can be bet on in a round."""
+    prices = {
+        runner.runner: runner.win_price_hundredths
+        for runner in round_.runners
+        if runner.win_price_hundredths != NOT_OFFERED
+    }
+    return Offer(round_id=round_.round_id, track=round_.track, win_price_hundredths=prices, limits=round_.limits)
+
+
+def judge(order: Order, offer: Offer) -> Judgement:
+    """Hold an order against the rules, rule by rule in the order of precedence."""
+    for verdict, rule in RULES:
+        for line in order.lines:
+            if reason := rule(line, offer):
+                return Judgement(verdict=verdict, reason=reason, lines=order.lines)
+    return Judgement(verdict=Verdict.UNDECIDED, reason="", lines=_at_kept_prices(order.lines, offer))
+
+
+def unjudged(order: Order) -> Judgement:
+    """Say nothing to an order on a round that is not known here: the store will tell that there is none."""
+    return Judgement(verdict=Verdict.UNDECIDED, reason="", lines=order.lines)
+
+
+def _selection(line: Line, offer: Offer) -> str:
+    if line.market != Market.WIN:
+        return f"market {line.market} is not offered"
+    if len(line.runners) != 1:
+        return f"WIN takes one runner, not {len(line.runners)}"
+    if line.runners[0] not in offer.win_price_hundredths:
+        return f"runner {line.runners[0]} is not offered to WIN"
+    return ""
+
+
+def _price(line: Line, offer: Offer) -> str:
+    offered = offer.win_price_hundredths[line.runners[0]]
+    if line.price_hundredths in (0, offered):
+        return ""
+    return f"runner {line.runners[0]} is offered at {offered}, not at {line.price_hundredths} hundredths"
+
+
+def _stake_below(line: Line, offer: Offer) -> str:
+    if line.stake_minor >= offer.limits.stake_min_minor:
+        return ""
+    return f"a stake of {line.stake_minor} is below the minimum of {offer.limits.stake_min_minor} minor units"
+
+
+def _stake_above(line: Line, offer: Offer) -> str:
+    if line.stake_minor <= offer.limits.stake_max_minor:
+        return ""
+    return f"a stake of {line.stake_minor} is above the maximum of {offer.limits.stake_max_minor} minor units"
+
+
+RULES: Final[Sequence[tuple[Verdict, Callable[[Line, Offer], str]]]] = (
+    (Verdict.INVALID_SELECTION, _selection),
+    (Verdict.PRICE_CHANGED, _price),
+    (Verdict.STAKE_BELOW_MIN, _stake_below),
+    (Verdict.STAKE_ABOVE_MAX, _stake_above),
+)
+"""Each rule says in words what is wrong with a line, or nothing; the rules before it held for every line."""
+
+
+def _at_kept_prices(lines: tuple[Line, ...], offer: Offer) -> tuple[Line, ...]:
+    return tuple(
+        line if line.price_hundredths else replace(line, price_hundredths=offer.win_price_hundredths[line.runners[0]])
+        for line in lines
+    )
+
+
+def content_hash(round_id: int, order: Order) -> bytes:
+    """Give 32 bytes that two orders share only if they ask for the same thing; it tells a repeat from another order.
+
+    SHA-256 over, all big-endian: round_id (8 bytes), account_id (16), the number of lines (2), and per line: market
+    (4, signed), the number of runners (2), each runner (4, signed), stake_minor and price_hundredths as they were sent
+    (8 each, signed). The request id is not part of it: it is what the hash is kept under.
+    """
+    parts = [struct.pack(">q16sH", round_id, bytes.fromhex(order.account_id.replace("-", "")), len(order.lines))]
+    parts += [
+        struct.pack(
+            f">iH{len(line.runners)}iqq",
+            line.market,
+            len(line.runners),
+            *line.runners,
+            line.stake_minor,
+            line.price_hundredths,
+        )
+        for line in order.lines
+    ]
+    return hashlib.sha256(b"".join(parts)).digest()

@@ -1,0 +1,44 @@
+"""The outage table: how a round goes on after the game was away, whatever it was away across.
+
+A new leader looks at each round of its track that is not done yet, and does for its durable phase:
+
+    phase       is done                                        because
+    ──────────  ─────────────────────────────────────────────  ──────────────────────────────────────────────────────
+    OPEN        lock at locks_at, at once when that is past    the store refuses tickets from locks_at on by its own
+                                                               clock, so a late lock lets nobody in
+    LOCKED      draw and start at starts_at, at once when      the seed was sealed before the first ticket and the root
+                past; where the sealed seed cannot be opened,  is durable: the result is the one that would have been;
+                void, every stake back                         without the seed there can be no fair one
+    RUNNING     finish at finishes_at, at once when past       the result is durable and is never drawn again
+    FINISHED    settle at once                                 the store settles once, however often it is asked
+    SETTLED     nothing                                        done
+    VOID        nothing                                        every stake was given back in the same transaction
+
+No row skips a phase: a round that was away from OPEN until after its end is locked, started and finished one after the
+other, each made durable before the next, and watchers see all of them. Lateness alone voids nothing. The next round
+opens at ends_at of the last one, at once when that is past; rounds that would have been meanwhile never were.
+"""
+
+from dataclasses import dataclass
+
+from services.game.domain.phase import Phase
+from services.game.domain.timeline import Schedule, phase_by_time
+
+_BY_THE_CLOCK = (Phase.OPEN, Phase.LOCKED, Phase.RUNNING, Phase.FINISHED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PickUp:
+    """What a round needs at once: the transitions that are `overdue`, in order, and whether it is to be settled."""
+
+    overdue: tuple[Phase, ...]
+    settles: bool
+
+
+def pick_up(phase: Phase, schedule: Schedule, now_ms: int) -> PickUp:
+    """Read the table for one round."""
+    if phase not in _BY_THE_CLOCK:
+        return PickUp(overdue=(), settles=False)
+    by_time = phase_by_time(schedule, now_ms)
+    overdue = tuple(missed for missed in _BY_THE_CLOCK if phase < missed <= by_time)
+    return PickUp(overdue=overdue, settles=Phase.FINISHED in (phase, *overdue))

@@ -1,0 +1,55 @@
+"""The proof: everything that a stranger needs to compute a round's result again."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from services.game.domain.card import Runner
+from services.game.domain.draw import ALGORITHM, commitment
+from services.game.domain.phase import WITH_SEED
+from services.game.domain.round import StoredRound
+
+
+class Trust(IntEnum):
+    """Whom a player has to trust. The numbers are those of the wire."""
+
+    OPERATOR_TRUSTED = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """The draw's inputs and what was announced; `draw` says how they belong together. Bytes are lower-case hex."""
+
+    round_id: int
+    track: str
+    algorithm: str
+    trust: Trust
+    commitment: str
+    server_seed: str
+    tickets_root: str
+    beacon: str
+    runners: tuple[Runner, ...]
+    result: tuple[int, ...]
+
+
+def is_ready(stored: StoredRound) -> bool:
+    """Tell whether the seed may be revealed: from the end of the race on, and never for a void round."""
+    return stored.round.phase in WITH_SEED
+
+
+def proof_of(stored: StoredRound) -> Proof:
+    """Give the proof of a round for which it is ready."""
+    round_ = stored.round
+    assert is_ready(stored), f"round {round_.round_id} is {round_.phase.name}: its seed is still secret"
+    assert commitment(stored.server_seed).hex() == round_.commitment, f"round {round_.round_id}: another seed is stored"
+    return Proof(
+        round_id=round_.round_id,
+        track=round_.track,
+        algorithm=ALGORITHM,
+        trust=Trust.OPERATOR_TRUSTED,
+        commitment=round_.commitment,
+        server_seed=stored.server_seed.hex(),
+        tickets_root=round_.tickets_root,
+        beacon="",
+        runners=round_.runners,
+        result=round_.result,
+    )

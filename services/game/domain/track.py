@@ -1,0 +1,39 @@
+"""A track: the settings under which one round after another is run."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timetable:
+    """How long the parts of a round last, in milliseconds."""
+
+    betting_window_ms: int
+    lock_ms: int
+    race_ms: int
+    finish_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The least and the greatest stake of one line, in minor units."""
+
+    stake_min_minor: int
+    stake_max_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """A track by its name. `return_bps` is the target return to the player in basis points."""
+
+    track: str
+    display_name: str
+    currency: str
+    timetable: Timetable
+    limits: Limits
+    return_bps: int
+
+
+DEFAULT_TIMETABLE: Final = Timetable(betting_window_ms=30_000, lock_ms=1_000, race_ms=15_000, finish_ms=6_000)
+DEFAULT_LIMITS: Final = Limits(stake_min_minor=1, stake_max_minor=10_000_000)
+DEFAULT_RETURN_BPS: Final = 9_100

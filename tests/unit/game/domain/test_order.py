@@ -1,0 +1,159 @@
+"""The rules of racing answer an order with the lowest verdict that is true of any of its lines."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.game.domain.order import Line, Offer, Order, Verdict, content_hash, judge, unjudged
+from services.game.domain.track import Limits
+
+ACCOUNT = "0190d3c5-0000-7000-8000-000000000001"
+OFFER = Offer(
+    round_id=17,
+    track="harbour-mile",
+    win_price_hundredths={1: 313, 3: 827},
+    limits=Limits(stake_min_minor=10, stake_max_minor=1_000),
+)
+
+WIN, PLACE = 1, 2
+
+
+def line(market: int, runners: str, stake_minor: int, price_hundredths: int) -> Line:
+    numbers = tuple(int(number) for number in runners.split())
+    return Line(market=market, runners=numbers, stake_minor=stake_minor, price_hundredths=price_hundredths)
+
+
+def order(*lines: Line) -> Order:
+    return Order(request_id="0190d3c5-0000-7000-8000-000000000002", account_id=ACCOUNT, lines=lines)
+
+
+GOOD = line(WIN, "1", 10, 313)
+
+TABLE = [
+    # market, runners, stake_minor, price_hundredths, verdict
+    (WIN,   "1",     10,     313, "UNDECIDED"),
+    (WIN,   "3",     1_000,  827, "UNDECIDED"),
+    (WIN,   "1",     500,    0,   "UNDECIDED"),
+    (PLACE, "1",     10,     313, "INVALID_SELECTION"),
+    (0,     "1",     10,     313, "INVALID_SELECTION"),
+    (WIN,   "",      10,     0,   "INVALID_SELECTION"),
+    (WIN,   "1 3",   10,     0,   "INVALID_SELECTION"),
+    (WIN,   "2",     10,     0,   "INVALID_SELECTION"),
+    (WIN,   "0",     10,     0,   "INVALID_SELECTION"),
+    (WIN,   "-1",    10,     0,   "INVALID_SELECTION"),
+    (WIN,   "1",     10,     312, "PRICE_CHANGED"),
+    (WIN,   "1",     10,     314, "PRICE_CHANGED"),
+    (WIN,   "1",     9,      313, "STAKE_BELOW_MIN"),
+    (WIN,   "1",     0,      313, "STAKE_BELOW_MIN"),
+    (WIN,   "1",     -10,    313, "STAKE_BELOW_MIN"),
+    (WIN,   "1",     1_001,  313, "STAKE_ABOVE_MAX"),
+    (WIN,   "1",     2**63 - 1, 0, "STAKE_ABOVE_MAX"),
+    # two things wrong: the lower number wins
+    (WIN,   "2",     9,      1,   "INVALID_SELECTION"),
+    (WIN,   "1",     9,      312, "PRICE_CHANGED"),
+    (WIN,   "1",     1_001,  312, "PRICE_CHANGED"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("market", "runners", "stake_minor", "price_hundredths", "verdict"), TABLE)
+def test_a_line_gets_its_verdict_wherever_it_stands(
+    market: int, runners: str, stake_minor: int, price_hundredths: int, verdict: str
+) -> None:
+    judged = line(market, runners, stake_minor, price_hundredths)
+
+    for lines in ([judged], [GOOD, judged], [judged, GOOD]):
+        judgement = judge(order(*lines), OFFER)
+        assert judgement.verdict == Verdict[verdict]
+        assert bool(judgement.reason) == (verdict != "UNDECIDED")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "verdict"),
+    [
+        (line(WIN, "1", 1_001, 0), line(WIN, "2", 10, 0), "INVALID_SELECTION"),
+        (line(WIN, "1", 1_001, 0), line(WIN, "1", 10, 1), "PRICE_CHANGED"),
+        (line(WIN, "1", 1_001, 0), line(WIN, "1", 9, 0), "STAKE_BELOW_MIN"),
+    ],
+)
+def test_of_two_wrong_lines_the_lowest_verdict_is_the_orders(first: Line, second: Line, verdict: str) -> None:
+    assert judge(order(first, second), OFFER).verdict == Verdict[verdict]
+    assert judge(order(second, first), OFFER).verdict == Verdict[verdict]
+
+
+def test_a_line_without_a_price_keeps_the_price_that_is_offered() -> None:
+    judgement = judge(order(line(WIN, "1", 10, 0), line(WIN, "3", 10, 827)), OFFER)
+
+    assert [kept.price_hundredths for kept in judgement.lines] == [313, 827]
+
+
+def test_a_refused_order_is_passed_on_as_it_was_sent() -> None:
+    lines = (line(WIN, "1", 10, 0), line(WIN, "2", 10, 0))
+
+    assert judge(order(*lines), OFFER).lines == lines
+    assert unjudged(order(*lines)).lines == lines
+    assert unjudged(order(*lines)).verdict == Verdict.UNDECIDED
+
+
+LINES = st.builds(
+    Line,
+    market=st.integers(-(2**31), 2**31 - 1),
+    runners=st.lists(st.integers(-(2**31), 2**31 - 1), max_size=3).map(tuple),
+    stake_minor=st.integers(-(2**63), 2**63 - 1),
+    price_hundredths=st.integers(-(2**63), 2**63 - 1),
+)
+ORDERS = st.builds(
+    Order,
+    request_id=st.uuids().map(str),
+    account_id=st.uuids().map(str),
+    lines=st.lists(LINES, min_size=1, max_size=4).map(tuple),
+)
+
+
+@given(ORDERS)
+def test_whatever_is_sent_gets_a_verdict_of_the_rules(sent: Order) -> None:
+    assert judge(sent, OFFER).verdict in {
+        Verdict.UNDECIDED,
+        Verdict.INVALID_SELECTION,
+        Verdict.PRICE_CHANGED,
+        Verdict.STAKE_BELOW_MIN,
+        Verdict.STAKE_ABOVE_MAX,
+    }
+
+
+@given(ORDERS, ORDERS, st.integers(1, 2**63 - 1))
+def test_orders_share_a_hash_only_when_they_ask_for_the_same(one: Order, other: Order, round_id: int) -> None:
+    same = (one.account_id, one.lines) == (other.account_id, other.lines)
+
+    assert (content_hash(round_id, one) == content_hash(round_id, other)) == same
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        order(replace(GOOD, market=2)),
+        order(replace(GOOD, runners=(3,))),
+        order(replace(GOOD, runners=(1, 1))),
+        order(replace(GOOD, stake_minor=11)),
+        order(replace(GOOD, price_hundredths=0)),
+        order(GOOD, GOOD),
+        replace(order(GOOD), account_id="0190d3c5-0000-7000-8000-000000000009"),
+    ],
+)
+def test_any_change_of_an_order_changes_its_hash(other: Order) -> None:
+    assert content_hash(17, order(GOOD)) != content_hash(17, other)
+
+
+def test_the_hash_tells_rounds_apart_and_request_ids_not() -> None:
+    renamed = replace(order(GOOD), request_id="0190d3c5-0000-7000-8000-00000000000a")
+
+    assert content_hash(17, order(GOOD)) != content_hash(18, order(GOOD))
+    assert content_hash(17, order(GOOD)) == content_hash(17, renamed)
+
+
+def test_the_hash_never_changes_between_versions() -> None:
+    # Hashes are stored: another encoding would take every repeat of an old order for a reused id.
+    sent = order(line(WIN, "1", 500, 235), line(PLACE, "3 1", 10, 0))
+
+    assert content_hash(17, sent).hex() == "9cfe56db4548e271af5ca20bf261d075cdd811384301b799e16c683460675dd5"

@@ -1,0 +1,57 @@
+"""Prices are exact, rounded down once, and never return more than the target."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.game.domain.card import Runner
+from services.game.domain.prices import NOT_OFFERED, PRICE_HUNDREDTHS_MAX, priced, win_price_hundredths
+
+
+@pytest.mark.parametrize(
+    ("weight", "total", "return_bps", "price_hundredths"),
+    [
+        # the field of the notes, target return 91 %
+        (29, 100, 9_100, 313),
+        (34, 100, 9_100, 267),
+        (11, 100, 9_100, 827),
+        (7, 100, 9_100, 1_300),
+        (14, 100, 9_100, 650),
+        (5, 100, 9_100, 1_820),
+        # the edges of what is offered
+        (9_009, 10_000, 9_100, 101),
+        (9_010, 10_000, 9_100, NOT_OFFERED),
+        (1, 2, 5_000, NOT_OFFERED),
+        (49, 100, 5_000, 102),
+        (1, 109_891, 9_100, PRICE_HUNDREDTHS_MAX),
+        (1, 40_000_000_000, 9_999, PRICE_HUNDREDTHS_MAX),
+    ],
+)
+def test_a_price_is_the_target_over_the_chance_rounded_down(
+    weight: int, total: int, return_bps: int, price_hundredths: int
+) -> None:
+    assert win_price_hundredths(weight=weight, total_weight=total, return_bps=return_bps) == price_hundredths
+
+
+@given(st.integers(1, 10**9), st.integers(0, 39 * 10**9), st.integers(5_000, 9_999))
+def test_the_return_is_never_above_the_target_and_less_than_a_hundredth_below(
+    weight: int, others: int, return_bps: int
+) -> None:
+    total, target = weight + others, Fraction(return_bps, 10_000)
+    price_hundredths = win_price_hundredths(weight=weight, total_weight=total, return_bps=return_bps)
+
+    chance = Fraction(weight, total)
+    assert chance * Fraction(price_hundredths, 100) <= target
+    if price_hundredths == NOT_OFFERED:
+        assert target / chance < Fraction(101, 100)
+    elif price_hundredths < PRICE_HUNDREDTHS_MAX:
+        assert chance * Fraction(price_hundredths + 1, 100) > target
+
+
+def test_a_field_is_priced_by_its_own_weights() -> None:
+    runners = [Runner(runner=1, name="Early Riser", weight=3), Runner(runner=2, name="Late Call", weight=1)]
+
+    assert [runner.win_price_hundredths for runner in priced(runners, 9_000)] == [120, 360]
+    assert [runner.name for runner in priced(runners, 9_000)] == ["Early Riser", "Late Call"]
