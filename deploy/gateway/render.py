@@ -1,0 +1,254 @@
+"""Fills in the gateway's configuration: addresses and limits from the settings, routes from the contract.
+
+    python -m deploy.gateway.render --game game:50051 --listen 0.0.0.0:8080 > envoy.yaml
+
+What is filled in is written as JSON, which is YAML as well, so no value can break out of its place.
+"""
+
+import argparse
+import json
+import string
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from google.api import annotations_pb2
+from google.protobuf import descriptor_pb2
+
+from deploy.gateway import errors
+
+TEMPLATE = Path(__file__).with_name("envoy.yaml")
+DESCRIPTOR_SET = Path(__file__).resolve().parents[2] / "gen" / "furlong.binpb"
+PUBLIC_PACKAGES = frozenset({"furlong.game.v1"})
+
+ANSWER_TIMEOUT_S = 11
+"""The services answer within 10 s; one that is silent for longer does not answer at all."""
+CONNECT_TIMEOUT_S = 1
+HEALTH_SERVICE = "readiness"
+UPSTREAM_CALLS_MAX = 100_000
+"""Calls in progress towards the services. They shed load themselves, with a reason; this only bounds the gateway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """A place to listen at or to connect to."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Read `host:port`. Raises ValueError."""
+        host, colon, port = text.rpartition(":")
+        if not (colon and host and port.isdecimal() and 0 < int(port) < 65_536):
+            raise ValueError(f"{text!r} is not host:port")
+        return cls(host=host, port=int(port))
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings:
+    """All that differs between environments, and every limit."""
+
+    listen: Address
+    admin: Address
+    game: tuple[Address, ...]
+    """Replicas of game; a name that resolves to several addresses counts as several replicas."""
+    descriptor_set: Path = DESCRIPTOR_SET
+    """Where the gateway finds the contract; may be another path than the one that routes are read from here."""
+    otlp_endpoint: str = ""
+    """Where spans go, as `http://host:port`; empty makes none and passes the caller's trace context on."""
+    trace_sample_ratio: float = 0.05
+    """Share of the traces beginning at the gateway that are kept, 0 to 1; a caller's own decision is followed."""
+    body_bytes_max: int = 256 * 1024
+    connections_max: int = 10_000
+    streams_per_connection_max: int = 1_000
+    heap_bytes_max: int = 1024 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        assert self.game, "a gateway without a service behind it"
+        assert 0 <= self.trace_sample_ratio <= 1
+
+
+def render(settings: GatewaySettings) -> str:
+    """The configuration for Envoy. Raises ValueError for an OTLP endpoint that cannot be read."""
+    methods = list(_public_methods())
+    otlp = _otlp_address(settings.otlp_endpoint) if settings.otlp_endpoint else None
+    clusters = [_game_cluster(settings.game)] + ([_cluster("otlp", (otlp,))] if otlp else [])
+    values = {
+        "admin_host": settings.admin.host,
+        "admin_port": settings.admin.port,
+        "listen_host": settings.listen.host,
+        "listen_port": settings.listen.port,
+        "connections_max": settings.connections_max,
+        "heap_bytes_max": settings.heap_bytes_max,
+        "streams_per_connection_max": settings.streams_per_connection_max,
+        "body_bytes_max": settings.body_bytes_max,
+        "descriptor_set": str(settings.descriptor_set),
+        "services": sorted({method.service for method in methods}),
+        "routes": [_route(method) for method in methods],
+        "local_replies": errors.mappers(),
+        "access_log": _access_log(),
+        "clusters": clusters,
+    }
+    filled = {name: json.dumps(value) for name, value in values.items()}
+    filled["tracing"] = f"tracing: {json.dumps(_tracing(settings.trace_sample_ratio))}" if otlp else ""
+    return string.Template(TEMPLATE.read_text()).substitute(filled)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Method:
+    service: str
+    name: str
+    streams: bool
+
+    @property
+    def path(self) -> str:
+        return f"{self.service}/{self.name}"
+
+
+def _public_methods() -> Iterator[_Method]:
+    """The methods of the public packages that have a REST form."""
+    files = descriptor_pb2.FileDescriptorSet.FromString(DESCRIPTOR_SET.read_bytes())
+    for file in files.file:
+        if file.package not in PUBLIC_PACKAGES:
+            continue
+        for service in file.service:
+            for method in service.method:
+                if method.options.HasExtension(annotations_pb2.http):
+                    yield _Method(
+                        service=f"{file.package}.{service.name}",
+                        name=method.name,
+                        streams=method.server_streaming,
+                    )
+
+
+def _route(method: _Method) -> dict[str, Any]:
+    """The way of one method. Its deadline is the service's affair, which says more of a call that ran out of time."""
+    route: dict[str, Any] = {
+        "match": {"path": f"/{method.path}"},
+        "decorator": {"operation": method.path, "propagate": False},
+    }
+    if method.streams:
+        return {**route, "route": {"cluster": "game", "timeout": "0s", "idle_timeout": "0s"}}
+    # Only what certainly never reached a service is sent again.
+    retry = {"retry_on": "connect-failure,refused-stream", "num_retries": 1}
+    return {**route, "route": {"cluster": "game", "timeout": f"{ANSWER_TIMEOUT_S}s", "retry_policy": retry}}
+
+
+def _game_cluster(addresses: Sequence[Address]) -> dict[str, Any]:
+    """The replicas of game. When none is healthy all are tried: a service knows best why it cannot serve."""
+    limits = {"max_connections": UPSTREAM_CALLS_MAX, "max_pending_requests": UPSTREAM_CALLS_MAX}
+    limits |= {"max_requests": UPSTREAM_CALLS_MAX, "max_retries": 100}
+    health_check = {
+        "timeout": "1s",
+        "interval": "1s",
+        "no_traffic_interval": "1s",
+        "unhealthy_threshold": 2,
+        "healthy_threshold": 1,
+        "grpc_health_check": {"service_name": HEALTH_SERVICE},
+    }
+    return {
+        **_cluster("game", addresses),
+        "lb_policy": "LEAST_REQUEST",
+        "circuit_breakers": {"thresholds": [{"priority": "DEFAULT", **limits}]},
+        "health_checks": [health_check],
+    }
+
+
+def _cluster(name: str, addresses: Sequence[Address]) -> dict[str, Any]:
+    """A cluster that speaks HTTP/2 in clear."""
+    endpoints = [
+        {"endpoint": {"address": {"socket_address": {"address": address.host, "port_value": address.port}}}}
+        for address in addresses
+    ]
+    options = {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {
+            "http2_protocol_options": {"connection_keepalive": {"interval": "30s", "timeout": "10s"}}
+        },
+    }
+    return {
+        "name": name,
+        "type": "STRICT_DNS",
+        "connect_timeout": f"{CONNECT_TIMEOUT_S}s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
+    }
+
+
+def _tracing(sample_ratio: float) -> dict[str, Any]:
+    """Spans of the gateway: the root of a trace, or a child where the caller began it."""
+    return {
+        "random_sampling": {"value": 100 * sample_ratio},
+        "spawn_upstream_span": False,
+        "provider": {
+            "name": "envoy.tracers.opentelemetry",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
+                "service_name": "gateway",
+                "grpc_service": {"envoy_grpc": {"cluster_name": "otlp"}, "timeout": "1s"},
+            },
+        },
+    }
+
+
+def _access_log() -> list[dict[str, Any]]:
+    """What went wrong, one JSON object a line; what went well is in the log of the service that did it."""
+    entry = {
+        "timestamp": "%START_TIME%",
+        "event": "call failed",
+        "method": "%REQ(:METHOD)%",
+        "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+        "status": "%RESPONSE_CODE%",
+        "grpc_status": "%GRPC_STATUS(SNAKE_STRING)%",
+        "flags": "%RESPONSE_FLAGS%",
+        "why": "%RESPONSE_CODE_DETAILS%",
+        "duration_ms": "%DURATION%",
+        "upstream": "%UPSTREAM_HOST%",
+        "trace_id": "%TRACE_ID%",
+    }
+    return [
+        {
+            "name": "envoy.access_loggers.stdout",
+            "filter": {"grpc_status_filter": {"exclude": True, "statuses": ["OK"]}},
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+                "log_format": {"json_format": entry},
+            },
+        }
+    ]
+
+
+def _otlp_address(endpoint: str) -> Address:
+    parts = urlsplit(endpoint)
+    if parts.scheme != "http" or not parts.hostname or not parts.port:
+        raise ValueError(f"the OTLP endpoint {endpoint!r} is not http://host:port")
+    return Address(host=parts.hostname, port=parts.port)
+
+
+def _read_arguments() -> GatewaySettings:
+    parser = argparse.ArgumentParser(prog="python -m deploy.gateway.render", description=__doc__.split("\n")[0])
+    parser.add_argument("--listen", type=Address.parse, default="0.0.0.0:8080", metavar="HOST:PORT")
+    parser.add_argument("--admin", type=Address.parse, default="127.0.0.1:9901", metavar="HOST:PORT")
+    parser.add_argument("--game", type=Address.parse, action="append", required=True, metavar="HOST:PORT")
+    parser.add_argument("--descriptor-set", type=Path, default=DESCRIPTOR_SET, metavar="FILE")
+    parser.add_argument("--otlp-endpoint", default="", metavar="URL")
+    parser.add_argument("--trace-sample-ratio", type=float, default=0.05, metavar="RATIO")
+    given = parser.parse_args()
+    return GatewaySettings(
+        listen=given.listen,
+        admin=given.admin,
+        game=tuple(given.game),
+        descriptor_set=given.descriptor_set,
+        otlp_endpoint=given.otlp_endpoint,
+        trace_sample_ratio=given.trace_sample_ratio,
+    )
+
+
+if __name__ == "__main__":
+    print(render(_read_arguments()))
