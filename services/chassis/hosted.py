@@ -1,11 +1,16 @@
 """A gRPC service together with what is needed to register it."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from furlong.client.policy import policies
+from google.protobuf import message_factory
 from google.protobuf.descriptor import ServiceDescriptor
+
+from services.chassis.call import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,3 +25,67 @@ class Hosted:
     servicer: object
     descriptor: ServiceDescriptor
     raw_streams: frozenset[str] = frozenset()
+
+    def methods(self) -> Mapping[str, Method]:
+        """Read every method by its path "/package.Service/Method"; ValueError where one has no policy."""
+        of_service = policies([self.descriptor])
+        return {
+            path: Method(
+                name=path.removeprefix("/"),
+                policy=of_service[path],
+                request_class=message_factory.GetMessageClass(method.input_type),
+                request_streams=method.client_streaming,
+            )
+            for method in self.descriptor.methods
+            for path in (f"/{self.descriptor.full_name}/{method.name}",)
+        }
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """Add the service to a server. Raises ValueError for a handler that is no coroutine or async generator."""
+        capture = _Capture()
+        self.add(self.servicer, capture)  # type: ignore[arg-type] # stands in for the server, for two calls
+        for name, handler in capture.handlers.items():
+            _refuse_blocking(f"{capture.service}/{name}", handler)
+        for name in self.raw_streams:
+            capture.handlers[name] = _without_serializer(capture.handlers[name])
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(capture.service, capture.handlers),))
+        server.add_registered_method_handlers(capture.service, capture.handlers)
+
+
+class _Capture:
+    """Takes what the generated code registers. Registering a method twice would not do: the generated one wins."""
+
+    def __init__(self) -> None:
+        self.service = ""
+        self.handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+
+    def add_generic_rpc_handlers(self, handlers: object) -> None:
+        """Pass over the generic form of what comes in the registered form too."""
+
+    def add_registered_method_handlers(
+        self, service: str, handlers: Mapping[str, "grpc.RpcMethodHandler[Any, Any]"]
+    ) -> None:
+        """Keep the handlers by method name."""
+        self.service, self.handlers = service, dict(handlers)
+
+
+def function_of(handler: "grpc.RpcMethodHandler[Any, Any]") -> tuple[str, Callable[..., Any]]:
+    """Tell a handler's kind, like "unary_stream", and the servicer's method behind it."""
+    kind = "_".join(
+        "stream" if streaming else "unary" for streaming in (handler.request_streaming, handler.response_streaming)
+    )
+    return kind, getattr(handler, kind)
+
+
+def _refuse_blocking(name: str, handler: "grpc.RpcMethodHandler[Any, Any]") -> None:
+    _, function = function_of(handler)
+    if not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
+        raise ValueError(f"{name} is neither a coroutine nor an async generator; it would stop the whole server")
+
+
+def _without_serializer(handler: "grpc.RpcMethodHandler[Any, Any]") -> "grpc.RpcMethodHandler[Any, Any]":
+    assert handler.response_streaming, "only a stream sends the same bytes to many"
+    assert handler.unary_stream is not None, "a raw stream has one request"
+    return grpc.unary_stream_rpc_method_handler(
+        handler.unary_stream, request_deserializer=handler.request_deserializer, response_serializer=None
+    )

@@ -44,6 +44,11 @@ def current() -> Principal:
     return _current.get()
 
 
+def current_subject() -> str:
+    """Tell the caller's name for a log line; empty for a caller without a token, or not yet known."""
+    return _current.get(ANONYMOUS).subject
+
+
 def set_current(principal: Principal) -> Token[Principal]:
     """Make `principal` the caller for the rest of this task. Every call has a task of its own, so nothing resets it."""
     return _current.set(principal)

@@ -1,20 +1,68 @@
-"""A server: registers services behind the stages, tells its health, and goes away without losing a call.
+"""A server: puts services behind the stages, tells its health, and goes away without losing a call.
 
-main
+    start ──▶ serving ──drain──▶ NOT_SERVING ──▶ refusing ──▶ ended
+                                 health says so;  new calls get DRAINING;      watches of health end,
+                                 balancers look   `on_drain` ends streams;     then the port closes
+                                 away             calls in flight finish
+
+Each step waits no longer than its setting: DRAIN_NOTICE_MS, DRAIN_GRACE_MS, and FLUSH_S for the last answers.
 """
 
+import asyncio
+import signal
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
+import grpc
+import structlog
+from furlong.common.v1.policy_pb2 import Admission as AdmissionClass
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from opentelemetry import metrics, trace
+
+from services.chassis import telemetry_names as names
+from services.chassis.call import Stage
 from services.chassis.clock import Clock
+from services.chassis.health import Health
 from services.chassis.hosted import Hosted
+from services.chassis.interceptor import StagesInterceptor
+from services.chassis.line_budget import LineBudget
 from services.chassis.server_config import ServerConfig
+from services.chassis.stages.access import Access, OpenAccess
+from services.chassis.stages.access_log import AccessLog
+from services.chassis.stages.admission import Admission
+from services.chassis.stages.deadline import Deadline
+from services.chassis.stages.recovery import Recovery
+from services.chassis.stages.tracing import Tracing
+from services.chassis.stages.validation import Validation
+from services.chassis.tokens import TokenVerifier
 from services.chassis.validation import Validators
 
 __all__ = ["Hosted", "Server", "ServerConfig", "serve"]
 
+log = structlog.get_logger(__name__)
+
+FLUSH_S: Final = 1.0
+"""How long the last answers may take to leave, in seconds, when their handlers have ended."""
+
+PENDING_CALLS_MAX: Final = 100_000
+"""Calls that gRPC keeps waiting for Python. At its default of 1,000 it drops calls without a word; we refuse
+overload ourselves, with a reason."""
+
+CONCURRENT_STREAMS_MAX: Final = 50_000
+"""Calls and streams open at once on one connection; a gateway carries all its watchers over one."""
+
+METADATA_BYTES_MAX: Final = 8_192
+KEEPALIVE_INTERVAL_MIN_MS: Final = 15_000
+KEEPALIVE_STRIKES_MAX: Final = 2
+
 
 class Server:
-    """One gRPC server in this process; for tests, `start()` and `drain()` can be called by hand."""
+    """One gRPC server in this process. `serve()` runs one until it is told to end; tests start and drain it by hand.
+
+    `liveness` and `readiness` answer health at once, from memory. `on_drain` ends the service's streams with a hint
+    how to resume, and gives back what it holds.
+    """
 
     def __init__(
         self,
@@ -27,21 +75,94 @@ class Server:
         readiness: Callable[[], bool],
         on_drain: Callable[[], Awaitable[None]],
         clock: Clock,
+        tracer_provider: trace.TracerProvider | None = None,
+        meter_provider: metrics.MeterProvider | None = None,
     ) -> None:
-        raise NotImplementedError
+        self._name = name
+        self._config = config
+        self._hosted = hosted
+        self._on_drain = on_drain
+        self._clock = clock
+        self._validators = validators
+        self._tracer_provider = tracer_provider or trace.get_tracer_provider()
+        self._meter_provider = meter_provider or metrics.get_meter_provider()
+        self._admission = Admission(_limits(config))
+        self._health = Health([each.descriptor.full_name for each in hosted], liveness, readiness)
+        self._server: grpc.aio.Server | None = None
+        self._port = 0
 
     @property
     def port(self) -> int:
         """The port that the server listens on, once started."""
-        raise NotImplementedError
+        assert self._port, "the server has a port once it is started"
+        return self._port
 
     async def start(self) -> None:
-        """Begin to serve."""
-        raise NotImplementedError
+        """Begin to serve.
+
+        Raises ValueError for a method without a policy, KeysUnusable, and RuntimeError for an address in use.
+        """
+        methods = {path: method for each in self._hosted for path, method in each.methods().items()}
+        server = grpc.aio.server(
+            interceptors=[StagesInterceptor(methods, self._stages())], options=_options(self._config)
+        )
+        for each in self._hosted:
+            each.register(server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        if self._config.reflection == "on":
+            _add_reflection(self._hosted, server)
+        host = f"[{self._config.host}]" if ":" in self._config.host else self._config.host
+        self._port = server.add_insecure_port(f"{host}:{self._config.port}")
+        names.ADMISSION_IN_PROGRESS.gauge(self._meter_provider.get_meter("furlong.chassis"), self._admission.observe)
+        await server.start()
+        self._server = server
+        log.info("serving", service=self._name, host=self._config.host, port=self._port)
+        if self._config.auth == "off":
+            log.warning("access is off: everybody may do anything", service=self._name)
 
     async def drain(self) -> None:
-        """Stop without losing a call."""
-        raise NotImplementedError
+        """Go away: tell it, refuse new calls, let those in flight finish, stop. Every step is bounded in time."""
+        assert self._server is not None, "only a started server drains"
+        log.info("draining", service=self._name, in_progress=self._admission.in_progress)
+        self._health.drain()
+        await asyncio.sleep(self._config.drain_notice_ms / 1_000)
+        self._admission.close()
+        try:
+            async with asyncio.timeout(self._config.drain_grace_ms / 1_000) as grace:
+                await self._on_drain()
+                await self._admission.emptied()
+        except TimeoutError:
+            if not grace.expired():
+                raise
+            log.warning("calls are cut off", service=self._name, in_progress=self._admission.in_progress)
+        finally:
+            self._health.end()
+            await self._server.stop(FLUSH_S)
+        log.info("drained", service=self._name)
+
+    def _stages(self) -> Sequence[Stage]:
+        budget = LineBudget(self._clock)
+        return (
+            Recovery(budget),
+            Deadline(),
+            Tracing(self._tracer_provider, self._meter_provider),
+            AccessLog(budget, successes=self._config.log_level == "debug"),
+            self._access(),
+            self._admission,
+            Validation(self._validators),
+        )
+
+    def _access(self) -> Stage:
+        if self._config.auth == "off":
+            return OpenAccess()
+        return Access(
+            TokenVerifier(
+                jwks_file=self._config.jwks_file,
+                issuer=self._config.issuer,
+                audience=self._config.audience,
+                clock=self._clock,
+            )
+        )
 
 
 async def serve(
@@ -55,5 +176,55 @@ async def serve(
     on_drain: Callable[[], Awaitable[None]],
     clock: Clock,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then drain."""
-    raise NotImplementedError
+    """Serve until SIGTERM or SIGINT, then drain. A second signal ends the process at once.
+
+    Logs "serving" with host and port. Logs and telemetry are set up before, by `launch()`.
+    """
+    server = Server(
+        name=name,
+        config=config,
+        hosted=hosted,
+        validators=validators,
+        liveness=liveness,
+        readiness=readiness,
+        on_drain=on_drain,
+        clock=clock,
+    )
+    asked_to_end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, asked_to_end.set)
+    await server.start()
+    await asked_to_end.wait()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(each)
+    await server.drain()
+
+
+def _limits(config: ServerConfig) -> dict[AdmissionClass.ValueType, int]:
+    return {
+        AdmissionClass.READ: config.admission_read_max,
+        AdmissionClass.WRITE: config.admission_write_max,
+        AdmissionClass.STREAM: config.admission_stream_max,
+        AdmissionClass.RESERVED: config.admission_reserved_max,
+    }
+
+
+def _options(config: ServerConfig) -> list[tuple[str, int]]:
+    return [
+        ("grpc.so_reuseport", 0),  # a second server on the same port is a mistake to hear about
+        ("grpc.server.max_pending_requests", PENDING_CALLS_MAX),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * PENDING_CALLS_MAX),
+        ("grpc.max_concurrent_streams", CONCURRENT_STREAMS_MAX),
+        ("grpc.max_receive_message_length", config.message_bytes_max),
+        ("grpc.max_metadata_size", METADATA_BYTES_MAX),
+        ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", KEEPALIVE_INTERVAL_MIN_MS),
+        ("grpc.http2.max_ping_strikes", KEEPALIVE_STRIKES_MAX),
+    ]
+
+
+def _add_reflection(hosted: Sequence[Hosted], server: grpc.aio.Server) -> None:
+    services = [each.descriptor.full_name for each in hosted]
+    health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+    reflection.enable_server_reflection((*services, health, reflection.SERVICE_NAME), server)

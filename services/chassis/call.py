@@ -1,0 +1,44 @@
+"""The values that pass through the stages: one method, one call of it, and what a stage is."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import grpc
+from furlong.client.policy import MethodPolicy
+from google.protobuf.message import Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """What is known of a method before anybody calls it. `name` is "package.Service/Method", as in telemetry."""
+
+    name: str
+    policy: MethodPolicy
+    request_class: type[Message]
+    request_streams: bool
+
+
+class Call:
+    """One call in progress: the context that gRPC gave it and the metadata that came with it."""
+
+    # A plain class: it is made for every call, and a frozen dataclass costs three times as much to make.
+    __slots__ = ("context", "headers")
+
+    def __init__(self, context: "grpc.aio.ServicerContext[Any, Any]", headers: Mapping[str, str | bytes]) -> None:
+        self.context = context
+        self.headers = headers
+
+
+Handler = Callable[[Any, Call], Awaitable[Any]]
+"""Answers a call: takes the request, or the iterator of requests; returns the response, or None after a stream."""
+
+
+class Stage(Protocol):
+    """Something that every call of a method passes on its way in and out.
+
+    A stage may keep context variables set: gRPC answers every call in a task of its own, which ends with the call.
+    """
+
+    def around(self, method: Method, inner: Handler) -> Handler:
+        """Wrap the rest of the way. Called once per method, so that a call pays for no decision made before."""

@@ -1,0 +1,77 @@
+"""The one interceptor of a server: puts every method behind the stages, once, when it is first called."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
+from inspect import isasyncgenfunction
+from typing import Any
+
+import grpc
+from furlong.common.v1.error_pb2 import Reason
+
+from services.chassis.call import Call, Handler, Method, Stage
+from services.chassis.hosted import function_of
+from services.chassis.refusal import Refusal
+from services.chassis.status import to_rpc_status
+
+
+class StagesInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps each handler in the stages, the first of them outermost, and keeps the wrapped one.
+
+    One interceptor, not one per stage: gRPC rebuilds the chain of interceptors for every call. Health and reflection
+    are not among `methods` and pass untouched.
+    """
+
+    def __init__(self, methods: Mapping[str, Method], stages: Sequence[Stage]) -> None:
+        self._methods = methods
+        self._stages = stages
+        self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+
+    async def intercept_service(self, continuation: Any, handler_call_details: grpc.HandlerCallDetails) -> Any:
+        """Find the handler of a call."""
+        path = handler_call_details.method
+        wrapped = self._wrapped.get(path)
+        if wrapped is not None:
+            return wrapped
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return _UNKNOWN
+        method = self._methods.get(path)
+        if method is None:
+            return handler
+        self._wrapped[path] = self._wrap(method, handler)
+        return self._wrapped[path]
+
+    def _wrap(self, method: Method, handler: "grpc.RpcMethodHandler[Any, Any]") -> "grpc.RpcMethodHandler[Any, Any]":
+        kind, function = function_of(handler)
+        way = _innermost(function)
+        for stage in reversed(self._stages):
+            way = stage.around(method, way)
+
+        async def answer(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
+            return await way(request, Call(context, dict(context.invocation_metadata() or ())))
+
+        make: Callable[..., grpc.RpcMethodHandler[Any, Any]] = getattr(grpc, f"{kind}_rpc_method_handler")
+        return make(answer, handler.request_deserializer, handler.response_serializer)
+
+
+def _innermost(function: Callable[..., Any]) -> Handler:
+    """Call the servicer. A stream becomes one coroutine that writes, so that all of it runs within the stages."""
+
+    async def answer(request: Any, call: Call) -> Any:
+        return await function(request, call.context)
+
+    async def write_each(request: Any, call: Call) -> None:
+        async with aclosing(function(request, call.context)) as responses:
+            async for response in responses:
+                await call.context.write(response)
+
+    return write_each if isasyncgenfunction(function) else answer
+
+
+async def _refuse_unknown(_: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
+    refusal = Refusal(Reason.METHOD_UNKNOWN, "this server has no such method")
+    await context.abort_with_status(to_rpc_status(refusal))
+
+
+_UNKNOWN: "grpc.RpcMethodHandler[Any, Any]" = grpc.stream_stream_rpc_method_handler(_refuse_unknown)
+"""Answers any kind of call without reading its requests."""

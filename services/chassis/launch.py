@@ -1,0 +1,45 @@
+"""The first lines of every service's `__main__`: read the settings, set up logs and telemetry, run to the end."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
+
+import structlog
+
+from services.chassis import logs, telemetry
+from services.chassis.config import ConfigError, describe, read
+from services.chassis.server_config import ServerConfig
+
+EXIT_CONFIG_UNUSABLE = 2
+
+
+class ServiceConfig(Protocol):
+    """A service's configuration, which embeds the one that every server has."""
+
+    @property
+    def server(self) -> ServerConfig:
+        """The settings that every server has."""
+
+
+C = TypeVar("C", bound=ServiceConfig)
+
+
+def launch(name: str, config_class: type[C], run: Callable[[C], Coroutine[Any, Any, None]]) -> None:
+    """Run a service called `name` (as telemetry knows it) until `run(config)` returns.
+
+    Every error of the configuration is printed at once, and the process ends with status 2.
+    """
+    try:
+        config = read(config_class, os.environ)
+    except ConfigError as error:
+        print(*error.errors, sep="\n", file=sys.stderr)
+        sys.exit(EXIT_CONFIG_UNUSABLE)
+    logs.set_up(config.server.log_level)
+    structlog.get_logger(__name__).info("configuration", service=name, **describe(config))
+    sending = telemetry.set_up(name, config.server.otlp_endpoint or None, config.server.trace_sample_ratio)
+    try:
+        asyncio.run(run(config))
+    finally:
+        sending.shutdown()

@@ -1,0 +1,51 @@
+"""The outermost stage: whatever is raised within becomes exactly one answer, and defects tell no details."""
+
+from typing import Any
+
+import grpc
+import structlog
+from furlong.common.v1.error_pb2 import Reason
+from opentelemetry import trace
+
+from services.chassis.call import Call, Handler, Method
+from services.chassis.line_budget import LineBudget
+from services.chassis.refusal import Refusal
+from services.chassis.status import to_rpc_status
+
+log = structlog.get_logger(__name__)
+
+
+class Recovery:
+    """Answers a refusal by the status table and anything else with INTERNAL_DEFECT and the trace that leads to it.
+
+    A cancelled call is left alone: nobody waits for its answer. So is a call that was aborted by hand.
+    """
+
+    def __init__(self, budget: LineBudget) -> None:
+        self._budget = budget
+
+    def around(self, method: Method, inner: Handler) -> Handler:
+        """Wrap the rest of the way."""
+
+        async def recover(request: Any, call: Call) -> Any:
+            try:
+                return await inner(request, call)
+            except Refusal as refusal:
+                answer = refusal
+            except grpc.aio.AbortError:
+                raise
+            except Exception as defect:
+                answer = self._confess(method, defect)
+            return await call.context.abort_with_status(to_rpc_status(answer))
+
+        return recover
+
+    def _confess(self, method: Method, defect: Exception) -> Refusal:
+        kept_back = self._budget.spend((method.name, "defect"))
+        if kept_back is not None:
+            log.error("defect", rpc_method=method.name, kept_back=kept_back, exc_info=defect)
+        # The tracing stage never detaches its span, so the trace is still known out here.
+        trace_id = trace.format_trace_id(trace.get_current_span().get_span_context().trace_id)
+        return Refusal(
+            Reason.INTERNAL_DEFECT, f"a defect of ours, see trace {trace_id}", metadata={"trace_id": trace_id}
+        )

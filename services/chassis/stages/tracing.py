@@ -1,0 +1,112 @@
+"""One server span and one duration per call.
+
+A call whose parent is not sampled pays for no span at all: its trace id is only read, for the logs and for the calls
+made on its behalf. Everything that can be computed once per method is.
+"""
+
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any, Final
+
+from furlong.common.v1.error_pb2 import Reason
+from grpc import StatusCode
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, TraceFlags, TracerProvider
+from opentelemetry.trace import StatusCode as SpanStatus
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from services.chassis import telemetry_names as names
+from services.chassis.call import Call, Handler, Method
+from services.chassis.outcome import code_of
+from services.chassis.refusal import Refusal
+
+_SERVER_FAULTS: Final = frozenset(
+    {
+        StatusCode.UNKNOWN,
+        StatusCode.DEADLINE_EXCEEDED,
+        StatusCode.UNIMPLEMENTED,
+        StatusCode.INTERNAL,
+        StatusCode.UNAVAILABLE,
+        StatusCode.DATA_LOSS,
+    }
+)
+_NOT_SAMPLED: Final = TraceFlags(TraceFlags.DEFAULT)
+_TRACEPARENT_CHARACTERS: Final = 55
+_W3C: Final = TraceContextTextMapPropagator()
+
+
+class Tracing:
+    """Continues the caller's trace, or begins one, and measures how long the answer took."""
+
+    def __init__(self, tracer_provider: TracerProvider, meter_provider: MeterProvider) -> None:
+        self._tracer = tracer_provider.get_tracer("furlong.chassis")
+        self._duration = names.RPC_SERVER_CALL_DURATION.histogram(meter_provider.get_meter("furlong.chassis"))
+
+    def around(self, method: Method, inner: Handler) -> Handler:
+        """Wrap the rest of the way."""
+        start_attributes = {names.RPC_SYSTEM_NAME: "grpc", names.RPC_METHOD: method.name}
+        outcomes = {
+            code: {
+                names.RPC_SYSTEM_NAME: "grpc",
+                names.RPC_METHOD: method.name,
+                names.RPC_RESPONSE_STATUS_CODE: code.name,
+            }
+            for code in StatusCode
+        }
+        ok = outcomes[StatusCode.OK]
+        record = self._duration.record
+
+        async def trace_call(request: Any, call: Call) -> Any:
+            began_s = perf_counter()
+            span = self._begin(method.name, start_attributes, call.headers)
+            try:
+                response = await inner(request, call)
+            except BaseException as error:
+                code = code_of(error, call.context)
+                record(perf_counter() - began_s, outcomes[code])
+                _fail(span, code, error)
+                raise
+            record(perf_counter() - began_s, ok)
+            if span.is_recording():
+                span.set_attribute(names.RPC_RESPONSE_STATUS_CODE, "OK")
+                span.end()
+            return response
+
+        return trace_call
+
+    def _begin(self, name: str, attributes: Mapping[str, str], headers: Mapping[str, str | bytes]) -> Span:
+        parent = headers.get("traceparent")
+        span = _unsampled(parent) if isinstance(parent, str) and "tracestate" not in headers else None
+        if span is None:
+            inherited = _W3C.extract(headers) if parent else otel_context.Context()
+            span = self._tracer.start_span(name, context=inherited, kind=SpanKind.SERVER, attributes=attributes)
+        otel_context.attach(trace.set_span_in_context(span, otel_context.Context()))
+        return span
+
+
+def _unsampled(parent: str) -> Span | None:
+    """Read a W3C parent of version 00 that is not sampled; None leaves the parent to the SDK."""
+    if len(parent) != _TRACEPARENT_CHARACTERS or not parent.startswith("00-") or not parent.endswith("-00"):
+        return None
+    try:
+        trace_id, span_id = int(parent[3:35], 16), int(parent[36:52], 16)
+    except ValueError:
+        return None
+    context = SpanContext(trace_id, span_id, is_remote=True, trace_flags=_NOT_SAMPLED)
+    return NonRecordingSpan(context) if context.is_valid else None
+
+
+def _fail(span: Span, code: StatusCode, error: BaseException) -> None:
+    if not span.is_recording():
+        return
+    span.set_attribute(names.RPC_RESPONSE_STATUS_CODE, code.name)
+    span.set_attribute(names.ERROR_TYPE, code.name)
+    if isinstance(error, Refusal):
+        span.set_attribute(names.FURLONG_REASON, Reason.Name(error.reason))
+    if code in _SERVER_FAULTS:
+        span.set_status(Status(SpanStatus.ERROR))
+    if code is StatusCode.INTERNAL:
+        span.record_exception(error)
+    span.end()

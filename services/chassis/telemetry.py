@@ -1,0 +1,78 @@
+"""OpenTelemetry for one process: traces and metrics to one OTLP endpoint, or nothing at all.
+
+Whoever begins a trace decides for all of it: a call with a parent is recorded when its parent is, one without by the
+sample ratio. Every queue is bounded; an endpoint that is slow or gone costs spans, never calls.
+"""
+
+import uuid
+from dataclasses import dataclass
+from typing import Final
+
+from opentelemetry import metrics, trace
+from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
+
+SPAN_QUEUE_MAX: Final = 8_192
+SPAN_BATCH_MAX: Final = 512
+SPAN_DELAY_MS: Final = 1_000
+METRIC_INTERVAL_MS: Final = 10_000
+EXPORT_TIMEOUT_S: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telemetry:
+    """The providers of this process."""
+
+    tracer_provider: TracerProvider
+    meter_provider: metrics.MeterProvider
+
+    def shutdown(self) -> None:
+        """Send what is still queued, within seconds, and stop. Blocks: call it after the event loop has ended."""
+        self.tracer_provider.shutdown()
+        if isinstance(self.meter_provider, MeterProvider):
+            self.meter_provider.shutdown()
+
+
+def set_up(service_name: str, endpoint: str | None, sample_ratio: float) -> Telemetry:
+    """Set telemetry up for this process, once. Without an endpoint nothing is recorded, but calls have trace ids."""
+    resource = Resource.create({"service.name": service_name, "service.instance.id": str(uuid.uuid4())})
+    telemetry = (
+        _exporting(resource, endpoint, sample_ratio)
+        if endpoint
+        else Telemetry(
+            tracer_provider=TracerProvider(sampler=ALWAYS_OFF, resource=resource, shutdown_on_exit=False),
+            meter_provider=metrics.NoOpMeterProvider(),
+        )
+    )
+    trace.set_tracer_provider(telemetry.tracer_provider)
+    metrics.set_meter_provider(telemetry.meter_provider)
+    return telemetry
+
+
+def _exporting(resource: Resource, endpoint: str, sample_ratio: float) -> Telemetry:
+    insecure = not endpoint.startswith("https://")
+    tracer_provider = TracerProvider(
+        sampler=ParentBased(TraceIdRatioBased(sample_ratio)), resource=resource, shutdown_on_exit=False
+    )
+    tracer_provider.add_span_processor(
+        BatchSpanProcessor(
+            OTLPSpanExporter(endpoint=endpoint, insecure=insecure, timeout=EXPORT_TIMEOUT_S),
+            max_queue_size=SPAN_QUEUE_MAX,
+            schedule_delay_millis=SPAN_DELAY_MS,
+            max_export_batch_size=SPAN_BATCH_MAX,
+        )
+    )
+    reader: MetricReader = PeriodicExportingMetricReader(
+        OTLPMetricExporter(endpoint=endpoint, insecure=insecure, timeout=EXPORT_TIMEOUT_S),
+        export_interval_millis=METRIC_INTERVAL_MS,
+    )
+    return Telemetry(
+        tracer_provider=tracer_provider,
+        meter_provider=MeterProvider([reader], resource=resource, shutdown_on_exit=False),
+    )
