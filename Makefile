@@ -1,0 +1,71 @@
+# Every verb of the project. `make` alone lists them.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# What was installed from which lock file; a lock file that changed is installed again.
+RUN := $(VENV)/.installed-run
+DEV := $(VENV)/.installed-dev
+PIP := $(BIN)/pip --disable-pip-version-check --no-input install --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help install up down status test check protos bench format
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(DEV) ## install everything, tools for development included, into .venv
+
+up: $(RUN) ## run the local stack until Ctrl-C (GATEWAY_PORT, DATABASE_URL, FURLONG_DATA)
+	@exec $(BIN)/python -m deploy.local up
+
+down: $(RUN) ## end the local stack that runs
+	@$(BIN)/python -m deploy.local down
+
+status: $(RUN) ## tell what runs
+	@$(BIN)/python -m deploy.local status
+
+test: check ## check, then run every test
+	$(BIN)/python -m pytest
+
+check: $(DEV) ## formatting, lint, types, import contracts, protos, generated code
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code protos
+	@if git rev-parse --quiet --verify main >/dev/null 2>&1; \
+	then echo "$(BIN)/buf breaking --against '.git#branch=main'"; $(BIN)/buf breaking --against '.git#branch=main'; \
+	else echo "buf breaking: skipped, there is no branch main to compare with"; fi
+	$(BIN)/python tools/protos.py --check
+
+protos: $(DEV) ## make gen/ from protos/
+	$(BIN)/buf format --write protos
+	$(BIN)/python tools/protos.py
+
+bench: $(DEV) ## measure one thing: make bench NAME=tickets
+	@test -n "$(NAME)" || { echo "which one? make bench NAME=tickets"; exit 2; }
+	$(BIN)/python -m benchmarks.$(NAME)
+
+format: $(DEV) ## put Python and protos into their form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/buf format --write protos
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Furlong needs Python 3.11 or newer; make PYTHON=/path/to/it uses another one than $(PYTHON)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+		{ echo "Python's venv is missing; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN): requirements/run.lock pyproject.toml | $(BIN)/python
+	$(PIP) --requirement requirements/run.lock
+	$(PIP) --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(DEV): requirements/dev.lock $(RUN)
+	$(PIP) --requirement requirements/dev.lock
+	@touch $@
