@@ -76,7 +76,7 @@ class GatewaySettings:
 
 def render(settings: GatewaySettings) -> str:
     """The configuration for Envoy. Raises ValueError for an OTLP endpoint that cannot be read."""
-    methods = list(_public_methods())
+    methods = list(public_methods())
     otlp = _otlp_address(settings.otlp_endpoint) if settings.otlp_endpoint else None
     clusters = [_game_cluster(settings.game)] + ([_cluster("otlp", (otlp,))] if otlp else [])
     values = {
@@ -101,17 +101,20 @@ def render(settings: GatewaySettings) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Method:
+class PublicMethod:
+    """A method that the gateway lets through."""
+
     service: str
     name: str
     streams: bool
 
     @property
     def path(self) -> str:
+        """Its full name, as gRPC has it in a path."""
         return f"{self.service}/{self.name}"
 
 
-def _public_methods() -> Iterator[_Method]:
+def public_methods() -> Iterator[PublicMethod]:
     """The methods of the public packages that have a REST form."""
     files = descriptor_pb2.FileDescriptorSet.FromString(DESCRIPTOR_SET.read_bytes())
     for file in files.file:
@@ -120,14 +123,14 @@ def _public_methods() -> Iterator[_Method]:
         for service in file.service:
             for method in service.method:
                 if method.options.HasExtension(annotations_pb2.http):
-                    yield _Method(
+                    yield PublicMethod(
                         service=f"{file.package}.{service.name}",
                         name=method.name,
                         streams=method.server_streaming,
                     )
 
 
-def _route(method: _Method) -> dict[str, Any]:
+def _route(method: PublicMethod) -> dict[str, Any]:
     """The way of one method. Its deadline is the service's affair, which says more of a call that ran out of time."""
     route: dict[str, Any] = {
         "match": {"path": f"/{method.path}"},

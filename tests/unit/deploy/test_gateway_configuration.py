@@ -1,0 +1,81 @@
+"""The gateway's configuration: what is filled in, and the table of its own refusals."""
+
+from typing import Any
+
+import grpc
+import pytest
+
+from deploy.gateway.errors import REFUSALS, mappers
+from deploy.gateway.render import Address, GatewaySettings, public_methods, render
+
+LISTEN = Address(host="127.0.0.1", port=8080)
+ADMIN = Address(host="127.0.0.1", port=9901)
+
+
+def settings(**changes: Any) -> GatewaySettings:
+    replicas = (Address(host="game-1", port=50051), Address(host="game-2", port=50051))
+    return GatewaySettings(**{"listen": LISTEN, "admin": ADMIN, "game": replicas, **changes})
+
+
+def test_every_replica_of_game_is_an_endpoint() -> None:
+    configuration = render(settings())
+
+    assert '"game-1"' in configuration
+    assert '"game-2"' in configuration
+
+
+def test_nothing_is_left_to_fill_in() -> None:
+    assert "$" not in render(settings())
+
+
+def test_without_an_endpoint_no_span_is_made() -> None:
+    assert "opentelemetry" not in render(settings())
+
+
+def test_the_share_of_traces_is_told_in_percent() -> None:
+    configuration = render(settings(otlp_endpoint="http://127.0.0.1:4317", trace_sample_ratio=0.05))
+
+    assert "envoy.tracers.opentelemetry" in configuration
+    assert '"random_sampling": {"value": 5.0}' in configuration
+
+
+@pytest.mark.parametrize("endpoint", ["127.0.0.1:4317", "https://collector:4317", "http://collector"])
+def test_an_endpoint_for_traces_that_cannot_be_read_is_refused(endpoint: str) -> None:
+    with pytest.raises(ValueError, match="http://host:port"):
+        render(settings(otlp_endpoint=endpoint))
+
+
+@pytest.mark.parametrize("text", ["", "8080", ":8080", "host:", "host:0", "host:65536", "host:http"])
+def test_an_address_that_is_not_host_and_port_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not host:port"):
+        Address.parse(text)
+
+
+def test_a_stream_has_no_timeout_and_every_other_call_has_one() -> None:
+    routes = {method.path: method.streams for method in public_methods()}
+
+    assert [path for path, streams in routes.items() if streams] == ["furlong.game.v1.RoundService/WatchRounds"]
+    assert render(settings()).count('"timeout": "0s"') == 1
+    assert render(settings()).count('"timeout": "11s"') == len(routes) - 1
+
+
+def test_no_internal_service_is_reachable() -> None:
+    assert "furlong.persist" not in render(settings())
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.message[:40])
+def test_the_http_status_of_a_refusal_is_one_of_its_code(refusal: Any) -> None:
+    statuses = {
+        grpc.StatusCode.INVALID_ARGUMENT: {400, 413, 431},
+        grpc.StatusCode.NOT_FOUND: {404},
+        grpc.StatusCode.RESOURCE_EXHAUSTED: {429},
+        grpc.StatusCode.UNAVAILABLE: {503},
+        grpc.StatusCode.DEADLINE_EXCEEDED: {504},
+        grpc.StatusCode.INTERNAL: {500},
+    }
+
+    assert refusal.http_status in statuses[refusal.rest_code]
+
+
+def test_every_refusal_is_told_over_grpc_and_over_rest() -> None:
+    assert len(mappers()) == 2 * len(REFUSALS)
