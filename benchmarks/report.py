@@ -7,6 +7,7 @@ the last one, holds the medians alone:
 """
 
 import json
+import math
 import statistics
 import sys
 import time
@@ -61,6 +62,13 @@ def ratios(ours: Sequence[float], limit: Sequence[float]) -> list[float]:
     """Each measurement of ours over the limit that was measured beside it, so that a slow minute of the machine
     falls on both."""
     return [mine / bare for mine, bare in zip(ours, limit, strict=True)]
+
+
+def p99(values: Sequence[float]) -> float:
+    """The smallest value that 99 of 100 do not exceed. Raises `ValueError` when there are none."""
+    if not values:
+        raise ValueError("a quantity that was never measured has no percentile")
+    return sorted(values)[math.ceil(0.99 * len(values)) - 1]
 
 
 def table(benchmark: str, figures: Sequence[Figure]) -> str:
