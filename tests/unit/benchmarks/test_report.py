@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks.report import NOT_MEASURED, Figure, Spread, last_line, ratios, table
+from benchmarks.report import NOT_MEASURED, Figure, Spread, last_line, p99, ratios, table
 
 PLACING = Figure(title="direct", unit="/s", key="unary_per_s", spread=Spread.of([1_800.4, 2_000.0, 1_900.0]))
 FOR_PEOPLE = Figure(title="echo", unit="/s", spread=Spread.of([4_000.0]), note="bare grpc.aio")
@@ -60,6 +60,19 @@ def test_a_ratio_is_taken_pair_by_pair_so_that_a_slow_minute_falls_on_both() -> 
 def test_ratios_of_unequal_series_are_refused() -> None:
     with pytest.raises(ValueError, match="shorter"):
         ratios([1.0, 2.0], [1.0])
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([5.0], 5.0),
+        ([2.0, 1.0], 2.0),
+        ([float(n) for n in range(1, 101)], 99.0),
+        ([float(n) for n in range(200, 0, -1)], 198.0),
+    ],
+)
+def test_the_p99_is_the_smallest_value_that_99_of_100_do_not_exceed(values: list[float], expected: float) -> None:
+    assert p99(values) == expected
 
 
 def test_a_quantity_that_was_never_measured_has_no_spread() -> None:
