@@ -39,6 +39,8 @@ from deploy.local.programs import (
 )
 from deploy.local.supervisor import Supervisor
 
+__all__ = ["Addresses", "LocalStack", "PortTaken", "StackSettings"]
+
 STOP_ORDER = ("gateway", "game", "persist", "postgres")
 MIGRATION_TIMEOUT_S = 300
 
