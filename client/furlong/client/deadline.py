@@ -10,6 +10,9 @@ from contextvars import ContextVar, Token
 
 MARGIN_S = 0.005
 """Time kept back, in seconds, so that the caller can still answer when the called one has run out of time."""
+WIRE_ROUNDING = 0.01
+"""gRPC rounds a deadline up on the wire, by up to this share of it (1,991 ms travel as 2,000). It is kept back twice,
+for the deadline that came in and for the one that goes out, so that the leaf's is never later than the first one's."""
 
 _inbound: ContextVar[float | None] = ContextVar("furlong_inbound_deadline", default=None)
 
@@ -37,4 +40,4 @@ def budget_s(method_default_s: float) -> float:
     at = _inbound.get()
     if at is None:
         return method_default_s
-    return min(method_default_s, at - time.monotonic() - MARGIN_S)
+    return min(method_default_s, (at - time.monotonic()) * (1 - 2 * WIRE_ROUNDING) - MARGIN_S)
