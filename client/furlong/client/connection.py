@@ -15,7 +15,7 @@ from furlong.game.v1 import account_service_pb2, round_service_pb2, ticket_servi
 
 DEFAULT_TARGET = "localhost:8080"
 
-_SERVICES = [
+SERVICES = [
     service
     for file in (track_service_pb2, round_service_pb2, ticket_service_pb2, account_service_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
@@ -52,4 +52,4 @@ def connect(target: str = DEFAULT_TARGET, *, token: str | Callable[[], str | Non
     is allowed. Nothing is sent before the first call.
     """
     bearer = (lambda: token) if isinstance(token, str) else token
-    return Furlong(open_channel(target, services=_SERVICES, token=bearer))
+    return Furlong(open_channel(target, services=SERVICES, token=bearer))
