@@ -1,0 +1,89 @@
+"""`furlong cards import`: bring race cards from a CSV file to a track."""
+
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from furlong.client import cards as card_files
+from furlong.client.cli.session import EXIT_REFUSED, fail, session
+from furlong.client.connection import Furlong
+from furlong.client.errors import FurlongError, OutcomeUnknown
+from furlong.game.v1.track_service_pb2 import ImportRaceCardsResponse
+
+app = typer.Typer(help="Bring race cards to a track.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Keep `import` a command of its own name: a group of one command would take its place."""
+
+
+@app.command("import")
+def import_cards(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV in the format of docs/race-cards.md.")],
+    track: Annotated[str, typer.Option(metavar="TRACK", help="The track that will run the races.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check the file only.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse the file if a runner is withdrawn, in place of leaving it out.")
+    ] = False,
+) -> None:
+    """Import race cards from a CSV file.
+
+    A file with a mistake is refused as a whole, each mistake named by line and column. Withdrawn runners are left
+    out and named. A card that the track already has, by name, is replaced, so an import can be repeated.
+
+    Exit code 0: imported, 1: the file is refused, 2: error.
+    """
+    read = _read(file)
+    for finding in (*read.withdrawn, *read.notes):
+        typer.echo(f"{file}: {finding}", err=True)
+    if strict and read.withdrawn:
+        _refuse(file, f"{len(read.withdrawn)} withdrawn runners")
+    runners = sum(len(card.runners) for card in read.cards)
+    summary = f"{len(read.cards)} races with {runners} runners, {len(read.withdrawn)} withdrawn runners left out"
+    if dry_run:
+        typer.echo(f"{summary}; nothing was sent")
+        return
+    stored = session(ctx).run(lambda furlong: _send(furlong, track, read))
+    typer.echo(f"{summary}; {track}: {stored.cards_added} cards added, {stored.cards_replaced} replaced")
+
+
+async def _send(furlong: Furlong, track: str, read: card_files.CardFile) -> ImportRaceCardsResponse:
+    stored = ImportRaceCardsResponse()
+    with Progress(console=Console(stderr=True), transient=True, disable=not Console(stderr=True).is_terminal) as bar:
+        task = bar.add_task(f"cards to {track}", total=len(read.cards))
+        for batch in card_files.batches(track, read.cards):
+            try:
+                answer = await furlong.tracks.import_race_cards(track, batch)
+            except OutcomeUnknown as error:
+                fail(f"it is not known whether all cards arrived ({error}): import again, which is safe")
+            except FurlongError:
+                done = stored.cards_added + stored.cards_replaced
+                typer.echo(f"{done} of {len(read.cards)} cards are in; importing again is safe", err=True)
+                raise
+            stored.cards_added += answer.cards_added
+            stored.cards_replaced += answer.cards_replaced
+            bar.advance(task, len(batch))
+    return stored
+
+
+def _read(file: Path) -> card_files.CardFile:
+    try:
+        with file.open("rb") as content:
+            return card_files.read_cards(content.read(card_files.FILE_BYTES_MAX + 1))
+    except OSError as error:
+        fail(f"{file}: {error.strerror}")
+    except card_files.CardFileRefused as refused:
+        for problem in refused.problems:
+            typer.echo(f"{file}: {problem}", err=True)
+        more = " or more" if len(refused.problems) == card_files.PROBLEMS_MAX else ""
+        _refuse(file, f"{len(refused.problems)}{more} mistakes" if len(refused.problems) > 1 else "1 mistake")
+
+
+def _refuse(file: Path, why: str) -> NoReturn:
+    typer.echo(f"furlong: {file} is refused for {why}: nothing was imported", err=True)
+    raise typer.Exit(EXIT_REFUSED)

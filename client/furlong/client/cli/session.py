@@ -1,0 +1,60 @@
+"""What a command needs to talk to Furlong: where, as whom, and one way to end when that fails."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import typer
+
+from furlong.client.cli.failures import explain
+from furlong.client.connection import Furlong, connect
+from furlong.client.errors import FurlongError
+
+EXIT_REFUSED = 1
+EXIT_ERROR = 2
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """The options that every command shares."""
+
+    gateway: str
+    given_token: str
+    data_dir: Path
+
+    def run(self, work: Callable[[Furlong], Awaitable[_T]]) -> _T:
+        """Connect, do the work and give its answer; a failed call ends the command with one line that explains it."""
+        try:
+            return asyncio.run(self._connected(work))
+        except FurlongError as error:
+            fail(explain(error, self.gateway))
+
+    async def _connected(self, work: Callable[[Furlong], Awaitable[_T]]) -> _T:
+        async with connect(self.gateway, token=self._token()) as furlong:
+            return await work(furlong)
+
+    def _token(self) -> str | None:
+        if self.given_token:
+            return self.given_token
+        try:
+            return (self.data_dir / "token").read_text(encoding="ascii").strip() or None
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            fail(f"the token file {self.data_dir / 'token'} cannot be read: {error}")
+
+
+def session(ctx: typer.Context) -> Session:
+    """Get the session that the application made for this command."""
+    assert isinstance(ctx.obj, Session), "the application's callback makes the session"
+    return ctx.obj
+
+
+def fail(message: str) -> NoReturn:
+    """End the command as an error, with one line on standard error."""
+    typer.echo(f"furlong: {message}", err=True)
+    raise typer.Exit(EXIT_ERROR)

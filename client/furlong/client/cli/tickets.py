@@ -1,0 +1,110 @@
+"""`furlong place` and `furlong ticket`: bet on a round, and see what became of it."""
+
+import re
+from typing import Annotated
+
+import typer
+
+from furlong.client.cli.output import JsonOption, as_json, moment, money, plain, price
+from furlong.client.cli.session import EXIT_REFUSED, session
+from furlong.client.connection import Furlong
+from furlong.client.identity import uuid7
+from furlong.common.v1.round_pb2 import Round
+from furlong.common.v1.ticket_pb2 import Line, Ticket, TicketOrder, TicketResult
+from furlong.game.v1.ticket_service_pb2 import GetTicketResponse, PlaceTicketsResponse
+
+SELECTION = re.compile(r"([0-9]{1,2}):([0-9]{1,12})(?:@([0-9]{1,9}))?")
+
+
+def win_line(text: str) -> Line:
+    """Read RUNNER:STAKE_MINOR or RUNNER:STAKE_MINOR@PRICE_HUNDREDTHS as a line of a ticket."""
+    found = SELECTION.fullmatch(text)
+    if not found:
+        raise typer.BadParameter(
+            f"{text!r} is not RUNNER:STAKE_MINOR, such as 3:500 for 5.00 on runner 3, "
+            "or RUNNER:STAKE_MINOR@PRICE_HUNDREDTHS, such as 3:500@235 at 2.35 only"
+        )
+    runner, stake_minor, price_hundredths = (int(part or 0) for part in found.groups())
+    return Line(market=Line.WIN, runners=[runner], stake_minor=stake_minor, price_hundredths=price_hundredths)
+
+
+def place(
+    ctx: typer.Context,
+    target: Annotated[str, typer.Argument(metavar="ROUND|TRACK", help="A round's id, or a track: its latest round.")],
+    account: Annotated[str, typer.Option(metavar="UUID", envvar="FURLONG_ACCOUNT", help="The account that pays.")],
+    win: Annotated[
+        list[Line],
+        typer.Option(
+            parser=win_line,
+            metavar="RUNNER:STAKE_MINOR[@PRICE]",
+            help="A WIN line, any number of times. With @PRICE in hundredths it is refused at any other price.",
+        ),
+    ],
+    request_id: Annotated[
+        str, typer.Option("--id", metavar="UUID", help="Request id, to repeat an order.", show_default="a fresh one")
+    ] = "",
+    json: JsonOption = False,
+) -> None:
+    """Place one ticket on a round.
+
+    An accepted ticket is on the database's disk. Where the answer is lost, the same order is sent again until it is
+    known; repeating an order with its --id never bets twice.
+
+    Exit code 0: accepted, 1: refused, 2: error.
+    """
+    order = TicketOrder(request_id=request_id or uuid7(), account_id=account, lines=win)
+
+    async def ask(furlong: Furlong) -> tuple[Round, TicketResult]:
+        round_ = await (furlong.rounds.get(int(target)) if target.isdecimal() else furlong.rounds.current(target))
+        (result,) = await furlong.tickets.place(round_.round_id, [order])
+        return round_, result
+
+    round_, result = session(ctx).run(ask)
+    if json:
+        typer.echo(as_json(PlaceTicketsResponse(results=[result])))
+    else:
+        _print_result(result, round_)
+    if result.verdict != TicketResult.ACCEPTED:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def ticket(
+    ctx: typer.Context,
+    ticket_id: Annotated[str, typer.Argument(metavar="TICKET", help="The ticket's id.")],
+    json: JsonOption = False,
+) -> None:
+    """Show a ticket with its state and payout."""
+
+    async def ask(furlong: Furlong) -> Ticket:
+        return await furlong.tickets.get(ticket_id)
+
+    found = session(ctx).run(ask)
+    if json:
+        typer.echo(as_json(GetTicketResponse(ticket=found)))
+        return
+    typer.echo(f"ticket {plain(found.ticket_id)}  {Ticket.State.Name(found.state)}")
+    typer.echo(f"round {found.round_id}, account {plain(found.account_id)}, placed {moment(found.placed_at)}")
+    _print_lines(found, {})
+    typer.echo(
+        f"staked {money(found.stake_minor, found.currency)}, paid back {money(found.payout_minor, found.currency)}"
+    )
+
+
+def _print_result(result: TicketResult, round_: Round) -> None:
+    again = " (answered before)" if result.replayed else ""
+    if result.verdict != TicketResult.ACCEPTED:
+        typer.echo(f"refused  {TicketResult.Verdict.Name(result.verdict)}: {plain(result.reason)}{again}")
+        return
+    typer.echo(f"accepted  ticket {plain(result.ticket.ticket_id)}{again}")
+    typer.echo(f"round {round_.round_id} on {plain(round_.track)}, {plain(round_.race_name)}")
+    _print_lines(result.ticket, {runner.runner: runner.name for runner in round_.runners})
+
+
+def _print_lines(placed: Ticket, names: dict[int, str]) -> None:
+    for line in placed.lines:
+        selection = " ".join(f"{runner} {plain(names.get(runner, ''))}".rstrip() for runner in line.runners)
+        pays_minor = line.stake_minor * line.price_hundredths // 100
+        typer.echo(
+            f"  {Line.Market.Name(line.market)} {selection}: {money(line.stake_minor, placed.currency)} "
+            f"at {price(line.price_hundredths)}, pays {money(pays_minor, placed.currency)}"
+        )

@@ -1,0 +1,85 @@
+"""`furlong watch`: follow a track, live on a terminal, line by line in a pipe, frame by frame as JSON."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
+from typing import Annotated
+
+import typer
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from furlong.client.cli.output import as_json
+from furlong.client.cli.session import session
+from furlong.client.cli.watch_view import lines, screen
+from furlong.client.connection import Furlong
+from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
+
+REFRESHES_PER_S = 4
+# Totals as often as people care to look; the service's own choice is made for thousands of screens.
+UPDATE_INTERVAL_MS = 1_000
+
+
+def watch(
+    ctx: typer.Context,
+    track: Annotated[str, typer.Argument(metavar="TRACK", help="The track to follow; `furlong rounds` lists them.")],
+    json: Annotated[bool, typer.Option("--json", help="Print each frame as a line of JSON.")] = False,
+    after: Annotated[
+        int, typer.Option(min=0, metavar="SEQ", help="Begin after this transition_seq, as an earlier frame told it.")
+    ] = 0,
+) -> None:
+    """Follow a track: countdown, runners with prices, totals, results. Ctrl-C ends it.
+
+    It goes on through every break of the connection, and never shows a transition twice.
+    """
+    terminal = Console(highlight=False)
+    latest = Latest()
+    show: Callable[[WatchRoundsResponse], None] = latest.take
+    display: AbstractContextManager[object] = nullcontext()
+    if json:
+        show = _echo_json
+    elif not terminal.is_terminal:
+        show = _echo_lines
+    else:
+        # The countdown goes on between the frames, so the screen is drawn by the clock and not by the frames.
+        display = Live(get_renderable=latest.screen, console=terminal, refresh_per_second=REFRESHES_PER_S)
+
+    async def follow(furlong: Furlong) -> None:
+        # The watch itself waits for a gateway that is away; a wrong name or address is told at once.
+        await furlong.tracks.get(track)
+        async with aclosing(furlong.rounds.watch(track, after, update_interval_ms=UPDATE_INTERVAL_MS)) as frames:
+            with display:
+                async for frame in frames:
+                    show(frame)
+
+    with suppress(KeyboardInterrupt):
+        session(ctx).run(follow)
+
+
+class Latest:
+    """The latest frame, and how far the service's clock is ahead of ours: countdowns run on the service's clock."""
+
+    def __init__(self, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+        self._now_ms = now_ms
+        self._seen: tuple[WatchRoundsResponse, int] | None = None
+
+    def take(self, frame: WatchRoundsResponse) -> None:
+        """Keep a frame that came just now."""
+        self._seen = frame, frame.server_time.ToMilliseconds() - self._now_ms()
+
+    def screen(self) -> RenderableType:
+        """Draw the latest frame as of now."""
+        if self._seen is None:
+            return Text("waiting for the first frame")
+        frame, ahead_ms = self._seen
+        return screen(frame.round, self._now_ms() + ahead_ms)
+
+
+def _echo_json(frame: WatchRoundsResponse) -> None:
+    typer.echo(as_json(frame))
+
+
+def _echo_lines(frame: WatchRoundsResponse) -> None:
+    for line in lines(frame):
+        typer.echo(line)

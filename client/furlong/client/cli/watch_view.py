@@ -1,0 +1,133 @@
+"""How a round looks to somebody who watches: a screen for a terminal, lines for a pipe."""
+
+from collections.abc import Iterator
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from furlong.client.cli.output import chance, local, money, plain, price
+from furlong.common.v1.round_pb2 import Round
+from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
+
+PLACES_SHOWN = 3
+PLACE_STYLES = {1: "bold green", 2: "green", 3: "dim green"}
+PHASE_STYLES = {Round.OPEN: "bold green", Round.LOCKED: "bold yellow", Round.RUNNING: "bold cyan", Round.VOID: "red"}
+# A transition that is later than this is not on its way: the service or the connection is away.
+OVERDUE_MS = 2_000
+# The result is part of the frame while the race is on; it is told when the race is over.
+PHASES_WITH_RESULT = (Round.FINISHED, Round.SETTLED)
+
+
+def screen(round_: Round, now_ms: int) -> RenderableType:
+    """Draw a round as of `now_ms`, Unix time on the service's clock, in milliseconds."""
+    title = Text.assemble(
+        (plain(round_.track), "bold"), f"  round {round_.round_id}  {plain(round_.race_name)}, {round_.distance_m} m"
+    )
+    body = Group(_countdown(round_, now_ms), Text(), _runners(round_), Text(), _footer(round_))
+    return Panel(body, title=title, title_align="left", padding=(1, 2))
+
+
+def lines(frame: WatchRoundsResponse) -> Iterator[str]:
+    """Write a frame as lines: the round's phase and totals, the runners when it opens, the result when it is over."""
+    round_ = frame.round
+    staked = money(round_.totals.stake_minor, round_.currency)
+    what, until = _next(round_)
+    gap = "  (transitions were missed)" if frame.kind == WatchRoundsResponse.GAP else ""
+    yield (
+        f"{local(frame.server_time):%H:%M:%S}  round {round_.round_id}  {Round.Phase.Name(round_.phase):<8}  "
+        f"{what} at {local(until):%H:%M:%S}, {round_.totals.tickets} tickets, {staked}{gap}"
+    )
+    if frame.kind == WatchRoundsResponse.UPDATE and round_.totals.tickets:
+        return
+    if round_.phase == Round.OPEN:
+        yield f"          {plain(round_.race_name)}, {round_.distance_m} m, commitment {plain(round_.commitment)}"
+        for runner in round_.runners:
+            yield f"          {runner.runner:>2}  {price(runner.win_price_hundredths):>7}  {plain(runner.name)}"
+    if round_.phase in PHASES_WITH_RESULT:
+        yield f"          {_result(round_)}"
+    if round_.phase == Round.VOID:
+        yield f"          every stake goes back: {plain(round_.void_reason)}"
+
+
+def _next(round_: Round) -> tuple[str, Timestamp]:
+    if round_.phase == Round.OPEN:
+        return "betting closes", round_.locks_at
+    if round_.phase == Round.LOCKED:
+        return "race starts", round_.starts_at
+    if round_.phase == Round.RUNNING:
+        return "race ends", round_.finishes_at
+    return "next round", round_.ends_at
+
+
+def _since(round_: Round) -> Timestamp:
+    if round_.phase == Round.OPEN:
+        return round_.opens_at
+    if round_.phase == Round.LOCKED:
+        return round_.locks_at
+    if round_.phase == Round.RUNNING:
+        return round_.starts_at
+    return round_.finishes_at
+
+
+def _countdown(round_: Round, now_ms: int) -> RenderableType:
+    what, until = _next(round_)
+    since_ms, until_ms = _since(round_).ToMilliseconds(), until.ToMilliseconds()
+    left_ms = until_ms - now_ms
+    seconds = -(-max(left_ms, 0) // 1000)
+    told = f"{what} in {seconds // 60}:{seconds % 60:02d}" if left_ms > -OVERDUE_MS else "waiting for the service"
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row(
+        Text(Round.Phase.Name(round_.phase), style=PHASE_STYLES.get(round_.phase, "bold")),
+        ProgressBar(total=max(until_ms - since_ms, 1), completed=max(now_ms - since_ms, 0), width=30),
+        Text(told),
+    )
+    return grid
+
+
+def _runners(round_: Round) -> Table:
+    places = {}
+    if round_.phase in PHASES_WITH_RESULT:
+        places = {runner: place for place, runner in enumerate(round_.result, start=1)}
+    total = sum(runner.weight for runner in round_.runners)
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("no", justify="right")
+    table.add_column("runner")
+    table.add_column("chance", justify="right")
+    table.add_column("price", justify="right")
+    table.add_column("place", justify="right")
+    for runner in round_.runners:
+        place = places.get(runner.runner, 0)
+        table.add_row(
+            str(runner.runner),
+            Text(plain(runner.name)),
+            chance(runner.weight, total),
+            price(runner.win_price_hundredths),
+            str(place or ""),
+            style=PLACE_STYLES.get(place),
+        )
+    return table
+
+
+def _footer(round_: Round) -> Text:
+    staked = money(round_.totals.stake_minor, round_.currency)
+    footer = Text(f"{round_.totals.tickets} tickets, {staked} staked")
+    if round_.phase in PHASES_WITH_RESULT:
+        footer.append(f", {money(round_.payout_minor, round_.currency)} paid\n")
+        footer.append(_result(round_), style="bold")
+        footer.append(f"\nfurlong verify {round_.round_id} --commitment {plain(round_.commitment)}", style="dim")
+    elif round_.phase == Round.VOID:
+        footer.append(f"\nvoid, every stake goes back: {plain(round_.void_reason)}", style="red")
+    else:
+        footer.append(f"\ncommitment {plain(round_.commitment)}", style="dim")
+    return footer
+
+
+def _result(round_: Round) -> str:
+    names = {runner.runner: runner for runner in round_.runners}
+    first = names.get(round_.result[0]) if round_.result else None
+    winner = f": {plain(first.name)} wins at {price(first.win_price_hundredths)}" if first else ""
+    return f"result {'-'.join(map(str, round_.result[:PLACES_SHOWN]))}{winner}"
