@@ -1,17 +1,17 @@
-"""The check of the books: every account's balance is worked out again from the transfers, one after the other.
+"""The check of the books: every account's balance is worked out again from the transfers that touched it.
 
 Slow and plain on purpose; it shares no code with the services. `faults` returns a sentence for each thing that is
 wrong, and none when the books are right:
 
     1. a transfer moves more than nothing, between two known accounts of one currency;
-    2. no balance is below its account's floor, neither at the end nor after any transfer on the way;
+    2. no balance is below its account's floor after any transaction, nor now;
     3. every balance is the sum of the transfers that touched the account;
     4. the balances of each currency add up to zero.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,38 +26,54 @@ class BookAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookTransfer:
-    """Money that went from one account to another, in the order in which it was booked."""
+    """Money that went from one account to another. Transfers of one `transaction` became visible together."""
 
     debit_account_id: str
     credit_account_id: str
     amount_minor: int
+    transaction: int
 
 
 def faults(accounts: Iterable[BookAccount], transfers: Sequence[BookTransfer]) -> list[str]:
-    """Everything that is wrong with the books, a sentence each."""
+    """Everything that is wrong with the books, a sentence each. `transfers` come in the order of booking."""
     by_id = {account.account_id: account for account in accounts}
-    balances: Counter[str] = Counter()
-    found: list[str] = []
+    found = [sentence for transfer in transfers for sentence in _faults_of_transfer(transfer, by_id)]
+    touching: dict[str, list[BookTransfer]] = {account_id: [] for account_id in by_id}
     for transfer in transfers:
-        ends = [by_id.get(transfer.debit_account_id), by_id.get(transfer.credit_account_id)]
-        debit, credit = ends
-        if debit is None or credit is None:
-            found.append(f"{transfer} touches an account that does not exist")
-            continue
-        if transfer.amount_minor <= 0:
-            found.append(f"{transfer} moves nothing")
-        if debit.currency != credit.currency:
-            found.append(f"{transfer} changes {debit.currency} into {credit.currency}")
-        balances[debit.account_id] -= transfer.amount_minor
-        balances[credit.account_id] += transfer.amount_minor
-        if debit.floor_minor is not None and balances[debit.account_id] < debit.floor_minor:
-            found.append(f"{transfer} takes {debit.account_id} to {balances[debit.account_id]}, below its floor")
-    sums: Counter[str] = Counter()
+        for account_id in {transfer.debit_account_id, transfer.credit_account_id} & by_id.keys():
+            touching[account_id].append(transfer)
     for account in by_id.values():
-        sums[account.currency] += account.balance_minor
-        if account.balance_minor != balances[account.account_id]:
-            found.append(f"{account} holds something else than its transfers, {balances[account.account_id]}")
-        if account.floor_minor is not None and account.balance_minor < account.floor_minor:
-            found.append(f"{account} is below its floor")
-    found += [f"the balances in {currency} add up to {total}" for currency, total in sums.items() if total]
+        found += _faults_of_account(account, touching[account.account_id])
+    for currency in sorted({account.currency for account in by_id.values()}):
+        total = sum(account.balance_minor for account in by_id.values() if account.currency == currency)
+        if total != 0:
+            found.append(f"the balances in {currency} add up to {total}")
+    return found
+
+
+def _faults_of_transfer(transfer: BookTransfer, by_id: Mapping[str, BookAccount]) -> list[str]:
+    debit, credit = by_id.get(transfer.debit_account_id), by_id.get(transfer.credit_account_id)
+    if debit is None or credit is None:
+        return [f"{transfer} touches an account that does not exist"]
+    found = []
+    if transfer.amount_minor <= 0:
+        found.append(f"{transfer} moves nothing")
+    if debit.currency != credit.currency:
+        found.append(f"{transfer} changes {debit.currency} into {credit.currency}")
+    return found
+
+
+def _faults_of_account(account: BookAccount, touching: Sequence[BookTransfer]) -> list[str]:
+    balance_minor = 0
+    found = []
+    for transaction, together in groupby(touching, key=lambda transfer: transfer.transaction):
+        for transfer in together:
+            balance_minor -= transfer.amount_minor if transfer.debit_account_id == account.account_id else 0
+            balance_minor += transfer.amount_minor if transfer.credit_account_id == account.account_id else 0
+        if account.floor_minor is not None and balance_minor < account.floor_minor:
+            found.append(f"transaction {transaction} takes {account} to {balance_minor}, below its floor")
+    if account.balance_minor != balance_minor:
+        found.append(f"{account} holds something else than its transfers, {balance_minor}")
+    if account.floor_minor is not None and account.balance_minor < account.floor_minor:
+        found.append(f"{account} is below its floor now")
     return found

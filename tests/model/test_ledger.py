@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from tests.model.ledger import BookAccount, BookTransfer, faults
@@ -15,9 +17,10 @@ def books(cash: int, ann: int, bob: int) -> list[BookAccount]:
 
 
 def moves(*rows: tuple[str, str, int]) -> list[BookTransfer]:
+    """Transfers in transactions of their own."""
     return [
-        BookTransfer(debit_account_id=debit, credit_account_id=credit, amount_minor=amount)
-        for debit, credit, amount in rows
+        BookTransfer(debit_account_id=debit, credit_account_id=credit, amount_minor=amount, transaction=transaction)
+        for transaction, (debit, credit, amount) in enumerate(rows)
     ]
 
 
@@ -39,3 +42,9 @@ def test_right_books_have_no_faults() -> None:
 )  # fmt: skip
 def test_wrong_books_are_told_apart(accounts: list[BookAccount], transfers: list[BookTransfer], fault: str) -> None:
     assert any(fault in sentence for sentence in faults(accounts, transfers))
+
+
+def test_inside_a_transaction_the_order_of_its_transfers_does_not_matter() -> None:
+    together = [replace(transfer, transaction=1) for transfer in moves((ANN, CASH, 10), (CASH, ANN, 10))]
+
+    assert faults(books(0, 0, 0), together) == []
