@@ -77,7 +77,7 @@ class GatewaySettings:
 def render(settings: GatewaySettings) -> str:
     """The configuration for Envoy. Raises ValueError for an OTLP endpoint that cannot be read."""
     methods = list(public_methods())
-    otlp = _otlp_address(settings.otlp_endpoint) if settings.otlp_endpoint else None
+    otlp = otlp_address(settings.otlp_endpoint) if settings.otlp_endpoint else None
     clusters = [_game_cluster(settings.game)] + ([_cluster("otlp", (otlp,))] if otlp else [])
     values = {
         "admin_host": settings.admin.host,
@@ -227,7 +227,8 @@ def _access_log() -> list[dict[str, Any]]:
     ]
 
 
-def _otlp_address(endpoint: str) -> Address:
+def otlp_address(endpoint: str) -> Address:
+    """Read where spans go. Raises ValueError."""
     parts = urlsplit(endpoint)
     if parts.scheme != "http" or not parts.hostname or not parts.port:
         raise ValueError(f"the OTLP endpoint {endpoint!r} is not http://host:port")

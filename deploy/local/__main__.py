@@ -18,6 +18,7 @@ from types import FrameType
 
 from furlong.client import FurlongError
 
+from deploy.gateway.render import otlp_address
 from deploy.local.folder import DataFolder, FolderBusy
 from deploy.local.opening import open_first_tracks
 from deploy.local.part import PartFailed
@@ -121,10 +122,20 @@ def read_settings(environ: Mapping[str, str]) -> StackSettings:
         data_dir=Path(environ.get("FURLONG_DATA") or DATA_FOLDER),
         gateway_port=int(port),
         database_url=environ.get("DATABASE_URL") or None,
-        otlp_endpoint=environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
+        otlp_endpoint=_endpoint(environ, "OTEL_EXPORTER_OTLP_ENDPOINT"),
         trace_sample_ratio=_share(environ, "OTEL_TRACES_SAMPLER_ARG", 0.05),
         auth=auth,
     )
+
+
+def _endpoint(environ: Mapping[str, str], name: str) -> str:
+    endpoint = environ.get(name, "")
+    try:
+        if endpoint:
+            otlp_address(endpoint)
+    except ValueError as problem:
+        raise SettingRefused(f"{name}: {problem}") from problem
+    return endpoint
 
 
 def _share(environ: Mapping[str, str], name: str, default: float) -> float:

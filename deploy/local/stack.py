@@ -24,7 +24,7 @@ from pathlib import Path
 
 from deploy.local.folder import DataFolder, RunningState
 from deploy.local.keys import KeyRing, write_private
-from deploy.local.part import POLL_S, READY_TIMEOUT_S, Part, PartFailed, PostgresPart, ProcessPart
+from deploy.local.part import LOG_TAIL_CHARACTERS, POLL_S, READY_TIMEOUT_S, Part, PartFailed, PostgresPart, ProcessPart
 from deploy.local.ports import LOOPBACK, free_port, is_free
 from deploy.local.postgres import PostgresServer
 from deploy.local.probes import answers_http
@@ -178,7 +178,8 @@ class LocalStack:
             check=False,
         )
         if done.returncode != 0:
-            raise PartFailed(f"the database could not be migrated:\n{done.stderr.strip() or done.stdout.strip()}")
+            said = (done.stderr.strip() or done.stdout.strip())[-LOG_TAIL_CHARACTERS:]
+            raise PartFailed(f"the database could not be migrated; the migration ended with:\n{said}")
 
     def _wait_answered(self) -> None:
         """Every part says that it is ready; wait for the first answer that passes through all of them."""

@@ -45,6 +45,7 @@ def test_every_variable_is_read() -> None:
         ("GATEWAY_PORT", "0"),
         ("GATEWAY_PORT", "65536"),
         ("FURLONG_AUTH", "maybe"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
         ("OTEL_TRACES_SAMPLER_ARG", "all"),
         ("OTEL_TRACES_SAMPLER_ARG", "1.5"),
         ("OTEL_TRACES_SAMPLER_ARG", "nan"),
