@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+from furlong.common.v1 import policy_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, empty_pb2
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
-
-from furlong.common.v1 import policy_pb2
 
 READ = "/furlong.tests.v1.ProbeService/Read"
 KEEP = "/furlong.tests.v1.ProbeService/Keep"

@@ -1,7 +1,6 @@
 """Typed calls about accounts."""
 
 import grpc
-
 from furlong.client.errors import answer_of
 from furlong.client.identity import uuid7
 from furlong.common.v1.account_pb2 import Account

@@ -23,7 +23,6 @@ from enum import StrEnum
 
 import grpc
 import pybreaker
-
 from furlong.client.errors import not_sent
 from furlong.common.v1 import error_pb2
 

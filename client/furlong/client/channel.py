@@ -6,13 +6,12 @@ Services among themselves use this channel, and so does everybody outside.
 from collections.abc import Callable, Sequence
 
 import grpc
-from google.protobuf.descriptor import ServiceDescriptor
-from opentelemetry.trace import TracerProvider
-
 from furlong.client.breaker import Breaker, BreakerChange, BreakerSettings
 from furlong.client.interceptors import Outbound, StreamCalls, UnaryCalls
 from furlong.client.policy import policies, service_config
 from furlong.client.tracing import ClientTracer
+from google.protobuf.descriptor import ServiceDescriptor
+from opentelemetry.trace import TracerProvider
 
 REQUEST_BYTES_MAX = 256 * 1024
 """The largest request, the same bound as the servers'."""

@@ -5,7 +5,6 @@ from types import TracebackType
 from typing import Self
 
 import grpc
-
 from furlong.client.accounts import Accounts
 from furlong.client.channel import open_channel
 from furlong.client.rounds import Rounds

@@ -13,14 +13,17 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import grpc
-from grpc.aio import AioRpcError, ClientCallDetails, UnaryStreamCall, UnaryUnaryCall
-from opentelemetry.trace import Span
-
 from furlong.client import deadline, tracing
 from furlong.client.breaker import Admission, Breaker
 from furlong.client.errors import NotSent, not_sent
 from furlong.client.policy import DEADLINE_MS_MAX, MethodPolicy
 from furlong.common.v1 import error_pb2
+from grpc.aio import AioRpcError, ClientCallDetails, UnaryStreamCall, UnaryUnaryCall
+from opentelemetry.trace import Span
+
+FAIR_SHARE = 0.5
+"""The share of its method's normal time that a call must have had for the breaker to blame the service when that time
+runs out. It is less than all of it, because a call that is made while serving another never has all of it."""
 
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
@@ -33,7 +36,7 @@ class Departure:
     details: ClientCallDetails
     span: Span
     admission: Admission
-    full_budget: bool  # the call has all the time that its method normally gets
+    fair_budget: bool  # the call has enough time for its running out to be the service's fault
 
 
 class Outbound:
@@ -57,6 +60,7 @@ class Outbound:
         method = _method(details)
         normal_s = self._normal_s(method)
         budget_s = _budget_s(details.timeout, normal_s)
+        token = self._token() if self._token is not None else None
         span, headers = self._tracer.begin(method)
         try:
             admission = self._breaker.admit()
@@ -67,25 +71,19 @@ class Outbound:
             details=ClientCallDetails(
                 details.method,
                 budget_s,
-                self._metadata(details, headers),
+                _metadata(details, headers, token),
                 details.credentials,
                 details.wait_for_ready,
             ),
             span=span,
             admission=admission,
-            full_budget=normal_s is not None and budget_s is not None and budget_s >= normal_s,
+            fair_budget=normal_s is not None and budget_s is not None and budget_s >= FAIR_SHARE * normal_s,
         )
 
     def _normal_s(self, method: str) -> float | None:
         policy = self._policies.get(method)
         deadline_ms = DEADLINE_MS_MAX if policy is None else policy.deadline_ms
         return deadline_ms / 1000 if deadline_ms else None
-
-    def _metadata(self, details: ClientCallDetails, headers: dict[str, str]) -> grpc.aio.Metadata:
-        token = self._token() if self._token is not None else None
-        if token is not None:
-            headers["authorization"] = f"Bearer {token}"
-        return grpc.aio.Metadata(*(details.metadata or ()), *headers.items())
 
 
 class UnaryCalls(grpc.aio.UnaryUnaryClientInterceptor):
@@ -103,7 +101,7 @@ class UnaryCalls(grpc.aio.UnaryUnaryClientInterceptor):
         """Send one call and judge its outcome; a cancelled caller cancels it at the server as well."""
         departure = self._outbound.depart(client_call_details)
         call: UnaryUnaryCall[_Request, _Response] | None = None
-        code, verdict = grpc.StatusCode.CANCELLED, None
+        code, verdict = grpc.StatusCode.UNKNOWN, None
         try:
             call = await continuation(departure.details, request)
             try:
@@ -113,6 +111,9 @@ class UnaryCalls(grpc.aio.UnaryUnaryClientInterceptor):
                 code = error.code()
                 verdict = _verdict(code, departure)
             return call
+        except asyncio.CancelledError:
+            code = grpc.StatusCode.CANCELLED
+            raise
         finally:
             if call is not None:
                 call.cancel()  # does nothing to a call that has ended
@@ -176,7 +177,7 @@ async def _ended(call: UnaryStreamCall[_Request, _Response], departure: Departur
 
 def _verdict(code: grpc.StatusCode, departure: Departure) -> grpc.StatusCode | None:
     """Tell what the breaker hears: too short a deadline says something about the caller, not about the service."""
-    if code is grpc.StatusCode.DEADLINE_EXCEEDED and not departure.full_budget:
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED and not departure.fair_budget:
         return None
     return code
 
@@ -190,6 +191,12 @@ def _budget_s(asked_s: float | None, normal_s: float | None) -> float | None:
             grpc.StatusCode.DEADLINE_EXCEEDED, error_pb2.OUT_OF_TIME, "the deadline ended before the call was sent"
         )
     return None if budget_s == float("inf") else budget_s
+
+
+def _metadata(details: ClientCallDetails, headers: dict[str, str], token: str | None) -> grpc.aio.Metadata:
+    if token is not None:
+        headers["authorization"] = f"Bearer {token}"
+    return grpc.aio.Metadata(*(details.metadata or ()), *headers.items())
 
 
 def _method(details: ClientCallDetails) -> str:

@@ -7,10 +7,9 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from furlong.common.v1 import policy_pb2
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
-
-from furlong.common.v1 import policy_pb2
 
 DEADLINE_MS_MAX = 10_000
 """The longest that any call with a deadline may take, in milliseconds."""

@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator
 from enum import Enum
 
 import grpc
-
 from furlong.client.backoff import SYSTEM_TIMING, Backoff, Timing
 from furlong.client.errors import CallRefused, FurlongError, answer_of, from_rpc
 from furlong.common.v1.round_pb2 import Round, RoundProof

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 
 import grpc
-
 from furlong.client.backoff import SYSTEM_TIMING, Backoff, Timing
 from furlong.client.errors import FurlongError, OutcomeUnknown, Unreachable, answer_of, from_rpc, not_sent
 from furlong.client.policy import policies

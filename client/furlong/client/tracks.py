@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import grpc
-
 from furlong.client.errors import answer_of
 from furlong.client.identity import uuid7
 from furlong.common.v1.round_pb2 import RaceCard, Round, Track

@@ -6,10 +6,22 @@ from collections.abc import AsyncIterator
 
 import grpc
 import pytest
-
-from furlong.client import BreakerChange, BreakerSettings, BreakerState, open_channel
+from furlong.client import BreakerChange, BreakerSettings, BreakerState, deadline, open_channel
 from furlong.client.errors import NotSent, from_rpc
-from tests.loopback import PROBE_SERVICE, READ, WRITE, Script, ask, follow, probe_service, serving, until, wired
+
+from tests.loopback import (
+    DEADLINE_MS,
+    PROBE_SERVICE,
+    READ,
+    WRITE,
+    Script,
+    ask,
+    follow,
+    probe_service,
+    serving,
+    until,
+    wired,
+)
 
 CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
 FAILURES_MAX = 3
@@ -178,6 +190,26 @@ async def test_calls_that_the_caller_cancels_or_gives_too_little_time_never_open
             late = await outcome(ask(channel, WRITE, timeout=0.02))
             assert isinstance(late, grpc.aio.AioRpcError)
             assert not isinstance(late, NotSent)
+
+
+async def test_a_server_that_hangs_opens_it_although_the_callers_deadline_shortens_the_calls() -> None:
+    calls = 0
+
+    async def hang(request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
+        nonlocal calls
+        calls += 1
+        await asyncio.Event().wait()
+        return b""
+
+    async with (
+        serving(probe_service({WRITE: hang})) as server,
+        open_channel(server.target, services=[PROBE_SERVICE], breaker=LONG_OPEN) as channel,
+    ):
+        token = deadline.set_inbound(time.monotonic() + 0.6 * DEADLINE_MS / 1000)
+        await asyncio.gather(*(outcome(ask(channel, WRITE)) for _ in range(FAILURES_MAX)))
+        deadline.reset(token)
+        assert isinstance(await outcome(ask(channel, WRITE)), NotSent)
+    assert calls == FAILURES_MAX
 
 
 async def test_a_cancelled_probe_leaves_its_place_to_the_next_call() -> None:

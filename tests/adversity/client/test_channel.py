@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import grpc
 import pytest
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-
 from furlong.client import CallRefused, open_channel
 from furlong.client.channel import REQUEST_BYTES_MAX
 from furlong.client.errors import from_rpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
 from tests.loopback import PROBE_SERVICE, READ, Script, ask, probe_service, serving
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import grpc
 import pytest
-
 from furlong.client import deadline, open_channel
 from furlong.client.errors import NotSent, from_rpc
+
 from tests.loopback import DEADLINE_MS, KEEP, PROBE_SERVICE, Answer, Script, ask, probe_service, serving, until
 
 

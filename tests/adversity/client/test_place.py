@@ -9,12 +9,12 @@ from typing import Any
 
 import grpc
 import pytest
-
 from furlong.client import CallRefused, OutcomeUnknown, Unreachable, open_channel, uuid7
 from furlong.client.backoff import Timing
 from furlong.client.tickets import Tickets
 from furlong.common.v1.ticket_pb2 import Line, TicketOrder, TicketResult
 from furlong.game.v1 import ticket_service_pb2 as wire
+
 from tests.loopback import Wire, refuse, serving, until, wired
 
 SERVICE = wire.DESCRIPTOR.services_by_name["TicketService"]

@@ -5,8 +5,8 @@ import time
 
 import grpc
 import pytest
-
 from furlong.client import open_channel
+
 from tests.loopback import PROBE_SERVICE, READ, Script, ask, probe_service, serving
 
 OUTAGE_S = 4.0

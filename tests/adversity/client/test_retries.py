@@ -4,9 +4,9 @@ import asyncio
 
 import grpc
 import pytest
-
 from furlong.client import open_channel
 from furlong.client.policy import ATTEMPTS_MAX, RETRY_TOKENS_MAX, policies, service_config
+
 from tests.loopback import KEEP, PROBE_SERVICE, READ, WRITE, Script, ask, probe_service, serving
 
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 
 import grpc
 import pytest
+from furlong.client import BreakerSettings, open_channel
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import StatusCode
 
-from furlong.client import BreakerSettings, open_channel
 from tests.loopback import PROBE_SERVICE, READ, WRITE, Script, ask, follow, metadata_of, probe_service, serving, until
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import grpc
 import pytest
-
 from furlong.client import CallRefused, open_channel
 from furlong.client.backoff import Timing
 from furlong.client.rounds import Rounds
 from furlong.common.v1.round_pb2 import Round
 from furlong.game.v1 import round_service_pb2 as wire
 from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
+
 from tests.loopback import Wire, refuse, serving, until, wired
 
 SERVICE = wire.DESCRIPTOR.services_by_name["RoundService"]

@@ -6,9 +6,6 @@ from typing import Any
 
 import grpc
 import pytest
-from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
-
 from furlong.client import CallRefused, Furlong, OutcomeUnknown, connect
 from furlong.client.connection import SERVICES
 from furlong.client.identity import uuid7_time_ms
@@ -16,6 +13,9 @@ from furlong.common.v1.account_pb2 import Account
 from furlong.common.v1.round_pb2 import RaceCard, Round, RoundProof, Track
 from furlong.common.v1.ticket_pb2 import Ticket
 from furlong.game.v1 import account_service_pb2, round_service_pb2, ticket_service_pb2, track_service_pb2
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
 from tests.loopback import metadata_of, refuse, serving
 
 

@@ -1,7 +1,6 @@
 """Waits double, are bounded and differ."""
 
 import pytest
-
 from furlong.client.backoff import ASKED_MS_MAX, Backoff
 
 

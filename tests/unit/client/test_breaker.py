@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 import grpc
 import pytest
-
 from furlong.client.breaker import TRIPS, Admission, Breaker, BreakerChange, BreakerSettings, BreakerState
 from furlong.client.errors import NotSent
 

@@ -2,8 +2,6 @@
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2, status_pb2
-
 from furlong.client.errors import (
     DETAILS_KEY,
     KINDS,
@@ -19,6 +17,7 @@ from furlong.client.errors import (
     not_sent,
 )
 from furlong.common.v1 import error_pb2
+from google.rpc import error_details_pb2, status_pb2
 
 SC = grpc.StatusCode
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"

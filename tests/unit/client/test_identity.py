@@ -3,7 +3,6 @@
 import uuid
 
 import pytest
-
 from furlong.client.identity import CHANCE_BYTES, uuid7, uuid7_time_ms
 
 # The example of RFC 9562, appendix A.6: rand_a is 0xCC3, rand_b 0x18C4DC0C0C07398F.

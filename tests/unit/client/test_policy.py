@@ -6,16 +6,15 @@ import pkgutil
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-from google.protobuf import descriptor_pb2, descriptor_pool, empty_pb2
-from google.protobuf.descriptor import ServiceDescriptor
-from google.protobuf.descriptor_pb2 import MethodOptions
-
 import furlong.game.v1
 import furlong.persist.v1
+import pytest
 from furlong.client.policy import DEADLINE_MS_MAX, policies, service_config
 from furlong.common.v1 import policy_pb2
 from furlong.game.v1 import round_service_pb2, ticket_service_pb2
+from google.protobuf import descriptor_pb2, descriptor_pool, empty_pb2
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
 
 
 def public_and_internal_services() -> Iterator[ServiceDescriptor]:

@@ -1,7 +1,6 @@
 """What a frame is to a watcher, as a table."""
 
 import pytest
-
 from furlong.client.rounds import Step, step_of
 from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
 

@@ -1,0 +1,395 @@
+"""The command line against a service of a test's making: what it asks, what it prints, how it exits."""
+
+import json
+import socket
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.json_format import ParseDict
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+from typer.testing import CliRunner, Result
+
+from furlong.client.cards import shipped_cards
+from furlong.client.cli.app import app
+from furlong.client.connection import SERVICES
+from furlong.common.v1.account_pb2 import Account
+from furlong.common.v1.round_pb2 import Round, RoundProof, Runner, Timetable, Track
+from furlong.common.v1.ticket_pb2 import Line, Ticket, TicketResult
+from furlong.game.v1.account_service_pb2 import CreateAccountResponse, CreditAccountResponse, GetAccountResponse
+from furlong.game.v1.round_service_pb2 import (
+    GetCurrentRoundResponse,
+    GetRoundProofResponse,
+    GetRoundResponse,
+    ListRoundsResponse,
+    WatchRoundsResponse,
+)
+from furlong.game.v1.ticket_service_pb2 import GetTicketResponse, PlaceTicketsResponse
+from furlong.game.v1.track_service_pb2 import GetTrackResponse, ImportRaceCardsResponse, ListTracksResponse
+
+ACCOUNT = "018f0000-0000-7000-8000-00000000000a"
+TICKET = "018f0000-0000-7000-8000-00000000000b"
+PROOF: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors" / "draw.json").read_text())["draws"][1][
+    "proof"
+]
+TRACK = Track(
+    track="harbour-mile",
+    display_name="Harbour Mile",
+    currency="EUR",
+    state=Track.RUNNING,
+    timetable=Timetable(betting_window_ms=30_000),
+    return_bps=9_100,
+)
+ROUND = Round(
+    round_id=17,
+    track="harbour-mile",
+    phase=Round.FINISHED,
+    runners=[
+        Runner(runner=1, name="Copper Lantern", weight=250, win_price_hundredths=364),
+        Runner(runner=3, name="Quiet Thunder", weight=750, win_price_hundredths=121),
+    ],
+    result=[3, 1],
+    currency="EUR",
+    race_name="Saltmarsh Quay 2026-05-02 race 1",
+    distance_m=1000,
+)
+PLACED = Ticket(
+    ticket_id=TICKET,
+    round_id=17,
+    account_id=ACCOUNT,
+    state=Ticket.ACCEPTED,
+    stake_minor=500,
+    lines=[Line(market=Line.WIN, runners=[3], stake_minor=500, price_hundredths=121)],
+    currency="EUR",
+)
+
+Refusal = tuple[grpc.StatusCode, str, str]
+"""Code, reason and message of an error."""
+
+
+class Gateway:
+    """Answers each method with what a test laid ready for it, in turn, the last one for ever; keeps what was asked."""
+
+    def __init__(self) -> None:
+        self.target = ""
+        self.answers: dict[str, list[Message | Refusal | Sequence[Message]]] = {}
+        self.asked: dict[str, list[Any]] = defaultdict(list)
+        self.tokens: list[str | None] = []
+
+    def handlers(self) -> Iterator[grpc.GenericRpcHandler]:
+        for service in SERVICES:
+            methods = {}
+            for method in service.methods:
+                make = grpc.unary_unary_rpc_method_handler
+                if method.server_streaming:
+                    make = grpc.unary_stream_rpc_method_handler
+                methods[method.name] = make(
+                    self._stream(method.name) if method.server_streaming else self._unary(method.name),
+                    request_deserializer=GetMessageClass(method.input_type).FromString,
+                    response_serializer=GetMessageClass(method.output_type).SerializeToString,
+                )
+            yield grpc.method_handlers_generic_handler(service.full_name, methods)
+
+    def _unary(self, name: str) -> Any:
+        return lambda request, context: self._next(name, request, context)
+
+    def _stream(self, name: str) -> Any:
+        def answer(request: Any, context: Any) -> Iterator[Any]:
+            yield from self._next(name, request, context)
+
+        return answer
+
+    def _next(self, name: str, request: Any, context: Any) -> Any:
+        self.asked[name].append(request)
+        self.tokens.append(dict(context.invocation_metadata()).get("authorization"))
+        laid = self.answers[name]
+        answer = laid.pop(0) if len(laid) > 1 else laid[0]
+        if isinstance(answer, tuple):
+            code, reason, message = answer
+            status = status_pb2.Status(code=code_pb2.Code.Value(code.name), message=message)
+            status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain="furlong"))
+            context.abort_with_status(rpc_status.to_status(status))
+        return answer
+
+
+@pytest.fixture
+def gateway() -> Iterator[Gateway]:
+    made = Gateway()
+    server = grpc.server(ThreadPoolExecutor(max_workers=2), options=[("grpc.so_reuseport", 0)])
+    server.add_generic_rpc_handlers(tuple(made.handlers()))
+    made.target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    yield made
+    server.stop(None).wait()
+
+
+def furlong(gateway: Gateway, *arguments: str, token: str = "bearer", data: Path = Path("/nowhere")) -> Result:
+    shared = ["--gateway", gateway.target, "--data", str(data)] + (["--token", token] if token else [])
+    return CliRunner().invoke(app, [*shared, *arguments], catch_exceptions=False)
+
+
+def place(gateway: Gateway, *arguments: str) -> Result:
+    return furlong(gateway, "place", *arguments, "--account", ACCOUNT, "--win", "3:500@121", "--id", TICKET)
+
+
+def verdict(number: TicketResult.Verdict.ValueType, reason: str = "", replayed: bool = False) -> PlaceTicketsResponse:
+    ticket = PLACED if number == TicketResult.ACCEPTED else None
+    result = TicketResult(request_id=TICKET, verdict=number, reason=reason, ticket=ticket, replayed=replayed)
+    return PlaceTicketsResponse(results=[result])
+
+
+class TestPlace:
+    @pytest.fixture(autouse=True)
+    def round_is_there(self, gateway: Gateway) -> None:
+        gateway.answers["GetCurrentRound"] = [GetCurrentRoundResponse(round=ROUND)]
+        gateway.answers["GetRound"] = [GetRoundResponse(round=ROUND)]
+
+    def test_an_accepted_ticket_is_told_with_stake_price_and_payout(self, gateway: Gateway) -> None:
+        gateway.answers["PlaceTickets"] = [verdict(TicketResult.ACCEPTED)]
+        result = place(gateway, "harbour-mile")
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert result.stdout.splitlines() == [
+            f"accepted  ticket {TICKET}",
+            "round 17 on harbour-mile, Saltmarsh Quay 2026-05-02 race 1",
+            "  WIN 3 Quiet Thunder: 5.00 EUR at 1.21, pays 6.05 EUR",
+        ]
+        (request,) = gateway.asked["PlaceTickets"]
+        (order,) = request.tickets
+        assert (request.round_id, order.request_id, order.account_id) == (17, TICKET, ACCOUNT)
+        assert list(order.lines) == [Line(market=Line.WIN, runners=[3], stake_minor=500, price_hundredths=121)]
+        assert set(gateway.tokens) == {"Bearer bearer"}
+
+    def test_a_round_is_meant_by_its_number(self, gateway: Gateway) -> None:
+        gateway.answers["PlaceTickets"] = [verdict(TicketResult.ACCEPTED, replayed=True)]
+        result = place(gateway, "17")
+        assert result.exit_code == 0
+        assert "(answered before)" in result.stdout
+        assert gateway.asked["GetRound"][0].round_id == 17
+        assert not gateway.asked["GetCurrentRound"]
+
+    def test_a_refused_ticket_is_told_with_its_verdict(self, gateway: Gateway) -> None:
+        gateway.answers["PlaceTickets"] = [verdict(TicketResult.INSUFFICIENT_FUNDS, "the balance is 1.00")]
+        result = place(gateway, "harbour-mile")
+        assert (result.exit_code, result.stdout) == (1, "refused  INSUFFICIENT_FUNDS: the balance is 1.00\n")
+
+    def test_an_unknown_outcome_is_resolved_with_the_same_id(self, gateway: Gateway) -> None:
+        lost = (grpc.StatusCode.UNAVAILABLE, "OUTCOME_UNKNOWN", "the reply was lost")
+        gateway.answers["PlaceTickets"] = [lost] * 4 + [verdict(TicketResult.ACCEPTED)]
+        result = place(gateway, "harbour-mile")
+        assert result.exit_code == 0
+        assert {request.tickets[0].request_id for request in gateway.asked["PlaceTickets"]} == {TICKET}
+        assert len(gateway.asked["PlaceTickets"]) == 5
+
+    def test_a_call_that_is_wrong_as_a_whole_is_an_error(self, gateway: Gateway) -> None:
+        gateway.answers["PlaceTickets"] = [(grpc.StatusCode.PERMISSION_DENIED, "ACCOUNT_NOT_YOURS", "not yours")]
+        result = place(gateway, "harbour-mile")
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.startswith("furlong: ACCOUNT_NOT_YOURS: not yours: use a token for this account")
+
+    @pytest.mark.parametrize(("number", "exit_code"), [(TicketResult.ACCEPTED, 0), (TicketResult.BETTING_CLOSED, 1)])
+    def test_json_is_the_answer_of_the_service(
+        self, gateway: Gateway, number: TicketResult.Verdict.ValueType, exit_code: int
+    ) -> None:
+        gateway.answers["PlaceTickets"] = [verdict(number)]
+        result = place(gateway, "harbour-mile", "--json")
+        assert result.exit_code == exit_code
+        assert ParseDict(json.loads(result.stdout), PlaceTicketsResponse()) == verdict(number)
+
+
+def test_a_ticket_is_shown_with_its_state_and_payout(gateway: Gateway) -> None:
+    won = Ticket()
+    won.CopyFrom(PLACED)
+    won.state, won.payout_minor = Ticket.WON, 605
+    gateway.answers["GetTicket"] = [GetTicketResponse(ticket=won)]
+    result = furlong(gateway, "ticket", TICKET)
+    assert result.exit_code == 0
+    assert f"ticket {TICKET}  WON" in result.stdout
+    assert "staked 5.00 EUR, paid back 6.05 EUR" in result.stdout
+    assert gateway.asked["GetTicket"][0].ticket_id == TICKET
+
+
+def test_tracks_are_listed_where_none_is_named(gateway: Gateway) -> None:
+    gateway.answers["ListTracks"] = [ListTracksResponse(tracks=[TRACK])]
+    result = furlong(gateway, "rounds")
+    assert result.exit_code == 0
+    for part in ("harbour-mile", "Harbour Mile", "EUR", "RUNNING", "30 s", "91.00 %"):
+        assert part in result.stdout
+
+
+def test_the_rounds_of_a_track_are_listed(gateway: Gateway) -> None:
+    gateway.answers["ListRounds"] = [ListRoundsResponse(rounds=[ROUND])]
+    result = furlong(gateway, "rounds", "harbour-mile", "--limit", "3")
+    assert result.exit_code == 0
+    for part in ("17", "FINISHED", "Saltmarsh Quay 2026-05-02 race 1", "3-1", "1.21"):
+        assert part in result.stdout
+    assert (gateway.asked["ListRounds"][0].track, gateway.asked["ListRounds"][0].page_size) == ("harbour-mile", 3)
+    lines = furlong(gateway, "rounds", "harbour-mile", "--json").stdout
+    assert json.loads(lines)["rounds"][0]["round_id"] == "17"
+
+
+class TestWatch:
+    """The service ends the watch by a refusal, so that the command comes to an end."""
+
+    @pytest.fixture(autouse=True)
+    def two_frames(self, gateway: Gateway) -> None:
+        later = Round()
+        later.CopyFrom(ROUND)
+        later.round_id, later.phase = 18, Round.OPEN
+        frames = [
+            WatchRoundsResponse(round=ROUND, kind=WatchRoundsResponse.UPDATE, transition_seq=5),
+            WatchRoundsResponse(round=later, kind=WatchRoundsResponse.TRANSITION, transition_seq=6),
+        ]
+        gateway.answers["GetTrack"] = [GetTrackResponse(track=TRACK)]
+        gateway.answers["WatchRounds"] = [frames, (grpc.StatusCode.NOT_FOUND, "TRACK_NOT_FOUND", "gone")]
+
+    def test_frames_are_lines_where_nobody_looks(self, gateway: Gateway) -> None:
+        result = furlong(gateway, "watch", "harbour-mile", token="")
+        assert result.exit_code == 2
+        assert "round 17  FINISHED" in result.stdout
+        assert "result 3-1: Quiet Thunder wins at 1.21" in result.stdout
+        assert "round 18  OPEN" in result.stdout
+        assert "TRACK_NOT_FOUND: gone" in result.stderr
+        assert set(gateway.tokens) == {None}
+
+    def test_frames_are_lines_of_json_where_that_is_wanted(self, gateway: Gateway) -> None:
+        result = furlong(gateway, "watch", "harbour-mile", "--json", "--after", "4")
+        frames = [json.loads(line) for line in result.stdout.splitlines()]
+        assert [(f["kind"], f["transition_seq"], f["round"]["phase"]) for f in frames[-1:]] == [
+            ("TRANSITION", "6", "OPEN")
+        ]
+        assert gateway.asked["WatchRounds"][0].after == 4
+
+    def test_an_unknown_track_is_told_at_once(self, gateway: Gateway) -> None:
+        gateway.answers["GetTrack"] = [(grpc.StatusCode.NOT_FOUND, "TRACK_NOT_FOUND", "no track is called moon")]
+        result = furlong(gateway, "watch", "moon")
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "`furlong rounds` lists the tracks" in result.stderr
+        assert not gateway.asked["WatchRounds"]
+
+
+class TestVerify:
+    def published(self, gateway: Gateway, proof: dict[str, Any], round_: dict[str, Any]) -> None:
+        fields = ("round_id", "track", "commitment", "tickets_root", "runners", "result")
+        gateway.answers["GetRoundProof"] = [GetRoundProofResponse(proof=ParseDict(proof, RoundProof()))]
+        gateway.answers["GetRound"] = [
+            GetRoundResponse(round=ParseDict({field: round_[field] for field in fields}, Round()))
+        ]
+
+    def test_a_true_round_is_proven(self, gateway: Gateway) -> None:
+        self.published(gateway, PROOF, PROOF)
+        result = furlong(gateway, "verify", "17")
+        assert (result.exit_code, result.stdout.count("✓")) == (0, 4)
+
+    def test_a_proof_of_other_weights_than_were_published_is_refuted(self, gateway: Gateway) -> None:
+        runners = [{**runner, "weight": "1"} for runner in PROOF["runners"]]
+        self.published(gateway, PROOF, {**PROOF, "runners": runners})
+        result = furlong(gateway, "verify", "17")
+        assert result.exit_code == 1
+        assert "✗ published" in result.stdout
+
+    def test_a_commitment_that_was_swapped_everywhere_is_refuted_by_the_one_noted(self, gateway: Gateway) -> None:
+        self.published(gateway, PROOF, PROOF)
+        assert furlong(gateway, "verify", "17", "--commitment", "ab" * 32).exit_code == 1
+
+    def test_a_proof_that_is_not_there_yet_is_an_error(self, gateway: Gateway) -> None:
+        gateway.answers["GetRoundProof"] = [(grpc.StatusCode.FAILED_PRECONDITION, "PROOF_NOT_READY", "too early")]
+        result = furlong(gateway, "verify", "17")
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "ask again when the race is over" in result.stderr
+
+
+class TestCardsImport:
+    def run(self, gateway: Gateway, tmp_path: Path, content: bytes) -> Result:
+        file = tmp_path / "cards.csv"
+        file.write_bytes(content)
+        return furlong(gateway, "cards", "import", str(file), "--track", "harbour-mile")
+
+    def many(self) -> bytes:
+        """The shipped races on 20 days: 240 cards, two calls."""
+        header, *rows = shipped_cards().decode().splitlines()
+        days = [row.replace("2026-05-0", f"20{day}-05-0") for day in range(26, 46) for row in rows]
+        return "\n".join([header, *days]).encode()
+
+    def test_cards_go_out_in_calls_that_the_contract_allows(self, gateway: Gateway, tmp_path: Path) -> None:
+        gateway.answers["ImportRaceCards"] = [
+            ImportRaceCardsResponse(cards_added=199, cards_replaced=1),
+            ImportRaceCardsResponse(cards_added=40),
+        ]
+        result = self.run(gateway, tmp_path, self.many())
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert result.stdout.endswith("; harbour-mile: 239 cards added, 1 replaced\n")
+        requests = gateway.asked["ImportRaceCards"]
+        assert [len(request.cards) for request in requests] == [200, 40]
+        assert len({request.request_id for request in requests}) == 2
+
+    def test_a_refusal_half_way_says_how_far_it_came(self, gateway: Gateway, tmp_path: Path) -> None:
+        gateway.answers["ImportRaceCards"] = [
+            ImportRaceCardsResponse(cards_added=200),
+            (grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING", "OPERATOR is needed"),
+        ]
+        result = self.run(gateway, tmp_path, self.many())
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "200 of 240 cards are in; importing again is safe" in result.stderr
+        assert "furlong token --role OPERATOR" in result.stderr
+
+    def test_a_file_with_a_mistake_sends_nothing(self, gateway: Gateway, tmp_path: Path) -> None:
+        result = self.run(gateway, tmp_path, self.many() + b"\n2026-05-02,X,1,1000,1,A,A,-1,FINISHED")
+        assert result.exit_code == 1
+        assert not gateway.asked
+
+
+class TestAccount:
+    account = Account(
+        account_id=ACCOUNT, kind=Account.PLAYER, currency="EUR", display_name="Ann", balance_minor=5_000, floor_minor=0
+    )
+
+    def test_an_account_is_opened(self, gateway: Gateway) -> None:
+        gateway.answers["CreateAccount"] = [CreateAccountResponse(account=self.account)]
+        result = furlong(gateway, "account", "create", "--name", "Ann", "--id", TICKET)
+        assert (result.exit_code, result.stdout) == (0, f"account {ACCOUNT}\nPLAYER Ann, balance 50.00 EUR\n")
+        (request,) = gateway.asked["CreateAccount"]
+        assert (request.kind, request.currency, request.request_id) == (Account.PLAYER, "EUR", TICKET)
+
+    def test_an_account_is_credited_in_minor_units(self, gateway: Gateway) -> None:
+        gateway.answers["CreditAccount"] = [CreditAccountResponse(account=self.account)]
+        result = furlong(gateway, "account", "credit", ACCOUNT, "5000", "--reason", "cash")
+        assert result.exit_code == 0
+        (request,) = gateway.asked["CreditAccount"]
+        assert (request.account_id, request.amount_minor, request.reason) == (ACCOUNT, 5_000, "cash")
+
+    def test_an_unknown_outcome_tells_how_to_repeat_it(self, gateway: Gateway) -> None:
+        gateway.answers["CreditAccount"] = [(grpc.StatusCode.UNAVAILABLE, "OUTCOME_UNKNOWN", "the reply was lost")]
+        result = furlong(gateway, "account", "credit", ACCOUNT, "5000", "--id", TICKET)
+        assert result.exit_code == 2
+        assert f"repeat the same command with --id {TICKET}" in result.stderr
+
+    def test_an_account_is_shown(self, gateway: Gateway) -> None:
+        gateway.answers["GetAccount"] = [GetAccountResponse(account=self.account)]
+        result = furlong(gateway, "account", "show", ACCOUNT, "--json")
+        assert json.loads(result.stdout)["account"]["balance_minor"] == "5000"
+
+
+def test_the_token_file_of_a_local_stack_is_used_where_no_token_is_given(gateway: Gateway, tmp_path: Path) -> None:
+    gateway.answers["ListTracks"] = [ListTracksResponse()]
+    (tmp_path / "token").write_text("from-the-file\n")
+    assert furlong(gateway, "rounds", token="", data=tmp_path).exit_code == 0
+    assert furlong(gateway, "rounds", token="given", data=tmp_path).exit_code == 0
+    assert gateway.tokens == ["Bearer from-the-file", "Bearer given"]
+
+
+@pytest.mark.parametrize("command", [["rounds"], ["watch", "t"], ["ticket", TICKET], ["account", "show", ACCOUNT]])
+def test_a_gateway_that_is_not_there_says_how_to_start_one(command: list[str]) -> None:
+    nobody = Gateway()
+    with socket.socket() as held:  # bound and not listening: nobody else can be there
+        held.bind(("127.0.0.1", 0))
+        nobody.target = f"127.0.0.1:{held.getsockname()[1]}"
+        result = furlong(nobody, *command)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert "start a local stack with `make up`" in result.stderr
