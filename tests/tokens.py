@@ -40,8 +40,8 @@ class SigningKey:
     def token(
         self,
         *,
-        roles: Iterable[str] = (),
-        accounts: Iterable[str] = (),
+        roles: Iterable[object] = (),
+        accounts: Iterable[object] = (),
         subject: str = "tester",
         ttl_s: int = 600,
         **claims: Any,

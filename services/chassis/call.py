@@ -1,6 +1,6 @@
 """The values that pass through the stages: one method, one call of it, and what a stage is."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -30,7 +30,7 @@ class Call:
         self.headers = headers
 
 
-Handler = Callable[[Any, Call], Awaitable[Any]]
+Handler = Callable[[Any, Call], Coroutine[Any, Any, Any]]
 """Answers a call: takes the request, or the iterator of requests; returns the response, or None after a stream."""
 
 
