@@ -15,7 +15,7 @@ from furlong.common.v1 import policy_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, empty_pb2
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
-from google.rpc import code_pb2, error_details_pb2, status_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped] # ships no types
 from grpc_status import rpc_status
 
 READ = "/furlong.tests.v1.ProbeService/Read"

@@ -19,7 +19,7 @@ from typing import TypeVar
 import grpc
 from furlong.common.v1 import error_pb2, ticket_pb2
 from google.protobuf.message import DecodeError
-from google.rpc import code_pb2, error_details_pb2, status_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped] # ships no types
 
 DOMAIN = "furlong"
 DETAILS_KEY = "grpc-status-details-bin"

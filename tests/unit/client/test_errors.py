@@ -17,7 +17,7 @@ from furlong.client.errors import (
     not_sent,
 )
 from furlong.common.v1 import error_pb2
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped] # ships no types
 
 SC = grpc.StatusCode
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"
