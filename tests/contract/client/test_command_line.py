@@ -13,7 +13,7 @@ import pytest
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from google.rpc import code_pb2, error_details_pb2, status_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped] # ships no types
 from grpc_status import rpc_status
 from typer.testing import CliRunner, Result
 
@@ -181,7 +181,7 @@ class TestPlace:
 
     def test_an_unknown_outcome_is_resolved_with_the_same_id(self, gateway: Gateway) -> None:
         lost = (grpc.StatusCode.UNAVAILABLE, "OUTCOME_UNKNOWN", "the reply was lost")
-        gateway.answers["PlaceTickets"] = [lost] * 4 + [verdict(TicketResult.ACCEPTED)]
+        gateway.answers["PlaceTickets"] = [lost, lost, lost, lost, verdict(TicketResult.ACCEPTED)]
         result = place(gateway, "harbour-mile")
         assert result.exit_code == 0
         assert {request.tickets[0].request_id for request in gateway.asked["PlaceTickets"]} == {TICKET}
@@ -259,12 +259,13 @@ class TestWatch:
         assert set(gateway.tokens) == {None}
 
     def test_frames_are_lines_of_json_where_that_is_wanted(self, gateway: Gateway) -> None:
-        result = furlong(gateway, "watch", "harbour-mile", "--json", "--after", "4")
+        result = furlong(gateway, "watch", "harbour-mile", "--json", "--after", "5")
         frames = [json.loads(line) for line in result.stdout.splitlines()]
-        assert [(f["kind"], f["transition_seq"], f["round"]["phase"]) for f in frames[-1:]] == [
-            ("TRANSITION", "6", "OPEN")
+        assert [(frame["kind"], frame["transition_seq"], frame["round"]["phase"]) for frame in frames] == [
+            ("UPDATE", "5", "FINISHED"),
+            ("TRANSITION", "6", "OPEN"),
         ]
-        assert gateway.asked["WatchRounds"][0].after == 4
+        assert gateway.asked["WatchRounds"][0].after == 5
 
     def test_an_unknown_track_is_told_at_once(self, gateway: Gateway) -> None:
         gateway.answers["GetTrack"] = [(grpc.StatusCode.NOT_FOUND, "TRACK_NOT_FOUND", "no track is called moon")]
