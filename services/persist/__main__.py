@@ -1,0 +1,143 @@
+"""persist: `python -m services.persist`. The only place that builds its parts."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from furlong.persist.v1 import (
+    lease_service_pb2,
+    lease_service_pb2_grpc,
+    ledger_service_pb2,
+    ledger_service_pb2_grpc,
+    round_store_service_pb2,
+    round_store_service_pb2_grpc,
+    ticket_store_service_pb2,
+    ticket_store_service_pb2_grpc,
+    track_store_service_pb2,
+    track_store_service_pb2_grpc,
+)
+
+from services.chassis.clock import Clock, SystemClock
+from services.chassis.hosted import Hosted
+from services.chassis.launch import launch
+from services.chassis.server import serve
+from services.persist.adapters.postgres.accounts import PostgresLedger
+from services.persist.adapters.postgres.database import Database, DatabaseSettings
+from services.persist.adapters.postgres.fence import PostgresLeases
+from services.persist.adapters.postgres.placing import LaneStore
+from services.persist.adapters.postgres.round_rows import PostgresRoundReads
+from services.persist.adapters.postgres.tickets import PostgresTickets
+from services.persist.adapters.postgres.tracks import PostgresTracks
+from services.persist.adapters.postgres.transitions import PostgresRounds
+from services.persist.config import PersistConfig
+from services.persist.engine import TicketWriter
+from services.persist.pulse import Pulse
+from services.persist.service.leases import LeaseDesk
+from services.persist.service.ledger import LedgerBook
+from services.persist.service.render import stored_round_bytes
+from services.persist.service.rounds import RoundStore
+from services.persist.service.tickets import TicketStore
+from services.persist.service.tracks import TrackStore
+from services.persist.service.validators import VALIDATORS
+
+NAME = "persist"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Persist:
+    """persist put together and at work: what a server hosts, and how it tells its health."""
+
+    hosted: Sequence[Hosted]
+    liveness: Callable[[], bool]
+    readiness: Callable[[], bool]
+
+
+@asynccontextmanager
+async def persist(config: PersistConfig, clock: Clock) -> AsyncIterator[Persist]:
+    """Put persist together, connected to its database, and take it apart again."""
+    settings = DatabaseSettings(
+        url=config.database_url,
+        pool_min=config.db_pool_min,
+        pool_max=config.db_pool_max,
+        connection_timeout_ms=config.db_connection_timeout_ms,
+        statement_timeout_ms=config.db_statement_timeout_ms,
+    )
+    database = Database.at(settings)
+    lanes = [LaneStore(settings) for _ in range(config.writer_lanes)]
+    writer = TicketWriter(
+        stores=lanes, queue_max=config.writer_queue_max, batch_max=config.writer_batch_max, clock=clock
+    )
+    pulse = Pulse(database.answers)
+    await database.open()
+    writer.start()
+    pulse.start()
+    try:
+        yield Persist(
+            hosted=_hosted(database, writer),
+            liveness=writer.alive,
+            readiness=lambda: writer.alive() and pulse.beats(),
+        )
+    finally:
+        await pulse.close()
+        await writer.close()
+        await asyncio.gather(*(lane.close() for lane in lanes))
+        await database.close()
+
+
+def _hosted(database: Database, writer: TicketWriter) -> Sequence[Hosted]:
+    tickets = TicketStore(writer=writer, tickets=PostgresTickets(database.general))
+    rounds = RoundStore(
+        rounds=PostgresRounds(database.transitions, stored_round_bytes), reads=PostgresRoundReads(database.general)
+    )
+    return (
+        Hosted(
+            add=ticket_store_service_pb2_grpc.add_TicketStoreServiceServicer_to_server,
+            servicer=tickets,
+            descriptor=ticket_store_service_pb2.DESCRIPTOR.services_by_name["TicketStoreService"],
+        ),
+        Hosted(
+            add=round_store_service_pb2_grpc.add_RoundStoreServiceServicer_to_server,
+            servicer=rounds,
+            descriptor=round_store_service_pb2.DESCRIPTOR.services_by_name["RoundStoreService"],
+        ),
+        Hosted(
+            add=track_store_service_pb2_grpc.add_TrackStoreServiceServicer_to_server,
+            servicer=TrackStore(tracks=PostgresTracks(database.general)),
+            descriptor=track_store_service_pb2.DESCRIPTOR.services_by_name["TrackStoreService"],
+        ),
+        Hosted(
+            add=ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server,
+            servicer=LedgerBook(ledger=PostgresLedger(database.general)),
+            descriptor=ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"],
+        ),
+        Hosted(
+            add=lease_service_pb2_grpc.add_LeaseServiceServicer_to_server,
+            servicer=LeaseDesk(leases=PostgresLeases(database.leases)),
+            descriptor=lease_service_pb2.DESCRIPTOR.services_by_name["LeaseService"],
+        ),
+    )
+
+
+async def run(config: PersistConfig) -> None:
+    """Serve until told to end."""
+    clock = SystemClock()
+    async with persist(config, clock) as parts:
+        await serve(
+            name=NAME,
+            config=config.server,
+            hosted=parts.hosted,
+            validators=VALIDATORS,
+            liveness=parts.liveness,
+            readiness=parts.readiness,
+            on_drain=_nothing_to_end,
+            clock=clock,
+        )
+
+
+async def _nothing_to_end() -> None:
+    """persist has no streams, and leases expire by themselves or are given back by their holders."""
+
+
+if __name__ == "__main__":
+    launch(NAME, PersistConfig, run)

@@ -1,0 +1,1 @@
+"""PostgreSQL through asyncpg: one file per concept, each statement named and written once."""

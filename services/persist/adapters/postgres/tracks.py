@@ -1,0 +1,145 @@
+"""Tracks and their race cards."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import asyncpg
+from furlong.common.v1.error_pb2 import Reason
+
+from services.chassis.refusal import Refusal
+from services.persist.adapters.postgres.accounts import open_system_accounts
+from services.persist.adapters.postgres.database import Connection, Pool
+from services.persist.adapters.postgres.operations import once
+from services.persist.domain.round import Limits, Runner, Timetable
+from services.persist.domain.track import RaceCard, Track, TrackState
+from services.persist.ports import Operation
+
+CREATE: Final = """
+INSERT INTO tracks (track, display_name, currency, state, betting_window_ms, lock_ms, race_ms, finish_ms,
+                    stake_min_minor, stake_max_minor, return_bps)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT (track) DO NOTHING RETURNING true
+"""
+CREATE_LEASE: Final = "INSERT INTO leases (track) VALUES ($1)"
+
+READ: Final = "SELECT * FROM tracks WHERE track = $1"
+READ_PAGE: Final = "SELECT * FROM tracks WHERE track > $1 ORDER BY track LIMIT $2"
+
+PUT_CARD: Final = """
+INSERT INTO cards (track, name, distance_m, runner_numbers, runner_names, runner_weights)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (track, name) DO UPDATE SET
+    distance_m = excluded.distance_m, runner_numbers = excluded.runner_numbers,
+    runner_names = excluded.runner_names, runner_weights = excluded.runner_weights
+RETURNING xmax = 0 AS added
+"""
+
+NEXT_CARD: Final = "SELECT * FROM cards WHERE track = $1 ORDER BY last_round_id, card_id LIMIT 1"
+
+
+class PostgresTracks:
+    """Tracks as they were set up."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def create(self, operation: Operation[Track], track: Track) -> bytes:
+        """Make a track with its lease and its currency's accounts.
+
+        One that exists with the very same settings is answered as it is. Raises Refusal TRACK_EXISTS otherwise.
+        """
+
+        async def work(connection: Connection) -> Track:
+            if await connection.fetchval(CREATE, *_track_values(track)):
+                await connection.execute(CREATE_LEASE, track.track)
+                await open_system_accounts(connection, track.currency)
+            elif _track(await connection.fetchrow(READ, track.track)) != track:
+                raise Refusal(
+                    Reason.TRACK_EXISTS,
+                    f"track {track.track} exists with other settings",
+                    metadata={"track": track.track},
+                )
+            return track
+
+        return await once(self._pool, operation, work)
+
+    async def get(self, track: str) -> Track:
+        """Read one track. Raises Refusal TRACK_NOT_FOUND."""
+        row = await self._pool.fetch_row("read_track", READ, track)
+        if row is None:
+            raise track_not_found(track)
+        return _track(row)
+
+    async def page(self, after_track: str, limit: int) -> Sequence[Track]:
+        """Read tracks by name."""
+        return [_track(row) for row in await self._pool.fetch("read_tracks", READ_PAGE, after_track, limit)]
+
+    async def put_cards(self, operation: Operation[tuple[int, int]], track: str, cards: Sequence[RaceCard]) -> bytes:
+        """Add or replace cards, all or none; a replaced card keeps its place in the order of running."""
+
+        async def work(connection: Connection) -> tuple[int, int]:
+            if await connection.fetchrow(READ, track) is None:
+                raise track_not_found(track)
+            statement = await connection.prepare(PUT_CARD)
+            added = 0
+            for card in sorted(cards, key=lambda card: card.name):  # in one order, so that two calls cannot deadlock
+                added += await statement.fetchval(
+                    track,
+                    card.name,
+                    card.distance_m,
+                    [runner.runner for runner in card.runners],
+                    [runner.name for runner in card.runners],
+                    [runner.weight for runner in card.runners],
+                )
+            return added, len(cards) - added
+
+        return await once(self._pool, operation, work)
+
+    async def next_card(self, track: str) -> RaceCard:
+        """Read the card to run next. Raises Refusal TRACK_NOT_FOUND or CARD_MISSING."""
+        row = await self._pool.fetch_row("read_next_card", NEXT_CARD, track)
+        if row is None:
+            await self.get(track)
+            raise Refusal(Reason.CARD_MISSING, f"track {track} has no race card", metadata={"track": track})
+        numbered = zip(row["runner_numbers"], row["runner_names"], row["runner_weights"], strict=True)
+        return RaceCard(
+            card_id=row["card_id"],
+            name=row["name"],
+            distance_m=row["distance_m"],
+            runners=[
+                Runner(runner=runner, name=name, weight=weight, win_price_hundredths=0)
+                for runner, name, weight in numbered
+            ],
+        )
+
+
+def track_not_found(track: str) -> Refusal:
+    """The refusal of a track that does not exist."""
+    return Refusal(Reason.TRACK_NOT_FOUND, f"no track {track}", metadata={"track": track})
+
+
+def _track_values(track: Track) -> tuple[object, ...]:
+    times, limits = track.timetable, track.limits
+    return (
+        *(track.track, track.display_name, track.currency, track.state),
+        *(times.betting_window_ms, times.lock_ms, times.race_ms, times.finish_ms),
+        *(limits.stake_min_minor, limits.stake_max_minor, track.return_bps),
+    )
+
+
+def _track(row: asyncpg.Record | None) -> Track:
+    assert row is not None, "a track that is in the way is there to be read"
+    return Track(
+        track=row["track"],
+        display_name=row["display_name"],
+        currency=row["currency"],
+        state=TrackState(row["state"]),
+        timetable=Timetable(
+            betting_window_ms=row["betting_window_ms"],
+            lock_ms=row["lock_ms"],
+            race_ms=row["race_ms"],
+            finish_ms=row["finish_ms"],
+        ),
+        limits=Limits(stake_min_minor=row["stake_min_minor"], stake_max_minor=row["stake_max_minor"]),
+        return_bps=row["return_bps"],
+    )

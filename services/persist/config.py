@@ -1,0 +1,43 @@
+"""persist's settings."""
+
+from dataclasses import dataclass
+
+from services.chassis.config import setting
+from services.chassis.server_config import ServerConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersistConfig:
+    """What persist reads from the environment."""
+
+    server: ServerConfig
+    database_url: str = setting(
+        "DATABASE_URL", doc="the database, like postgresql://user:password@host:5432/furlong", secret=True
+    )
+    db_pool_min: int = setting("DB_POOL_MIN", 1, "connections kept for reads and accounts", min=0, max=1_000)
+    db_pool_max: int = setting("DB_POOL_MAX", 10, "most connections for reads and accounts", min=1, max=1_000)
+    db_connection_timeout_ms: int = setting(
+        "DB_CONNECTION_TIMEOUT",
+        2_000,
+        "longest wait for a connection, made new or taken from the pool",
+        unit="ms",
+        min=100,
+        max=60_000,
+    )
+    db_statement_timeout_ms: int = setting(
+        "DB_STATEMENT_TIMEOUT", 2_000, "longest time of a statement", unit="ms", min=100, max=60_000
+    )
+    writer_queue_max: int = setting(
+        "WRITER_QUEUE_MAX", 20_000, "tickets that may wait to be written", unit="tickets", min=500, max=1_000_000
+    )
+    writer_batch_max: int = setting(
+        "WRITER_BATCH_MAX", 200, "tickets of one commit, unless one call has more", unit="tickets", min=1, max=5_000
+    )
+    writer_lanes: int = setting(
+        "WRITER_LANES", 2, "commits at the same time; a round always uses the same lane", min=1, max=64
+    )
+
+    def __post_init__(self) -> None:
+        """Check the relations between settings; ValueError names the variables."""
+        if self.db_pool_min > self.db_pool_max:
+            raise ValueError(f"DB_POOL_MIN is {self.db_pool_min}, more than DB_POOL_MAX, {self.db_pool_max}")

@@ -1,0 +1,180 @@
+"""A round, from its opening to its end.
+
+    OPEN ──lock──▶ LOCKED ──start──▶ RUNNING ──finish──▶ FINISHED ──settle──▶ SETTLED
+      │              │
+      └────void──────┴──▶ VOID
+
+Each step is one transition: durable in one transaction, numbered per track without gaps, made under the current epoch
+of the track's lease (a void also by an operator), never taken back.
+
+1. A step leaves exactly one phase, or for a void one of two; from any other it is refused.
+2. A step whose time has not come on the database's clock is refused: lock before `locks_at`, start before
+   `starts_at`, finish before `finishes_at`.
+3. A step that is durable already, asked for again with the same content, answers the round as it is.
+4. `tickets_root` and the totals are final from LOCKED on, `result` and `server_seed` from RUNNING on.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Final
+
+
+class Phase(IntEnum):
+    """How far a round is, numbered as `furlong.common.v1.Round.Phase`."""
+
+    OPEN = 1
+    LOCKED = 2
+    RUNNING = 3
+    FINISHED = 4
+    SETTLED = 5
+    VOID = 6
+
+
+ON_TRACK: Final = (Phase.OPEN, Phase.LOCKED, Phase.RUNNING)
+"""The phases that occupy a track: no other round opens meanwhile."""
+
+ENDED: Final = (Phase.SETTLED, Phase.VOID)
+"""The phases in which all money has gone where it belongs."""
+
+_STEP_FROM: Final[Mapping[Phase, tuple[Phase, ...]]] = MappingProxyType(
+    {
+        Phase.LOCKED: (Phase.OPEN,),
+        Phase.RUNNING: (Phase.LOCKED,),
+        Phase.FINISHED: (Phase.RUNNING,),
+        Phase.SETTLED: (Phase.FINISHED,),
+        Phase.VOID: (Phase.OPEN, Phase.LOCKED),
+    }
+)
+
+
+class Step(IntEnum):
+    """What becomes of a wish to bring a round to a phase."""
+
+    TAKE = 1
+    DURABLE_ALREADY = 2
+    IMPOSSIBLE = 3
+
+
+def step(now: Phase, wanted: Phase) -> Step:
+    """Judge the wish to bring a round that is in `now` to `wanted`; whether the content agrees is for the caller."""
+    if now in _STEP_FROM[wanted]:
+        return Step.TAKE
+    if now is wanted or (wanted is not Phase.VOID and now is not Phase.VOID and now > wanted):
+        return Step.DURABLE_ALREADY
+    return Step.IMPOSSIBLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """A runner with its chance and its price; the price is 0 on a card."""
+
+    runner: int
+    name: str
+    weight: int
+    win_price_hundredths: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timetable:
+    """How long the parts of a round last."""
+
+    betting_window_ms: int
+    lock_ms: int
+    race_ms: int
+    finish_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The least and the greatest stake of a line."""
+
+    stake_min_minor: int
+    stake_max_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What was accepted on a round; `payout_minor_max` is what it would pay if every line won."""
+
+    tickets: int
+    stake_minor: int
+    payout_minor_max: int
+
+
+NOTHING_SOLD: Final = Totals(tickets=0, stake_minor=0, payout_minor_max=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundPlan:
+    """All that is fixed before the first ticket."""
+
+    track: str
+    card_id: int
+    race_name: str
+    distance_m: int
+    runners: Sequence[Runner]
+    timetable: Timetable
+    limits: Limits
+    return_bps: int
+    commitment: bytes
+    sealed_seed: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """A round as it is stored. Empty bytes, an empty result and an empty reason mean that it has none (yet)."""
+
+    round_id: int
+    track: str
+    phase: Phase
+    revision: int
+    transition_seq: int
+    epoch: int
+    opens_at: datetime
+    locks_at: datetime
+    starts_at: datetime
+    finishes_at: datetime
+    ends_at: datetime
+    card_id: int
+    race_name: str
+    distance_m: int
+    currency: str
+    runners: Sequence[Runner]
+    limits: Limits
+    return_bps: int
+    commitment: bytes
+    sealed_seed: bytes
+    server_seed: bytes
+    tickets_root: bytes
+    result: Sequence[int]
+    totals: Totals
+    payout_minor: int
+    void_reason: str
+    void_actor: str
+    escrow_account_id: str
+
+
+def due(stored: Round, wanted: Phase) -> datetime | None:
+    """When the step to `wanted` may be taken at the earliest; None where the state alone decides."""
+    match wanted:
+        case Phase.LOCKED:
+            return stored.locks_at
+        case Phase.RUNNING:
+            return stored.starts_at
+        case Phase.FINISHED:
+            return stored.finishes_at
+        case Phase.OPEN | Phase.SETTLED | Phase.VOID:
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Winner:
+    """A selection that pays; `numerator` over `denominator` is the part of the stake that wins."""
+
+    market: int
+    selection: bytes
+    numerator: int
+    denominator: int

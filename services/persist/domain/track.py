@@ -1,0 +1,36 @@
+"""Tracks and the cards that they run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from services.persist.domain.round import Limits, Runner, Timetable
+
+
+class TrackState(IntEnum):
+    """Whether a track opens rounds, numbered as `furlong.common.v1.Track.State`."""
+
+    RUNNING = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """A track with its settings."""
+
+    track: str
+    display_name: str
+    currency: str
+    state: TrackState
+    timetable: Timetable
+    limits: Limits
+    return_bps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaceCard:
+    """A race that can be run any number of times; `card_id` is 0 on a card that is not stored yet."""
+
+    card_id: int
+    name: str
+    distance_m: int
+    runners: Sequence[Runner]

@@ -1,0 +1,83 @@
+"""Bring the database's schema up to date: `python -m services.persist.migrate up|down|current`.
+
+`up` takes every step that is missing, `down` takes the last one back with all the data that only it can hold, and
+`current` prints the step that the database is at. The database is DATABASE_URL. Whoever runs at the same time waits.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+MIGRATION_LOCK: Final = -1
+"""The advisory lock of a migration; rounds use their ids, which are positive."""
+
+LOCK_TIMEOUT_MS: Final = 2_000
+"""A step that would wait longer for a table gives up instead of stopping everybody behind it."""
+
+
+async def migrate(database_url: str, to: str) -> None:
+    """Bring the schema to `to`: "head", or "-1" for one step back. All of it is one transaction."""
+    engine = create_async_engine(_sqlalchemy_url(database_url), poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text(f"SELECT pg_advisory_lock({MIGRATION_LOCK})"))
+            await connection.execute(text(f"SET lock_timeout = {LOCK_TIMEOUT_MS}"))
+            await connection.commit()
+            await connection.run_sync(_run, to)
+            await connection.commit()
+    finally:
+        await engine.dispose()
+
+
+async def current(database_url: str) -> str:
+    """Tell the step that the database is at; empty where there is none."""
+    engine = create_async_engine(_sqlalchemy_url(database_url), poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            if not (await connection.execute(text("SELECT to_regclass('alembic_version')"))).scalar():
+                return ""
+            return (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar() or ""
+    finally:
+        await engine.dispose()
+
+
+def _run(connection: Connection, to: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    if to.startswith("-"):
+        command.downgrade(config, to)
+    else:
+        command.upgrade(config, to)
+
+
+def _sqlalchemy_url(database_url: str) -> str:
+    _, separator, rest = database_url.partition("://")
+    return f"postgresql+asyncpg{separator}{rest}"
+
+
+def main() -> None:
+    """Read the command line and do it."""
+    parser = argparse.ArgumentParser(prog="python -m services.persist.migrate", description="Migrate the database.")
+    parser.add_argument("what", choices=("up", "down", "current"))
+    what = parser.parse_args().what
+    database_url = os.environ.get("DATABASE_URL", "")
+    if not database_url:
+        sys.exit("DATABASE_URL is not set; it must be an address like postgresql://user:password@host:5432/furlong")
+    if what != "current":
+        asyncio.run(migrate(database_url, "head" if what == "up" else "-1"))
+    print(asyncio.run(current(database_url)) or "nothing")
+
+
+if __name__ == "__main__":
+    main()

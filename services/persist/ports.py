@@ -1,0 +1,176 @@
+"""What persist needs from outside: a store that commits."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from services.persist.domain.account import Account, AccountKind
+from services.persist.domain.decision import Facts, Judged
+from services.persist.domain.round import Round, RoundPlan, Totals, Winner
+from services.persist.domain.ticket import Order, Ticket
+from services.persist.domain.track import RaceCard, Track
+
+T = TypeVar("T")
+
+
+class BatchLost(Exception):
+    """A batch ended before COMMIT was sent: nothing of it is durable.
+
+    `retry` says that trying again at once makes sense: another writer took one of its ids, or the connection was old.
+    """
+
+    def __init__(self, cause: str, *, retry: bool) -> None:
+        super().__init__(cause)
+        self.retry = retry
+
+
+class BatchUnknown(Exception):
+    """A batch ended while its COMMIT was under way: it is durable or it is not."""
+
+
+class Batch(Protocol):
+    """One transaction of the writer: the gate has been passed and is held until the end."""
+
+    async def read(self, orders: Sequence[Order]) -> Facts:
+        """Lock the accounts that pay, then read the round, the keys that exist and the accounts."""
+
+    async def write(self, facts: Facts, judged: Judged) -> Totals:
+        """Write keys, tickets and money; the totals of the round with them."""
+
+    async def commit(self) -> None:
+        """Make it durable. Raises BatchUnknown when it cannot tell whether it is."""
+
+
+class BatchStore(Protocol):
+    """Where a lane's batches go: one connection, one transaction at a time.
+
+    `begin`, `Batch.read` and `Batch.write` raise BatchLost, after which the batch is over and the store ready for the
+    next one. Whatever else they raise is a defect of ours, which may sit in a single order; `abandon` clears it away.
+    """
+
+    async def begin(self, round_id: int) -> Batch:
+        """Begin a transaction and pass the round's gate, which waits for a lock in progress."""
+
+    async def abandon(self) -> None:
+        """End whatever is under way, without asking the server; never raises."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation(Generic[T]):
+    """A mutating call that is carried out once.
+
+    Its answer is stored with its effect in one transaction, and a repeat with the same `content_hash` gets the very
+    bytes again. A refused call stores nothing, since nothing happened. `render` makes the answer's bytes.
+    """
+
+    request_id: str
+    method: str
+    content_hash: bytes
+    render: Callable[[T], bytes]
+
+
+class Rounds(Protocol):
+    """Rounds and their transitions. `epoch` None is an operator's, who needs no lease."""
+
+    async def open(self, operation: Operation[Round], plan: RoundPlan, epoch: int) -> bytes:
+        """Open the track's next round."""
+
+    async def lock(self, operation: Operation[Round], round_id: int, epoch: int) -> bytes:
+        """Close betting."""
+
+    async def start(
+        self, operation: Operation[Round], round_id: int, epoch: int, result: Sequence[int], server_seed: bytes
+    ) -> bytes:
+        """Store the result."""
+
+    async def finish(self, operation: Operation[Round], round_id: int, epoch: int) -> bytes:
+        """End the race."""
+
+    async def settle(self, operation: Operation[Round], round_id: int, epoch: int, winners: Sequence[Winner]) -> bytes:
+        """Pay every winning line."""
+
+    async def void(
+        self, operation: Operation[Round], round_id: int, epoch: int | None, reason: str, actor: str
+    ) -> bytes:
+        """Give every stake back."""
+
+
+class RoundReads(Protocol):
+    """Reading rounds."""
+
+    async def get(self, round_id: int) -> Round:
+        """Read one round."""
+
+    async def current(self, track: str) -> Round:
+        """Read the round of a track that was opened last."""
+
+    async def page(self, track: str, before_round_id: int | None, limit: int) -> Sequence[Round]:
+        """Read rounds of a track, the newest first."""
+
+    async def unsettled(self, track: str) -> Sequence[Round]:
+        """Read the rounds of a track that are neither settled nor void, the oldest first."""
+
+    async def transitions(self, track: str, after: int, limit: int) -> tuple[Sequence[bytes], int]:
+        """Read the rendered rounds as they were right after each transition, and the number of the latest."""
+
+
+class Tracks(Protocol):
+    """Tracks and their cards."""
+
+    async def create(self, operation: Operation[Track], track: Track) -> bytes:
+        """Make a track."""
+
+    async def get(self, track: str) -> Track:
+        """Read one track."""
+
+    async def page(self, after_track: str, limit: int) -> Sequence[Track]:
+        """Read tracks by name."""
+
+    async def put_cards(self, operation: Operation[tuple[int, int]], track: str, cards: Sequence[RaceCard]) -> bytes:
+        """Add cards or replace those of the same name; the answer counts both."""
+
+    async def next_card(self, track: str) -> RaceCard:
+        """Read the card that was run the longest time ago, or never."""
+
+
+class Ledger(Protocol):
+    """Accounts."""
+
+    async def create(
+        self,
+        operation: Operation[Account],
+        kind: AccountKind,
+        currency: str,
+        display_name: str,
+        floor_minor: int,
+        actor: str,
+    ) -> bytes:
+        """Open an account whose id is the operation's."""
+
+    async def credit(
+        self, operation: Operation[Account], account_id: str, amount_minor: int, reason: str, actor: str
+    ) -> bytes:
+        """Move money from outside into an account."""
+
+    async def get(self, account_id: str) -> Account:
+        """Read one account."""
+
+
+class Tickets(Protocol):
+    """Reading tickets."""
+
+    async def get(self, ticket_id: str) -> Ticket:
+        """Read one ticket with its state now."""
+
+    async def page(self, account_id: str, before_ticket_id: str | None, limit: int) -> Sequence[Ticket]:
+        """Read the tickets of an account, the newest first."""
+
+
+class Leases(Protocol):
+    """Who leads a track."""
+
+    async def acquire(self, track: str, holder: str, ttl_ms: int) -> int:
+        """Take or renew; the epoch."""
+
+    async def release(self, track: str, holder: str, epoch: int) -> None:
+        """Give back."""

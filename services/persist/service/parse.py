@@ -1,0 +1,112 @@
+"""From the wire to values. The validators have looked at the messages before."""
+
+from collections.abc import Sequence
+
+from furlong.common.v1 import round_pb2
+from furlong.persist.v1 import round_store_service_pb2, ticket_store_service_pb2
+
+from services.persist.domain.round import Limits, RoundPlan, Runner, Timetable, Winner
+from services.persist.domain.ticket import Line, Order
+from services.persist.domain.track import RaceCard, Track, TrackState
+from services.persist.domain.verdict import Verdict
+
+
+def order(message: ticket_store_service_pb2.TicketAppend) -> Order:
+    """An order. The lines of a refused one are not kept, and whatever is wrong with them does not matter here."""
+    if message.refusal:
+        return Order(
+            request_id=message.request_id,
+            account_id=message.account_id,
+            lines=(),
+            stake_minor=0,
+            content_hash=message.content_hash,
+            refusal=Verdict(message.refusal),
+            refusal_reason=message.refusal_reason,
+        )
+    lines = [
+        Line(
+            market=line.market,
+            selection=bytes(line.runners),
+            stake_minor=line.stake_minor,
+            price_hundredths=line.price_hundredths,
+        )
+        for line in message.lines
+    ]
+    return Order(
+        request_id=message.request_id,
+        account_id=message.account_id,
+        lines=lines,
+        stake_minor=sum([line.stake_minor for line in lines]),
+        content_hash=message.content_hash,
+        refusal=None,
+        refusal_reason="",
+    )
+
+
+def plan(message: round_store_service_pb2.OpenRoundRequest) -> RoundPlan:
+    """What is fixed before the first ticket."""
+    return RoundPlan(
+        track=message.track,
+        card_id=message.card_id,
+        race_name=message.race_name,
+        distance_m=message.distance_m,
+        runners=_runners(message.runners),
+        timetable=_timetable(message.timetable),
+        limits=_limits(message.limits),
+        return_bps=message.return_bps,
+        commitment=message.commitment,
+        sealed_seed=message.sealed_seed,
+    )
+
+
+def winner(message: round_store_service_pb2.Winner) -> Winner:
+    """A selection that pays."""
+    return Winner(
+        market=message.market,
+        selection=bytes(message.runners),
+        numerator=message.stake_numerator,
+        denominator=message.stake_denominator,
+    )
+
+
+def track(message: round_pb2.Track) -> Track:
+    """A track as it is to be made: it runs."""
+    return Track(
+        track=message.track,
+        display_name=message.display_name,
+        currency=message.currency,
+        state=TrackState.RUNNING,
+        timetable=_timetable(message.timetable),
+        limits=_limits(message.limits),
+        return_bps=message.return_bps,
+    )
+
+
+def card(message: round_pb2.RaceCard) -> RaceCard:
+    """A card that is not stored yet."""
+    return RaceCard(card_id=0, name=message.name, distance_m=message.distance_m, runners=_runners(message.runners))
+
+
+def _runners(messages: Sequence[round_pb2.Runner]) -> list[Runner]:
+    return [
+        Runner(
+            runner=message.runner,
+            name=message.name,
+            weight=message.weight,
+            win_price_hundredths=message.win_price_hundredths,
+        )
+        for message in messages
+    ]
+
+
+def _timetable(message: round_pb2.Timetable) -> Timetable:
+    return Timetable(
+        betting_window_ms=message.betting_window_ms,
+        lock_ms=message.lock_ms,
+        race_ms=message.race_ms,
+        finish_ms=message.finish_ms,
+    )
+
+
+def _limits(message: round_pb2.Limits) -> Limits:
+    return Limits(stake_min_minor=message.stake_min_minor, stake_max_minor=message.stake_max_minor)

@@ -1,0 +1,144 @@
+"""From values to the wire."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from furlong.common.v1 import account_pb2, round_pb2, ticket_pb2
+from furlong.persist.v1 import round_store_service_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from services.persist.domain.account import Account
+from services.persist.domain.round import Limits, Round, Runner, Timetable
+from services.persist.domain.ticket import Ticket
+from services.persist.domain.track import RaceCard, Track
+
+
+def stored_round(value: Round) -> round_store_service_pb2.StoredRound:
+    """A round with what the public does not see."""
+    return round_store_service_pb2.StoredRound(
+        round=_public_round(value),
+        sealed_seed=value.sealed_seed,
+        server_seed=value.server_seed,
+        card_id=value.card_id,
+        epoch=value.epoch,
+    )
+
+
+def stored_round_bytes(value: Round) -> bytes:
+    """A round as ListTransitions keeps it."""
+    return stored_round(value).SerializeToString()
+
+
+def track(value: Track) -> round_pb2.Track:
+    """A track with its settings."""
+    return round_pb2.Track(
+        track=value.track,
+        display_name=value.display_name,
+        currency=value.currency,
+        state=round_pb2.Track.State.ValueType(value.state),
+        timetable=_timetable(value.timetable),
+        limits=_limits(value.limits),
+        return_bps=value.return_bps,
+    )
+
+
+def card(value: RaceCard) -> round_pb2.RaceCard:
+    """A stored card."""
+    return round_pb2.RaceCard(
+        card_id=value.card_id, name=value.name, distance_m=value.distance_m, runners=_runners(value.runners)
+    )
+
+
+def account(value: Account) -> account_pb2.Account:
+    """An account with its balance."""
+    return account_pb2.Account(
+        account_id=value.account_id,
+        kind=account_pb2.Account.Kind.ValueType(value.kind),
+        currency=value.currency,
+        display_name=value.display_name,
+        balance_minor=value.balance_minor,
+        floor_minor=value.floor_minor,
+        blocked=value.blocked,
+    )
+
+
+def ticket(value: Ticket) -> ticket_pb2.Ticket:
+    """A ticket with its state."""
+    return ticket_pb2.Ticket(
+        ticket_id=value.ticket_id,
+        round_id=value.round_id,
+        account_id=value.account_id,
+        state=ticket_pb2.Ticket.State.ValueType(value.state),
+        stake_minor=value.stake_minor,
+        payout_minor=value.payout_minor,
+        placed_at=timestamp(value.placed_at),
+        lines=[
+            ticket_pb2.Line(
+                market=ticket_pb2.Line.Market.ValueType(line.market),
+                runners=line.selection,
+                stake_minor=line.stake_minor,
+                price_hundredths=line.price_hundredths,
+            )
+            for line in value.lines
+        ],
+        currency=value.currency,
+    )
+
+
+def timestamp(at: datetime) -> Timestamp:
+    """A time of the database, whose smallest part is a microsecond."""
+    message = Timestamp()
+    message.FromDatetime(at)
+    return message
+
+
+def _public_round(value: Round) -> round_pb2.Round:
+    return round_pb2.Round(
+        round_id=value.round_id,
+        track=value.track,
+        phase=round_pb2.Round.Phase.ValueType(value.phase),
+        revision=value.revision,
+        opens_at=timestamp(value.opens_at),
+        locks_at=timestamp(value.locks_at),
+        starts_at=timestamp(value.starts_at),
+        finishes_at=timestamp(value.finishes_at),
+        ends_at=timestamp(value.ends_at),
+        runners=_runners(value.runners),
+        commitment=value.commitment.hex(),
+        tickets_root=value.tickets_root.hex(),
+        result=value.result,
+        totals=round_pb2.Totals(tickets=value.totals.tickets, stake_minor=value.totals.stake_minor),
+        transition_seq=value.transition_seq,
+        currency=value.currency,
+        race_name=value.race_name,
+        distance_m=value.distance_m,
+        limits=_limits(value.limits),
+        return_bps=value.return_bps,
+        void_reason=value.void_reason,
+        payout_minor=value.payout_minor,
+    )
+
+
+def _runners(values: Sequence[Runner]) -> list[round_pb2.Runner]:
+    return [
+        round_pb2.Runner(
+            runner=value.runner,
+            name=value.name,
+            weight=value.weight,
+            win_price_hundredths=value.win_price_hundredths,
+        )
+        for value in values
+    ]
+
+
+def _timetable(value: Timetable) -> round_pb2.Timetable:
+    return round_pb2.Timetable(
+        betting_window_ms=value.betting_window_ms,
+        lock_ms=value.lock_ms,
+        race_ms=value.race_ms,
+        finish_ms=value.finish_ms,
+    )
+
+
+def _limits(value: Limits) -> round_pb2.Limits:
+    return round_pb2.Limits(stake_min_minor=value.stake_min_minor, stake_max_minor=value.stake_max_minor)

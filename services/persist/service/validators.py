@@ -1,0 +1,290 @@
+"""What the contract asks of each request, as the protos state it."""
+
+import re
+from typing import Any, Final
+
+from furlong.common.v1 import account_pb2, round_pb2, ticket_pb2
+from furlong.persist.v1 import lease_service_pb2 as lease
+from furlong.persist.v1 import ledger_service_pb2 as ledger
+from furlong.persist.v1 import round_store_service_pb2 as rounds
+from furlong.persist.v1 import ticket_store_service_pb2 as tickets
+from furlong.persist.v1 import track_store_service_pb2 as tracks
+
+from services.chassis.validation import Checks, Validators
+from services.persist.domain.bounds import (
+    CREDIT_MINOR_MAX,
+    DEAD_HEAT_RUNNERS_MAX,
+    LINES_MAX,
+    PRICE_HUNDREDTHS_MAX,
+    PRICE_HUNDREDTHS_MIN,
+    STAKE_MINOR_MAX,
+    TICKETS_IN_CALL_MAX,
+)
+from services.persist.domain.verdict import Verdict
+
+INT64_MAX: Final = 2**63 - 1
+TRACK_PAGE_MAX: Final = 100
+ROUND_PAGE_MAX: Final = 100
+TICKET_PAGE_MAX: Final = 500
+CARDS_IN_CALL_MAX: Final = 200
+WINNERS_MAX: Final = 10_000
+RUNNERS_MAX: Final = 40
+SEED_BYTES: Final = 32
+HASH_BYTES: Final = 32
+SEALED_SEED_BYTES_MAX: Final = 256
+
+_TRACK: Final = re.compile(r"(?=.{1,40}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_CURRENCY: Final = re.compile(r"[A-Z]{3}")
+_REFUSALS_OF_GAME: Final = range(Verdict.ROUND_NOT_FOUND, Verdict.STAKE_ABOVE_MAX + 1)
+
+
+def append_tickets(request: tickets.AppendTicketsRequest, checks: Checks) -> None:
+    """AppendTicketsRequest."""
+    checks.between("round_id", request.round_id, 1, INT64_MAX)
+    checks.length("tickets", request.tickets, 1, TICKETS_IN_CALL_MAX)
+    for n, ticket in enumerate(request.tickets):
+        _ticket_append(f"tickets[{n}]", ticket, checks)
+
+
+def _ticket_append(at: str, ticket: tickets.TicketAppend, checks: Checks) -> None:
+    checks.uuid7(f"{at}.request_id", ticket.request_id)
+    checks.uuid(f"{at}.account_id", ticket.account_id)
+    checks.that(f"{at}.content_hash", len(ticket.content_hash) == HASH_BYTES, f"is not {HASH_BYTES} bytes long")
+    if ticket.refusal:
+        checks.that(f"{at}.refusal", ticket.refusal in _REFUSALS_OF_GAME, "is no verdict of the rules of racing")
+        return
+    checks.length(f"{at}.lines", ticket.lines, 1, LINES_MAX)
+    for n, line in enumerate(ticket.lines):
+        _line(f"{at}.lines[{n}]", line, checks)
+
+
+def _line(at: str, line: ticket_pb2.Line, checks: Checks) -> None:
+    checks.between(f"{at}.stake_minor", line.stake_minor, 1, STAKE_MINOR_MAX)
+    checks.between(f"{at}.price_hundredths", line.price_hundredths, PRICE_HUNDREDTHS_MIN, PRICE_HUNDREDTHS_MAX)
+    _selection(at, line, checks)
+
+
+def _selection(at: str, of: Any, checks: Checks) -> None:
+    checks.that(f"{at}.market", of.market in ticket_pb2.Line.Market.values() and of.market != 0, "is no market")
+    checks.length(f"{at}.runners", of.runners, 1, RUNNERS_MAX)
+    for n, runner in enumerate(of.runners):
+        checks.between(f"{at}.runners[{n}]", runner, 1, RUNNERS_MAX)
+
+
+def get_ticket(request: tickets.GetTicketRequest, checks: Checks) -> None:
+    """GetTicketRequest."""
+    checks.uuid("ticket_id", request.ticket_id)
+
+
+def list_tickets(request: tickets.ListTicketsRequest, checks: Checks) -> None:
+    """ListTicketsRequest."""
+    checks.uuid("account_id", request.account_id)
+    checks.between("page_size", request.page_size, 1, TICKET_PAGE_MAX)
+
+
+def open_round(request: rounds.OpenRoundRequest, checks: Checks) -> None:
+    """OpenRoundRequest."""
+    checks.uuid("request_id", request.request_id)
+    _track_name("track", request.track, checks)
+    checks.between("epoch", request.epoch, 1, INT64_MAX)
+    checks.between("card_id", request.card_id, 1, INT64_MAX)
+    checks.text("race_name", request.race_name, 1, 120)
+    checks.between("distance_m", request.distance_m, 100, 10_000)
+    _runners("runners", request.runners, checks)
+    for n, runner in enumerate(request.runners):
+        checks.between(
+            f"runners[{n}].win_price_hundredths",
+            runner.win_price_hundredths,
+            PRICE_HUNDREDTHS_MIN,
+            PRICE_HUNDREDTHS_MAX,
+        )
+    _timetable("timetable", request.timetable, checks)
+    _limits("limits", request.limits, checks)
+    checks.between("return_bps", request.return_bps, 5_000, 9_999)
+    checks.that("commitment", len(request.commitment) == HASH_BYTES, f"is not {HASH_BYTES} bytes long")
+    checks.between("sealed_seed", len(request.sealed_seed), 1, SEALED_SEED_BYTES_MAX)
+
+
+def step(request: Any, checks: Checks) -> None:
+    """LockRoundRequest and FinishRoundRequest, and what every other step of a round brings too."""
+    checks.uuid("request_id", request.request_id)
+    checks.between("round_id", request.round_id, 1, INT64_MAX)
+    checks.between("epoch", request.epoch, 1, INT64_MAX)
+
+
+def start_race(request: rounds.StartRaceRequest, checks: Checks) -> None:
+    """StartRaceRequest; whether the result fits the round is for the round to tell."""
+    step(request, checks)
+    checks.length("result", request.result, 2, RUNNERS_MAX)
+    for n, runner in enumerate(request.result):
+        checks.between(f"result[{n}]", runner, 1, RUNNERS_MAX)
+    checks.that("server_seed", len(request.server_seed) == SEED_BYTES, f"is not {SEED_BYTES} bytes long")
+
+
+def settle_round(request: rounds.SettleRoundRequest, checks: Checks) -> None:
+    """SettleRoundRequest."""
+    step(request, checks)
+    checks.length("winners", request.winners, 0, WINNERS_MAX)
+    for n, winner in enumerate(request.winners):
+        _selection(f"winners[{n}]", winner, checks)
+        checks.between(f"winners[{n}].stake_denominator", winner.stake_denominator, 1, DEAD_HEAT_RUNNERS_MAX)
+        checks.between(f"winners[{n}].stake_numerator", winner.stake_numerator, 1, winner.stake_denominator)
+    selections = {(winner.market, tuple(winner.runners)) for winner in request.winners}
+    checks.that("winners", len(selections) == len(request.winners), "name a selection twice")
+
+
+def void_round(request: rounds.VoidRoundRequest, checks: Checks) -> None:
+    """VoidRoundRequest; epoch 0 is an operator's."""
+    checks.uuid("request_id", request.request_id)
+    checks.between("round_id", request.round_id, 1, INT64_MAX)
+    checks.between("epoch", request.epoch, 0, INT64_MAX)
+    checks.text("reason", request.reason, 1, 200)
+    checks.text("actor", request.actor, 1, 200)
+
+
+def get_round(request: rounds.GetRoundRequest, checks: Checks) -> None:
+    """GetRoundRequest."""
+    checks.between("round_id", request.round_id, 1, INT64_MAX)
+
+
+def of_track(request: Any, checks: Checks) -> None:
+    """A request that names a track and nothing else."""
+    _track_name("track", request.track, checks)
+
+
+def list_rounds(request: rounds.ListRoundsRequest, checks: Checks) -> None:
+    """ListRoundsRequest."""
+    _track_name("track", request.track, checks)
+    checks.between("page_size", request.page_size, 1, ROUND_PAGE_MAX)
+
+
+def list_transitions(request: rounds.ListTransitionsRequest, checks: Checks) -> None:
+    """ListTransitionsRequest."""
+    _track_name("track", request.track, checks)
+    checks.between("after", request.after, 0, INT64_MAX)
+    checks.between("page_size", request.page_size, 1, ROUND_PAGE_MAX)
+
+
+def create_track(request: tracks.CreateTrackRequest, checks: Checks) -> None:
+    """CreateTrackRequest."""
+    checks.uuid("request_id", request.request_id)
+    track = request.track
+    _track_name("track.track", track.track, checks)
+    checks.text("track.display_name", track.display_name, 1, 80)
+    checks.pattern("track.currency", track.currency, _CURRENCY, "a currency of three capital letters")
+    _timetable("track.timetable", track.timetable, checks)
+    _limits("track.limits", track.limits, checks)
+    checks.between("track.return_bps", track.return_bps, 5_000, 9_999)
+
+
+def list_tracks(request: tracks.ListTracksRequest, checks: Checks) -> None:
+    """ListTracksRequest."""
+    checks.between("page_size", request.page_size, 1, TRACK_PAGE_MAX)
+
+
+def put_race_cards(request: tracks.PutRaceCardsRequest, checks: Checks) -> None:
+    """PutRaceCardsRequest."""
+    checks.uuid("request_id", request.request_id)
+    _track_name("track", request.track, checks)
+    checks.length("cards", request.cards, 1, CARDS_IN_CALL_MAX)
+    for n, card in enumerate(request.cards):
+        checks.text(f"cards[{n}].name", card.name, 1, 120)
+        checks.between(f"cards[{n}].distance_m", card.distance_m, 100, 10_000)
+        _runners(f"cards[{n}].runners", card.runners, checks)
+    names = {card.name for card in request.cards}
+    checks.that("cards", len(names) == len(request.cards), "name a race twice")
+
+
+def create_account(request: ledger.CreateAccountRequest, checks: Checks) -> None:
+    """CreateAccountRequest."""
+    checks.uuid("request_id", request.request_id)
+    kinds = (account_pb2.Account.PLAYER, account_pb2.Account.CASHIER)
+    checks.that("kind", request.kind in kinds, "is neither PLAYER nor CASHIER")
+    checks.pattern("currency", request.currency, _CURRENCY, "a currency of three capital letters")
+    checks.text("display_name", request.display_name, 0, 80)
+    lowest_minor = -CREDIT_MINOR_MAX if request.kind == account_pb2.Account.CASHIER else 0
+    checks.between("floor_minor", request.floor_minor, lowest_minor, 0)
+
+
+def credit_account(request: ledger.CreditAccountRequest, checks: Checks) -> None:
+    """CreditAccountRequest."""
+    checks.uuid("request_id", request.request_id)
+    checks.uuid("account_id", request.account_id)
+    checks.between("amount_minor", request.amount_minor, 1, CREDIT_MINOR_MAX)
+    checks.text("reason", request.reason, 1, 200)
+
+
+def get_account(request: ledger.GetAccountRequest, checks: Checks) -> None:
+    """GetAccountRequest."""
+    checks.uuid("account_id", request.account_id)
+
+
+def acquire_lease(request: lease.AcquireLeaseRequest, checks: Checks) -> None:
+    """AcquireLeaseRequest."""
+    checks.uuid("request_id", request.request_id)
+    _track_name("track", request.track, checks)
+    checks.text("holder", request.holder, 1, 200)
+    checks.between("ttl_ms", request.ttl_ms, 500, 60_000)
+
+
+def release_lease(request: lease.ReleaseLeaseRequest, checks: Checks) -> None:
+    """ReleaseLeaseRequest."""
+    checks.uuid("request_id", request.request_id)
+    _track_name("track", request.track, checks)
+    checks.text("holder", request.holder, 1, 200)
+
+
+def _track_name(field: str, name: str, checks: Checks) -> None:
+    checks.pattern(
+        field, name, _TRACK, "a track: 1 to 40 lower-case letters, digits and single hyphens, beginning with a letter"
+    )
+
+
+def _runners(field: str, runners: Any, checks: Checks) -> None:
+    checks.length(field, runners, 2, RUNNERS_MAX)
+    for n, runner in enumerate(runners):
+        checks.between(f"{field}[{n}].runner", runner.runner, 1, RUNNERS_MAX)
+        checks.text(f"{field}[{n}].name", runner.name, 1, 80)
+        checks.between(f"{field}[{n}].weight", runner.weight, 1, 1_000_000_000)
+    numbers = [runner.runner for runner in runners]
+    checks.that(field, numbers == sorted(set(numbers)), "are not in the order of their numbers, each once")
+
+
+def _timetable(field: str, timetable: round_pb2.Timetable, checks: Checks) -> None:
+    checks.between(f"{field}.betting_window_ms", timetable.betting_window_ms, 1_000, 86_400_000)
+    checks.between(f"{field}.lock_ms", timetable.lock_ms, 100, 60_000)
+    checks.between(f"{field}.race_ms", timetable.race_ms, 100, 600_000)
+    checks.between(f"{field}.finish_ms", timetable.finish_ms, 100, 600_000)
+
+
+def _limits(field: str, limits: round_pb2.Limits, checks: Checks) -> None:
+    checks.between(f"{field}.stake_min_minor", limits.stake_min_minor, 1, STAKE_MINOR_MAX)
+    checks.between(f"{field}.stake_max_minor", limits.stake_max_minor, limits.stake_min_minor, STAKE_MINOR_MAX)
+
+
+VALIDATORS: Final[Validators] = {
+    tickets.AppendTicketsRequest: append_tickets,
+    tickets.GetTicketRequest: get_ticket,
+    tickets.ListTicketsRequest: list_tickets,
+    rounds.OpenRoundRequest: open_round,
+    rounds.LockRoundRequest: step,
+    rounds.StartRaceRequest: start_race,
+    rounds.FinishRoundRequest: step,
+    rounds.SettleRoundRequest: settle_round,
+    rounds.VoidRoundRequest: void_round,
+    rounds.GetRoundRequest: get_round,
+    rounds.GetCurrentRoundRequest: of_track,
+    rounds.ListRoundsRequest: list_rounds,
+    rounds.ListUnsettledRoundsRequest: of_track,
+    rounds.ListTransitionsRequest: list_transitions,
+    tracks.CreateTrackRequest: create_track,
+    tracks.GetTrackRequest: of_track,
+    tracks.ListTracksRequest: list_tracks,
+    tracks.PutRaceCardsRequest: put_race_cards,
+    tracks.GetNextRaceCardRequest: of_track,
+    ledger.CreateAccountRequest: create_account,
+    ledger.CreditAccountRequest: credit_account,
+    ledger.GetAccountRequest: get_account,
+    lease.AcquireLeaseRequest: acquire_lease,
+    lease.ReleaseLeaseRequest: release_lease,
+}
