@@ -8,8 +8,8 @@ import csv
 import datetime
 import io
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from importlib import resources
 
@@ -31,6 +31,9 @@ CELL_CHARACTERS_SHOWN = 40
 
 # The weights of a race add up to nearly this much; each is rounded down, and at least 1.
 WEIGHT_SCALE = 1_000_000
+
+# A runner so strong that its price would be lower than 1.01 cannot be priced, and its race cannot be run.
+PRICE_HUNDREDTHS_MIN = 101
 
 # One ImportRaceCards call: the contract's number of cards, and a message below the servers' bound of 256 KiB.
 BATCH_CARDS_MAX = 200
@@ -70,9 +73,13 @@ class CardFileRefused(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardFile:
-    """What a file held: the cards, the withdrawn runners that were left out, and what else was put right."""
+    """What a file held: the cards, the withdrawn runners that were left out, and what else was put right.
+
+    `lines` tells for each card the line of each runner, by its number.
+    """
 
     cards: tuple[RaceCard, ...]
+    lines: tuple[Mapping[int, int], ...]
     withdrawn: tuple[Finding, ...]
     notes: tuple[Finding, ...]
 
@@ -82,6 +89,30 @@ def weights_from_odds(odds: Sequence[Fraction]) -> list[int]:
     chances = [1 / price for price in odds]
     total = sum(chances)
     return [max(1, int(WEIGHT_SCALE * chance / total)) for chance in chances]
+
+
+def priceable(read: CardFile, return_bps: int) -> CardFile:
+    """Leave out the races that cannot be priced at a target return in basis points; each is told as a note.
+
+    A runner's price is return * (sum of weights / its weight), rounded down to hundredths. A favourite that is all but
+    certain would be paid no more than its stake.
+    """
+    kept: list[tuple[RaceCard, Mapping[int, int]]] = []
+    notes = list(read.notes)
+    for card, lines in zip(read.cards, read.lines, strict=True):
+        favourite = max(card.runners, key=lambda runner: runner.weight)
+        total = sum(runner.weight for runner in card.runners)
+        if return_bps * total // (favourite.weight * 100) >= PRICE_HUNDREDTHS_MIN:
+            kept.append((card, lines))
+            continue
+        text = (
+            f"runner {favourite.runner} ({favourite.name}) of {card.name} is so strong that it has no price above its "
+            f"stake where {return_bps} of 10000 is returned: race left out"
+        )
+        notes.append(Finding(line=lines[favourite.runner], column="win_odds", text=text))
+    return replace(
+        read, cards=tuple(card for card, _ in kept), lines=tuple(lines for _, lines in kept), notes=tuple(notes)
+    )
 
 
 def shipped_cards() -> bytes:
@@ -160,7 +191,8 @@ class _Reader:
         if self._problems:
             raise CardFileRefused(self._problems)
         cards = tuple(_card(race) for race in self._races.values())
-        return CardFile(cards=cards, withdrawn=tuple(self._withdrawn), notes=tuple(self._notes))
+        lines = tuple({entry.number: entry.line for entry in race.entries.values()} for race in self._races.values())
+        return CardFile(cards=cards, lines=lines, withdrawn=tuple(self._withdrawn), notes=tuple(self._notes))
 
     def _problem(self, line: int, column: str, text: str) -> None:
         self._problems.append(Finding(line=line, column=column, text=text))

@@ -307,6 +307,10 @@ class TestVerify:
 
 
 class TestCardsImport:
+    @pytest.fixture(autouse=True)
+    def track_is_there(self, gateway: Gateway) -> None:
+        gateway.answers["GetTrack"] = [GetTrackResponse(track=TRACK)]
+
     def run(self, gateway: Gateway, tmp_path: Path, content: bytes) -> Result:
         file = tmp_path / "cards.csv"
         file.write_bytes(content)
@@ -339,6 +343,26 @@ class TestCardsImport:
         assert (result.exit_code, result.stdout) == (2, "")
         assert "200 of 240 cards are in; importing again is safe" in result.stderr
         assert "furlong token --role OPERATOR" in result.stderr
+
+    def test_a_race_that_has_no_prices_on_this_track_is_left_out(self, gateway: Gateway, tmp_path: Path) -> None:
+        gateway.answers["GetTrack"] = [GetTrackResponse(track=Track(track="harbour-mile", return_bps=5_900))]
+        gateway.answers["ImportRaceCards"] = [ImportRaceCardsResponse(cards_added=11)]
+        result = self.run(gateway, tmp_path, shipped_cards())
+        assert result.exit_code == 0
+        assert "line 57, column win_odds: runner 6 (Chalk Horizon) of Saltmarsh Quay" in result.stderr
+        assert len(gateway.asked["ImportRaceCards"][0].cards) == 11
+
+    def test_a_file_without_any_race_that_has_prices_is_refused(self, gateway: Gateway, tmp_path: Path) -> None:
+        gateway.answers["GetTrack"] = [GetTrackResponse(track=Track(track="harbour-mile", return_bps=1_000))]
+        result = self.run(gateway, tmp_path, shipped_cards())
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "nothing was imported" in result.stderr
+        assert not gateway.asked["ImportRaceCards"]
+
+    def test_an_unknown_track_is_told_before_anything_is_sent(self, gateway: Gateway, tmp_path: Path) -> None:
+        gateway.answers["GetTrack"] = [(grpc.StatusCode.NOT_FOUND, "TRACK_NOT_FOUND", "no track is called moon")]
+        assert self.run(gateway, tmp_path, shipped_cards()).exit_code == 2
+        assert not gateway.asked["ImportRaceCards"]
 
     def test_a_file_with_a_mistake_sends_nothing(self, gateway: Gateway, tmp_path: Path) -> None:
         result = self.run(gateway, tmp_path, self.many() + b"\n2026-05-02,X,1,1000,1,A,A,-1,FINISHED")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from furlong.client import cards
-from furlong.common.v1.round_pb2 import RaceCard
+from furlong.common.v1.round_pb2 import RaceCard, Runner
 from furlong.game.v1.track_service_pb2 import ImportRaceCardsRequest
 
 HEADER = "date,venue,race_no,distance_m,horse_no,horse_code,draw,win_odds,place,dead_heat,status,finish_time"
@@ -46,6 +46,10 @@ def test_a_race_becomes_a_card_with_its_runners_by_number() -> None:
     assert (card.name, card.distance_m, card.card_id) == ("ST 2025-09-07 race 1", 1200, 0)
     assert [(r.runner, r.name) for r in card.runners] == [(9, "H108"), (12, "E413"), (14, "H144")]
     assert all(r.win_price_hundredths == 0 for r in card.runners)
+
+
+def test_the_line_of_every_runner_is_known() -> None:
+    assert cards.read_cards(file(*RACE)).lines == ({12: 2, 9: 3, 14: 4},)
 
 
 def test_weights_are_shares_of_the_scale_in_proportion_to_one_over_odds() -> None:
@@ -243,9 +247,29 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
             cards.read_cards(bytes_of_file)
 
 
+@pytest.mark.parametrize(
+    ("weights",         "return_bps", "kept"),
+    [
+        ([1, 1],        9_100,        True),   # 1.82
+        ([9_009, 991],  9_100,        True),   # 1.0101
+        ([9_010, 990],  9_100,        False),  # 1.00998
+        ([1_000, 1],    9_999,        False),
+        ([980, 10],     9_999,        True),   # 1.0101
+        ([1, 1],        5_000,        False),  # 1.00
+    ],
+)  # fmt: skip
+def test_a_race_without_prices_is_left_out_with_a_note(weights: list[int], return_bps: int, kept: bool) -> None:
+    card = RaceCard(name="short", runners=[Runner(runner=n, name="X", weight=w) for n, w in enumerate(weights, 1)])
+    read = cards.CardFile(cards=(card,), lines=({1: 2, 2: 3},), withdrawn=(), notes=())
+    priced = cards.priceable(read, return_bps)
+    assert (len(priced.cards), len(priced.lines), len(priced.notes)) == ((1, 1, 0) if kept else (0, 0, 1))
+    assert all(str(note).startswith("line 2, column win_odds: runner 1 (X) of short is so") for note in priced.notes)
+
+
 def test_the_shipped_cards_are_clean() -> None:
     read = cards.read_cards(cards.shipped_cards())
     assert (len(read.cards), read.withdrawn, read.notes) == (12, (), ())
+    assert cards.priceable(read, return_bps=8_000) == read
     assert all(6 <= len(card.runners) <= 12 for card in read.cards)
     assert len({card.name.split(" 20")[0] for card in read.cards}) == 2
     names = [runner.name for card in read.cards for runner in card.runners]
@@ -278,3 +302,10 @@ def test_every_real_race_becomes_a_card() -> None:
     assert sum(len(card.runners) for card in read.cards) == len(rows) - 79
     assert len(read.notes) == len({tuple(line.split(",")[:3]) for line in rows if line.split(",")[3] == ""}) == 21
     assert all(runner.weight >= 1 for card in read.cards for runner in card.runners)
+    # Two favourites closed so short, at a rounded 1, that a track returning 91 % has no price for them.
+    priced = cards.priceable(read, return_bps=9_100)
+    left_out = {card.name for card in read.cards} - {card.name for card in priced.cards}
+    assert left_out == {"ST 2026-01-25 race 6", "ST 2026-02-22 race 8"}
+    notes = priced.notes[len(read.notes) :]
+    assert {note.column for note in notes} == {"win_odds"}
+    assert [rows[note.line - 2].split(",")[7] for note in notes] == ["1", "1"]

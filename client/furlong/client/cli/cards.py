@@ -1,5 +1,6 @@
 """`furlong cards import`: bring race cards from a CSV file to a track."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -39,17 +40,30 @@ def import_cards(
     Exit code 0: imported, 1: the file is refused, 2: error.
     """
     read = _read(file)
-    for finding in (*read.withdrawn, *read.notes):
-        typer.echo(f"{file}: {finding}", err=True)
+    _tell(file, read.withdrawn)
     if strict and read.withdrawn:
         _refuse(file, f"{len(read.withdrawn)} withdrawn runners")
-    runners = sum(len(card.runners) for card in read.cards)
-    summary = f"{len(read.cards)} races with {runners} runners, {len(read.withdrawn)} withdrawn runners left out"
     if dry_run:
-        typer.echo(f"{summary}; nothing was sent")
+        _tell(file, read.notes)
+        typer.echo(f"{_summary(read)}; nothing was sent")
         return
-    stored = session(ctx).run(lambda furlong: _send(furlong, track, read))
-    typer.echo(f"{summary}; {track}: {stored.cards_added} cards added, {stored.cards_replaced} replaced")
+    return_bps = session(ctx).run(lambda furlong: furlong.tracks.get(track)).return_bps
+    priced = card_files.priceable(read, return_bps)
+    _tell(file, priced.notes)
+    if not priced.cards:
+        _refuse(file, "races without prices")
+    stored = session(ctx).run(lambda furlong: _send(furlong, track, priced))
+    typer.echo(f"{_summary(priced)}; {track}: {stored.cards_added} cards added, {stored.cards_replaced} replaced")
+
+
+def _summary(read: card_files.CardFile) -> str:
+    runners = sum(len(card.runners) for card in read.cards)
+    return f"{len(read.cards)} races with {runners} runners, {len(read.withdrawn)} withdrawn runners left out"
+
+
+def _tell(file: Path, findings: Sequence[card_files.Finding]) -> None:
+    for finding in findings:
+        typer.echo(f"{file}: {finding}", err=True)
 
 
 async def _send(furlong: Furlong, track: str, read: card_files.CardFile) -> ImportRaceCardsResponse:

@@ -118,11 +118,10 @@ def _footer(round_: Round) -> Text:
     if round_.phase in PHASES_WITH_RESULT:
         footer.append(f", {money(round_.payout_minor, round_.currency)} paid\n")
         footer.append(_result(round_), style="bold")
-        footer.append(f"\nfurlong verify {round_.round_id} --commitment {plain(round_.commitment)}", style="dim")
+        footer.append(f"\nprove it with: furlong verify {round_.round_id}", style="dim")
     elif round_.phase == Round.VOID:
         footer.append(f"\nvoid, every stake goes back: {plain(round_.void_reason)}", style="red")
-    else:
-        footer.append(f"\ncommitment {plain(round_.commitment)}", style="dim")
+    footer.append(f"\ncommitment {plain(round_.commitment)}", style="dim")
     return footer
 
 

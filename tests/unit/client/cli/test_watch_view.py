@@ -87,7 +87,8 @@ def test_a_finished_round_tells_the_result_and_how_to_verify_it() -> None:
     text = drawn(a_round(Round.FINISHED, (3, 1)), FINISHES_MS)
     assert "result 3-1: [red]Quiet Thunder wins at 1.21" in text
     assert "12.10 EUR paid" in text
-    assert f"furlong verify 17 --commitment {'c0' * 32}" in text
+    assert "prove it with: furlong verify 17" in text
+    assert "c0" * 32 in text
 
 
 def test_a_void_round_says_why() -> None:
