@@ -9,7 +9,7 @@ fairly, which a row lock does not.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import asyncpg
 import structlog
@@ -17,6 +17,7 @@ import structlog
 from services.persist.adapters.postgres.database import (
     CLIENT_MARGIN_S,
     DatabaseSettings,
+    OwnConnection,
     server_settings,
     sql_span,
 )
@@ -103,6 +104,9 @@ WHERE round_id = $1 AND market = 0
 RETURNING tickets, stake_minor, payout_minor_max
 """
 
+Statements: TypeAlias = "Mapping[str, asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record]]"
+"""A connection's prepared statements, by their text."""
+
 _PAYING_KINDS: Final = sorted(BETTORS)
 
 _log = structlog.get_logger(__name__)
@@ -113,8 +117,8 @@ class LaneStore:
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self._settings = settings
-        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
-        self._statements: Mapping[str, asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record]] = {}
+        self._connection: OwnConnection | None = None
+        self._statements: Statements = {}
 
     async def begin(self, round_id: int) -> "PostgresBatch":
         """Begin a transaction behind the round's gate."""
@@ -155,9 +159,9 @@ class LaneStore:
         if self._connection is not None and not self._connection.is_closed():
             await self._connection.close(timeout=self._settings.connection_timeout_ms / 1000)
 
-    async def _connect(self) -> asyncpg.Connection[asyncpg.Record]:
+    async def _connect(self) -> OwnConnection:
         timeout_ms = self._settings.statement_timeout_ms
-        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+        connection: OwnConnection = await asyncpg.connect(
             self._settings.url,
             timeout=self._settings.connection_timeout_ms / 1000,
             command_timeout=timeout_ms / 1000 + CLIENT_MARGIN_S,
@@ -184,8 +188,8 @@ class PostgresBatch:
     def __init__(
         self,
         store: LaneStore,
-        connection: asyncpg.Connection[asyncpg.Record],
-        statements: Mapping[str, asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record]],
+        connection: OwnConnection,
+        statements: Statements,
         round_id: int,
     ) -> None:
         self._store = store

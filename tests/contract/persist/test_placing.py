@@ -1,0 +1,277 @@
+"""AppendTickets over a real database: verdicts, money and repeats."""
+
+import asyncio
+
+from furlong.client.identity import uuid7
+from furlong.common.v1.ticket_pb2 import TicketResult
+from furlong.persist.v1.ticket_store_service_pb2 import GetTicketRequest, ListTicketsRequest
+
+from tests.persisting import Verdict, World, order, persisting, verdicts
+from tests.served import refused
+
+
+async def test_an_accepted_ticket_is_stored_and_paid_for(world: World) -> None:
+    player = await world.account(1_000)
+    opened = await world.open()
+    asked = order(player, 300, 200)
+    response = await world.append(opened.round.round_id, asked)
+    assert verdicts(response.verdicts) == ["ACCEPTED"]
+    assert (response.totals.tickets, response.totals.stake_minor, response.currency) == (1, 500, "EUR")
+    assert await world.balance_minor(player) == 500
+    ticket = (await world.stubs.tickets.GetTicket(GetTicketRequest(ticket_id=asked.request_id))).ticket
+    assert (ticket.stake_minor, list(ticket.lines), ticket.currency) == (500, list(asked.lines), "EUR")
+    assert ticket.placed_at == response.verdicts[0].placed_at
+    assert ticket.state == ticket.ACCEPTED
+
+
+async def test_a_repeat_gets_the_same_answer_and_takes_no_money_again(world: World) -> None:
+    player = await world.account(1_000)
+    round_id = (await world.open()).round.round_id
+    good, poor = order(player, 600), order(player, 600)
+    assert verdicts(await world.place(round_id, good, poor)) == ["ACCEPTED", "INSUFFICIENT_FUNDS"]
+    await world.credit(player, 10_000)
+    again = await world.place(round_id, good, poor)
+    assert verdicts(again) == ["ACCEPTED*", "INSUFFICIENT_FUNDS*"]
+    assert again[0].ticket.ticket_id == good.request_id
+    assert list(again[0].ticket.lines) == list(good.lines)
+    assert await world.balance_minor(player) == 10_400
+
+
+async def test_a_repeat_after_the_settlement_is_byte_for_byte_the_one_before_it(world: World) -> None:
+    player = await world.account(1_000)
+    round_id = (await world.open()).round.round_id
+    asked = order(player, 600)
+    await world.place(round_id, asked)
+    before = (await world.place(round_id, asked))[0].SerializeToString(deterministic=True)
+    await world.settle(round_id)
+    assert (await world.place(round_id, asked))[0].SerializeToString(deterministic=True) == before
+
+
+async def test_an_id_with_another_content_is_refused_and_keeps_its_first_answer(world: World) -> None:
+    player = await world.account(1_000)
+    round_id = (await world.open()).round.round_id
+    first = order(player, 100)
+    other = order(player, 200, request_id=first.request_id)
+    assert verdicts(await world.place(round_id, first, other)) == ["ACCEPTED", "REQUEST_ID_REUSED"]
+    assert verdicts(await world.place(round_id, other, first)) == ["REQUEST_ID_REUSED", "ACCEPTED*"]
+    assert await world.balance_minor(player) == 900
+
+
+async def test_an_id_twice_in_one_call_is_placed_once(world: World) -> None:
+    player = await world.account(1_000)
+    round_id = (await world.open()).round.round_id
+    asked = order(player, 100)
+    assert verdicts(await world.place(round_id, asked, asked)) == ["ACCEPTED", "ACCEPTED*"]
+    assert await world.balance_minor(player) == 900
+
+
+async def test_every_refusal_of_the_store_is_told_and_kept(world: World) -> None:
+    player = await world.account(1_000)
+    dollars = await world.account(1_000, currency="USD")
+    blocked = await world.account(1_000)
+    await world.sql("UPDATE accounts SET blocked = true WHERE account_id = $1", blocked)
+    escrow = (await world.sql("SELECT gen_random_uuid()::text AS nobody"))[0]["nobody"]
+    opened = await world.open()
+    asked = [
+        order(escrow, 100),
+        order(dollars, 100),
+        order(blocked, 100),
+        order(player, 1_001),
+        order(player, 1, refusal=Verdict.PRICE_CHANGED),
+        order(player, 1, request_id=uuid7(now_ms=1_000_000)),
+    ]
+    wanted = [
+        "ACCOUNT_NOT_FOUND",
+        "ACCOUNT_NOT_FOUND",
+        "ACCOUNT_BLOCKED",
+        "INSUFFICIENT_FUNDS",
+        "PRICE_CHANGED",
+        "REQUEST_ID_EXPIRED",
+    ]
+    first = await world.place(opened.round.round_id, *asked)
+    assert verdicts(first) == wanted
+    assert "USD" in first[1].reason
+    again = await world.place(opened.round.round_id, *asked)
+    assert verdicts(again)[:-1] == [f"{name}*" for name in wanted[:-1]]
+    assert [answer.reason for answer in again] == [answer.reason for answer in first]
+
+
+async def test_no_account_of_the_system_pays_for_tickets(world: World) -> None:
+    opened = await world.open()
+    accounts = await world.sql("SELECT account_id::text FROM accounts WHERE kind IN (3, 4, 5)")
+    asked = [order(row["account_id"], 1) for row in accounts]
+    assert verdicts(await world.place(opened.round.round_id, *asked)) == ["ACCOUNT_NOT_FOUND"] * 3
+
+
+async def test_an_unknown_round_is_a_verdict_and_no_error(world: World) -> None:
+    player = await world.account(1_000)
+    asked = order(player, 100)
+    response = await world.append(999, asked)
+    assert verdicts(response.verdicts) == ["ROUND_NOT_FOUND"]
+    assert not response.HasField("totals")
+    assert response.currency == ""
+    assert verdicts(await world.place(999, asked)) == ["ROUND_NOT_FOUND*"]
+
+
+async def test_a_ticket_after_the_lock_is_refused(world: World) -> None:
+    player = await world.account(1_000)
+    round_id = (await world.open()).round.round_id
+    await world.lock(round_id)
+    assert verdicts(await world.place(round_id, order(player, 100))) == ["BETTING_CLOSED"]
+
+
+async def test_a_ticket_after_locks_at_is_refused_although_nobody_has_locked_yet(world: World) -> None:
+    player = await world.account(1_000)
+    round_id = (await world.open()).round.round_id
+    await world.let_time_pass(round_id)
+    assert verdicts(await world.place(round_id, order(player, 100))) == ["BETTING_CLOSED"]
+
+
+async def test_a_till_sells_down_to_its_floor(world: World) -> None:
+    till = await world.account(floor_minor=-500)
+    round_id = (await world.open()).round.round_id
+    assert verdicts(await world.place(round_id, order(till, 500), order(till, 1))) == [
+        "ACCEPTED",
+        "INSUFFICIENT_FUNDS",
+    ]
+
+
+async def test_the_same_id_at_two_writers_at_once_becomes_one_ticket(world: World) -> None:
+    player = await world.account(100_000)
+    round_id = (await world.open()).round.round_id
+    async with persisting(world.database_url) as stubs:
+        other = World(stubs, world.database_url)
+        asked = [order(player, 100) for _ in range(20)]
+        both = await asyncio.gather(
+            *(each.place(round_id, *asked) for each in (world, other)),
+            *(each.place(round_id, *reversed(asked)) for each in (world, other)),
+        )
+    fresh = [answer for answers in both for answer in verdicts(answers) if answer == "ACCEPTED"]
+    repeats = [answer for answers in both for answer in verdicts(answers) if answer == "ACCEPTED*"]
+    assert (len(fresh), len(repeats)) == (20, 60)
+    assert await world.balance_minor(player) == 98_000
+
+
+async def test_one_id_with_two_contents_at_two_writers_gets_one_ticket(world: World) -> None:
+    players = [await world.account(1_000) for _ in range(2)]
+    round_id = (await world.open()).round.round_id
+    async with persisting(world.database_url) as stubs:
+        other = World(stubs, world.database_url)
+        for _ in range(20):
+            request_id = uuid7()
+            answers = await asyncio.gather(
+                world.place(round_id, order(players[0], 1, request_id=request_id)),
+                other.place(round_id, order(players[1], 1, request_id=request_id)),
+            )
+            assert sorted(verdicts([each for (each,) in answers])) == ["ACCEPTED", "REQUEST_ID_REUSED"]
+
+
+async def test_many_calls_at_once_share_commits(world: World) -> None:
+    player = await world.account(100_000)
+    round_id = (await world.open()).round.round_id
+    answers = await asyncio.gather(*(world.place(round_id, order(player, 1)) for _ in range(300)))
+    assert {name for each in answers for name in verdicts(each)} == {"ACCEPTED"}
+    batches = await world.sql("SELECT count(*)::int AS count, sum(tickets)::int AS tickets FROM batches")
+    assert batches[0]["tickets"] == 300
+    assert batches[0]["count"] < 150
+
+
+async def test_no_ticket_commits_after_the_lock_with_batches_in_flight(world: World) -> None:
+    player = await world.account(1_000_000)
+    round_id = (await world.open()).round.round_id
+    async with persisting(world.database_url) as stubs:
+        other = World(stubs, world.database_url)
+
+        async def bet(through: World) -> int:
+            accepted = 0
+            while True:
+                answers = await through.place(round_id, *(order(player, 1) for _ in range(10)))
+                accepted += verdicts(answers).count("ACCEPTED")
+                if "BETTING_CLOSED" in verdicts(answers):
+                    return accepted
+
+        bettors = [asyncio.create_task(bet(through)) for through in (world, other) for _ in range(3)]
+        await asyncio.sleep(0.2)
+        locked = await world.lock(round_id)
+        accepted = sum(await asyncio.gather(*bettors))
+    tickets = await world.sql("SELECT count(*)::int AS count FROM tickets WHERE round_id = $1", round_id)
+    assert locked.round.totals.tickets == accepted == tickets[0]["count"]
+
+
+async def test_a_full_queue_is_refused_with_a_time_to_come_back(world: World) -> None:
+    player = await world.account(1_000_000)
+    round_id = (await world.open()).round.round_id
+    async with persisting(world.database_url, writer_queue_max=500, writer_batch_max=50) as stubs:
+        small = World(stubs, world.database_url)
+        calls = [small.append(round_id, *(order(player, 1) for _ in range(100))) for _ in range(20)]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        refusals = [answer for answer in answers if isinstance(answer, BaseException)]
+        assert 0 < len(refusals) < 20
+
+        async def fail(error: BaseException) -> None:
+            raise error
+
+        told = await refused(fail(refusals[0]))
+        assert (told.reason, told.code.name) == ("OVERLOADED", "RESOURCE_EXHAUSTED")
+        assert told.retry_in_ms is not None
+        assert told.retry_in_ms > 0
+
+
+async def test_tickets_of_an_account_are_listed_newest_first_and_page_by_page(world: World) -> None:
+    player = await world.account(1_000)
+    round_id = (await world.open()).round.round_id
+    asked = [order(player, 1, request_id=uuid7()) for _ in range(5)]
+    await world.place(round_id, *asked)
+    found: list[str] = []
+    token = ""
+    while True:
+        page = await world.stubs.tickets.ListTickets(
+            ListTicketsRequest(account_id=player, page_size=2, page_token=token)
+        )
+        found += [ticket.ticket_id for ticket in page.tickets]
+        token = page.next_page_token
+        if not token:
+            break
+    assert found == sorted((each.request_id for each in asked), reverse=True)
+    request = ListTicketsRequest(account_id=player, page_size=2, page_token="made up")
+    assert (await refused(world.stubs.tickets.ListTickets(request))).reason == "MALFORMED"
+
+
+async def test_a_ticket_that_is_not_there_is_unknown(world: World) -> None:
+    request = GetTicketRequest(ticket_id=uuid7())
+    assert (await refused(world.stubs.tickets.GetTicket(request))).reason == "TICKET_UNKNOWN"
+
+
+async def test_malformed_orders_name_their_fields_and_place_nothing(world: World) -> None:
+    player = await world.account(1_000)
+    round_id = (await world.open()).round.round_id
+    bad = order(player, 0, 10_000_001)
+    bad.request_id = "not-an-id"
+    bad.lines[1].runners[:] = [41]
+    told = await refused(world.append(round_id, order(player, 1), bad))
+    assert told.reason == "MALFORMED"
+    assert set(told.fields) == {
+        "tickets[1].request_id",
+        "tickets[1].lines[0].stake_minor",
+        "tickets[1].lines[1].stake_minor",
+        "tickets[1].lines[1].runners[0]",
+    }
+    assert await world.balance_minor(player) == 1_000
+
+
+async def test_a_call_takes_five_hundred_tickets_and_no_more(world: World) -> None:
+    player = await world.account(1_000)
+    round_id = (await world.open()).round.round_id
+    asked = [order(player, 1) for _ in range(501)]
+    assert (await refused(world.append(round_id, *asked))).fields == ["tickets"]
+    assert verdicts(await world.place(round_id, *asked[:500])) == ["ACCEPTED"] * 500
+
+
+async def test_a_refusal_of_game_leaves_no_ticket(world: World) -> None:
+    player = await world.account(1_000)
+    round_id = (await world.open()).round.round_id
+    asked = order(player, 1, refusal=TicketResult.SUSPENDED)
+    (answer,) = await world.place(round_id, asked)
+    assert (answer.verdict, answer.reason) == (TicketResult.SUSPENDED, "game says so")
+    request = GetTicketRequest(ticket_id=asked.request_id)
+    assert (await refused(world.stubs.tickets.GetTicket(request))).reason == "TICKET_UNKNOWN"
