@@ -8,7 +8,7 @@ class Runner:
     """A runner by its saddle-cloth number.
 
     It wins with probability `weight` over the sum of the weights in its field. `win_price_hundredths` is its price to
-    WIN, 0 on a card and where the runner is not offered (see `prices`).
+    WIN, 0 on a card, which has no prices.
     """
 
     runner: int

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
-from services.game.domain.prices import NOT_OFFERED
 from services.game.domain.round import Round
 from services.game.domain.track import Limits
 
@@ -86,11 +85,7 @@ class Judgement:
 
 def offer_of(round_: Round) -> Offer:
     """Give what can be bet on in a round."""
-    prices = {
-        runner.runner: runner.win_price_hundredths
-        for runner in round_.runners
-        if runner.win_price_hundredths != NOT_OFFERED
-    }
+    prices = {runner.runner: runner.win_price_hundredths for runner in round_.runners}
     return Offer(round_id=round_.round_id, track=round_.track, win_price_hundredths=prices, limits=round_.limits)
 
 
@@ -103,9 +98,9 @@ def judge(order: Order, offer: Offer) -> Judgement:
     return Judgement(verdict=Verdict.UNDECIDED, reason="", lines=_at_kept_prices(order.lines, offer))
 
 
-def unjudged(order: Order) -> Judgement:
-    """Say nothing to an order on a round that is not known here: the store will tell that there is none."""
-    return Judgement(verdict=Verdict.UNDECIDED, reason="", lines=order.lines)
+def on_no_round(order: Order, round_id: int) -> Judgement:
+    """Answer an order on a round that does not exist: nothing else can be told about it."""
+    return Judgement(verdict=Verdict.ROUND_NOT_FOUND, reason=f"there is no round {round_id}", lines=order.lines)
 
 
 def _selection(line: Line, offer: Offer) -> str:

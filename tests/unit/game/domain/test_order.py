@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.game.domain.order import Line, Offer, Order, Verdict, content_hash, judge, unjudged
+from services.game.domain.order import Line, Offer, Order, Verdict, content_hash, judge, on_no_round
 from services.game.domain.track import Limits
 
 ACCOUNT = "0190d3c5-0000-7000-8000-000000000001"
@@ -92,8 +92,14 @@ def test_a_refused_order_is_passed_on_as_it_was_sent() -> None:
     lines = (line(WIN, "1", 10, 0), line(WIN, "2", 10, 0))
 
     assert judge(order(*lines), OFFER).lines == lines
-    assert unjudged(order(*lines)).lines == lines
-    assert unjudged(order(*lines)).verdict == Verdict.UNDECIDED
+    assert on_no_round(order(*lines), 18).lines == lines
+
+
+def test_an_order_on_no_round_is_told_so_before_anything_else() -> None:
+    judgement = on_no_round(order(line(PLACE, "2", 0, 1)), 18)
+
+    assert judgement.verdict == Verdict.ROUND_NOT_FOUND
+    assert judgement.reason == "there is no round 18"
 
 
 LINES = st.builds(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.game.domain.card import Runner
-from services.game.domain.prices import NOT_OFFERED, PRICE_HUNDREDTHS_MAX, priced, win_price_hundredths
+from services.game.domain.prices import PRICE_HUNDREDTHS_MAX, priced, too_strong, win_price_hundredths
 
 
 @pytest.mark.parametrize(
@@ -20,12 +20,13 @@ from services.game.domain.prices import NOT_OFFERED, PRICE_HUNDREDTHS_MAX, price
         (7, 100, 9_100, 1_300),
         (14, 100, 9_100, 650),
         (5, 100, 9_100, 1_820),
-        # the edges of what is offered
+        # the edges of what can be priced
         (9_009, 10_000, 9_100, 101),
-        (9_010, 10_000, 9_100, NOT_OFFERED),
-        (1, 2, 5_000, NOT_OFFERED),
+        (9_010, 10_000, 9_100, 100),
+        (1, 2, 5_000, 100),
         (49, 100, 5_000, 102),
-        (1, 109_891, 9_100, PRICE_HUNDREDTHS_MAX),
+        (1, 1_098_901, 9_100, 99_999_991),
+        (1, 1_098_902, 9_100, PRICE_HUNDREDTHS_MAX),
         (1, 40_000_000_000, 9_999, PRICE_HUNDREDTHS_MAX),
     ],
 )
@@ -44,9 +45,7 @@ def test_the_return_is_never_above_the_target_and_less_than_a_hundredth_below(
 
     chance = Fraction(weight, total)
     assert chance * Fraction(price_hundredths, 100) <= target
-    if price_hundredths == NOT_OFFERED:
-        assert target / chance < Fraction(101, 100)
-    elif price_hundredths < PRICE_HUNDREDTHS_MAX:
+    if price_hundredths < PRICE_HUNDREDTHS_MAX:
         assert chance * Fraction(price_hundredths + 1, 100) > target
 
 
@@ -55,3 +54,10 @@ def test_a_field_is_priced_by_its_own_weights() -> None:
 
     assert [runner.win_price_hundredths for runner in priced(runners, 9_000)] == [120, 360]
     assert [runner.name for runner in priced(runners, 9_000)] == ["Early Riser", "Late Call"]
+
+
+def test_a_runner_without_a_price_above_its_stake_is_named() -> None:
+    runners = [Runner(runner=4, name="", weight=9_010), Runner(runner=7, name="", weight=990)]
+
+    assert too_strong(runners, 9_100) == (4,)
+    assert too_strong(runners, 9_200) == ()

@@ -1,0 +1,173 @@
+"""game: `python -m services.game`. The only place that builds its parts."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from furlong.client.channel import open_channel
+from furlong.client.identity import uuid7
+from furlong.game.v1 import (
+    account_service_pb2,
+    account_service_pb2_grpc,
+    round_service_pb2,
+    round_service_pb2_grpc,
+    ticket_service_pb2,
+    ticket_service_pb2_grpc,
+    track_service_pb2,
+    track_service_pb2_grpc,
+)
+from furlong.persist.v1 import (
+    lease_service_pb2,
+    ledger_service_pb2,
+    round_store_service_pb2,
+    ticket_store_service_pb2,
+    track_store_service_pb2,
+)
+
+from services.chassis.chance import Chance, SystemChance
+from services.chassis.clock import Clock, SystemClock
+from services.chassis.hosted import Hosted
+from services.chassis.launch import launch
+from services.chassis.server import serve
+from services.game.adapters.persist.leases import PersistLeases
+from services.game.adapters.persist.ledger import PersistLedger
+from services.game.adapters.persist.rounds import PersistRounds
+from services.game.adapters.persist.tickets import PersistTickets
+from services.game.adapters.persist.tracks import PersistTracks
+from services.game.adapters.seal import AesGcmSeal, read_key
+from services.game.adapters.service_token import ServiceToken
+from services.game.config import GameConfig
+from services.game.engine.broadcast.hub import Hub
+from services.game.engine.desk import Desk
+from services.game.engine.offers import Offers
+from services.game.engine.tracks import Tracks
+from services.game.service.accounts import AccountService
+from services.game.service.frames import encode
+from services.game.service.rounds import RAW_STREAMS, RoundService
+from services.game.service.tickets import TicketService
+from services.game.service.tracks import TrackService
+from services.game.service.validators import VALIDATORS
+
+NAME = "game"
+
+PERSIST_SERVICES = (
+    round_store_service_pb2.DESCRIPTOR.services_by_name["RoundStoreService"],
+    ticket_store_service_pb2.DESCRIPTOR.services_by_name["TicketStoreService"],
+    track_store_service_pb2.DESCRIPTOR.services_by_name["TrackStoreService"],
+    ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"],
+    lease_service_pb2.DESCRIPTOR.services_by_name["LeaseService"],
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Game:
+    """game put together and at work: what a server hosts, how it tells its health and how it goes away."""
+
+    hosted: Sequence[Hosted]
+    liveness: Callable[[], bool]
+    readiness: Callable[[], bool]
+    on_drain: Callable[[], Awaitable[None]]
+
+
+@asynccontextmanager
+async def game(config: GameConfig, clock: Clock, chance: Chance) -> AsyncIterator[Game]:
+    """Put game together, looking after its tracks, and take it apart again."""
+    seal = AesGcmSeal(read_key(config.seed_key_file), chance)
+    token = ServiceToken(Path(config.service_token_file) if config.service_token_file else None, clock)
+    channel = open_channel(config.persist_address, services=PERSIST_SERVICES, token=token)
+    rounds = PersistRounds(channel)
+    tickets = PersistTickets(channel)
+    track_store = PersistTracks(channel)
+    ledger = PersistLedger(channel)
+    leases = PersistLeases(channel)
+    hub = Hub(
+        rounds=rounds,
+        tracks=track_store,
+        clock=clock,
+        encode=encode,
+        mailbox_frames_max=config.mailbox_frames_max,
+    )
+    desk = Desk(store=tickets, offers=Offers(rounds), hub=hub, queue_tickets_max=config.coalesce_queue_max)
+    tracks = Tracks(
+        holder=uuid7(),
+        lease_ttl_ms=config.lease_ttl_ms,
+        sweep_ms=config.track_sweep_ms,
+        tracks=track_store,
+        leases=leases,
+        rounds=rounds,
+        seal=seal,
+        hub=hub,
+        clock=clock,
+        chance=chance,
+    )
+
+    async def go_away() -> None:
+        await tracks.close()
+        hub.drain()
+
+    tracks.start()
+    try:
+        yield Game(
+            hosted=_hosted(
+                rounds=RoundService(rounds=rounds, hub=hub),
+                tickets=TicketService(desk=desk, tickets=tickets),
+                accounts=AccountService(ledger=ledger),
+                tracks=TrackService(store=track_store, rounds=rounds, tracks=tracks, hub=hub),
+            ),
+            liveness=lambda: tracks.is_alive,
+            readiness=lambda: tracks.is_ready,
+            on_drain=go_away,
+        )
+    finally:
+        await tracks.close()
+        await hub.close()
+        await channel.close()
+
+
+def _hosted(
+    *, rounds: RoundService, tickets: TicketService, accounts: AccountService, tracks: TrackService
+) -> Sequence[Hosted]:
+    return (
+        Hosted(
+            add=round_service_pb2_grpc.add_RoundServiceServicer_to_server,
+            servicer=rounds,
+            descriptor=round_service_pb2.DESCRIPTOR.services_by_name["RoundService"],
+            raw_streams=RAW_STREAMS,
+        ),
+        Hosted(
+            add=ticket_service_pb2_grpc.add_TicketServiceServicer_to_server,
+            servicer=tickets,
+            descriptor=ticket_service_pb2.DESCRIPTOR.services_by_name["TicketService"],
+        ),
+        Hosted(
+            add=account_service_pb2_grpc.add_AccountServiceServicer_to_server,
+            servicer=accounts,
+            descriptor=account_service_pb2.DESCRIPTOR.services_by_name["AccountService"],
+        ),
+        Hosted(
+            add=track_service_pb2_grpc.add_TrackServiceServicer_to_server,
+            servicer=tracks,
+            descriptor=track_service_pb2.DESCRIPTOR.services_by_name["TrackService"],
+        ),
+    )
+
+
+async def run(config: GameConfig) -> None:
+    """Serve until told to end."""
+    clock = SystemClock()
+    async with game(config, clock, SystemChance()) as parts:
+        await serve(
+            name=NAME,
+            config=config.server,
+            hosted=parts.hosted,
+            validators=VALIDATORS,
+            liveness=parts.liveness,
+            readiness=parts.readiness,
+            on_drain=parts.on_drain,
+            clock=clock,
+        )
+
+
+if __name__ == "__main__":
+    launch(NAME, GameConfig, run)

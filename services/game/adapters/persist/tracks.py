@@ -1,0 +1,41 @@
+"""Tracks and race cards, kept by persist."""
+
+from collections.abc import Sequence
+
+import grpc
+from furlong.persist.v1 import track_store_service_pb2 as pb
+from furlong.persist.v1.track_store_service_pb2_grpc import TrackStoreServiceStub
+
+from services.game.adapters.persist.answers import read, written
+from services.game.domain.card import RaceCard
+from services.game.domain.track import Track
+from services.game.ports import Page
+from services.game.wire import card_to, track_of, track_to
+
+
+class PersistTracks:
+    """The port `TrackStore` over a channel to persist."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._tracks = TrackStoreServiceStub(channel)
+
+    async def create_track(self, *, request_id: str, track: Track) -> Track:
+        """Make a track."""
+        request = pb.CreateTrackRequest(request_id=request_id, track=track_to(track))
+        return track_of((await written(self._tracks.CreateTrack(request), request_id)).track)
+
+    async def track(self, track: str) -> Track:
+        """Read a track."""
+        return track_of((await read(self._tracks.GetTrack(pb.GetTrackRequest(track=track)))).track)
+
+    async def tracks(self, page_size: int, page_token: str) -> Page[Track]:
+        """Read all tracks by name."""
+        request = pb.ListTracksRequest(page_size=page_size, page_token=page_token)
+        answer = await read(self._tracks.ListTracks(request))
+        return Page(items=[track_of(track) for track in answer.tracks], next_page_token=answer.next_page_token)
+
+    async def put_cards(self, *, request_id: str, track: str, cards: Sequence[RaceCard]) -> tuple[int, int]:
+        """Add cards, or replace those of the same name."""
+        request = pb.PutRaceCardsRequest(request_id=request_id, track=track, cards=[card_to(card) for card in cards])
+        answer = await written(self._tracks.PutRaceCards(request), request_id)
+        return answer.cards_added, answer.cards_replaced

@@ -1,0 +1,42 @@
+"""Where the game's values meet the wire of `persist.v1`, beyond the words that both share (`services.game.wire`)."""
+
+from furlong.common.v1 import ticket_pb2
+from furlong.persist.v1 import round_store_service_pb2, ticket_store_service_pb2
+
+from services.game.domain.order import Verdict
+from services.game.domain.round import StoredRound
+from services.game.domain.winners import Winner
+from services.game.ports import Placing
+from services.game.wire import line_to, round_of
+
+
+def stored_round_of(stored: round_store_service_pb2.StoredRound) -> StoredRound:
+    """Read a round with its secrets."""
+    return StoredRound(round=round_of(stored.round), sealed_seed=stored.sealed_seed, server_seed=stored.server_seed)
+
+
+def winner_to(winner: Winner) -> round_store_service_pb2.Winner:
+    """Write a selection that pays."""
+    return round_store_service_pb2.Winner(
+        market=ticket_pb2.Line.Market.ValueType(winner.market),
+        runners=winner.runners,
+        stake_numerator=winner.stake_numerator,
+        stake_denominator=winner.stake_denominator,
+    )
+
+
+def placing_to(placing: Placing) -> ticket_store_service_pb2.TicketAppend:
+    """Write an order on its way to the store."""
+    return ticket_store_service_pb2.TicketAppend(
+        request_id=placing.order.request_id,
+        account_id=placing.order.account_id,
+        lines=[line_to(line) for line in placing.judgement.lines],
+        content_hash=placing.content_hash,
+        refusal=verdict_to(placing.judgement.verdict),
+        refusal_reason=placing.judgement.reason,
+    )
+
+
+def verdict_to(verdict: Verdict) -> ticket_pb2.TicketResult.Verdict.ValueType:
+    """Write a verdict."""
+    return ticket_pb2.TicketResult.Verdict.ValueType(verdict)

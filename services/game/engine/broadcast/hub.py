@@ -1,0 +1,109 @@
+"""The hub: the rooms of all tracks, and the door to them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from furlong.common.v1.error_pb2 import Reason
+
+from services.chassis.clock import Clock
+from services.chassis.refusal import Refusal
+from services.game.domain.round import Round, Totals
+from services.game.engine.broadcast.frame import Encode
+from services.game.engine.broadcast.mailbox import Mailbox
+from services.game.engine.broadcast.room import Room
+from services.game.engine.supervision import supervise
+from services.game.ports import RoundReader, TrackStore
+
+COME_BACK_MS: Final = 200
+"""When a watcher of a server that goes away should try the next one."""
+
+
+class Hub:
+    """Opens a room when a track is seen first, and keeps it."""
+
+    def __init__(
+        self,
+        *,
+        rounds: RoundReader,
+        tracks: TrackStore,
+        clock: Clock,
+        encode: Encode,
+        mailbox_frames_max: int,
+    ) -> None:
+        self._rounds = rounds
+        self._tracks = tracks
+        self._clock = clock
+        self._encode = encode
+        self._mailbox_frames_max = mailbox_frames_max
+        self._rooms: dict[str, Room] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
+
+    def room(self, track: str) -> Room:
+        """Give the room of a track that exists."""
+        room = self._rooms.get(track)
+        if room is None:
+            room = self._rooms[track] = Room(
+                track=track,
+                rounds=self._rounds,
+                clock=self._clock,
+                encode=self._encode,
+                mailbox_frames_max=self._mailbox_frames_max,
+            )
+            self._tasks.add(supervise(f"room {track}", self._clock, room.run))
+        return room
+
+    def hint(self, round_: Round) -> None:
+        """Tell the round's room of a transition."""
+        self.room(round_.track).hint(round_)
+
+    def totals(self, track: str, round_id: int, totals: Totals) -> None:
+        """Tell a track's room the totals of a round."""
+        self.room(track).totals(round_id, totals)
+
+    @asynccontextmanager
+    async def watch(
+        self, *, track: str, after: int, update_interval_ms: int, tick_interval_ms: int,
+        on_fell_behind: Callable[[], object],
+    ) -> AsyncIterator[Mailbox]:  # fmt: skip
+        """Watch a track for as long as the context lasts; TRACK_NOT_FOUND where there is none."""
+        if self._draining:
+            raise _draining(after)
+        if track not in self._rooms:
+            await self._tracks.track(track)
+        room = self.room(track)
+        watcher = await room.watch(
+            after=after,
+            update_interval_ms=update_interval_ms,
+            tick_interval_ms=tick_interval_ms,
+            on_fell_behind=on_fell_behind,
+        )
+        if self._draining:  # it began while the watcher waited for the room
+            watcher.mailbox.end(_draining)
+        try:
+            yield watcher.mailbox
+        finally:
+            room.leave(watcher)
+
+    def drain(self) -> None:
+        """End every watcher with a hint where to resume; none is let in any more."""
+        self._draining = True
+        for room in self._rooms.values():
+            room.end(_draining)
+
+    async def close(self) -> None:
+        """End the feeds."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _draining(after: int) -> Refusal:
+    return Refusal(
+        Reason.DRAINING,
+        f"this server goes away; resume after {after}",
+        retry_in_ms=COME_BACK_MS,
+        metadata={"after": str(after)},
+    )

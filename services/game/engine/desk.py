@@ -1,0 +1,81 @@
+"""The desk: takes orders, holds them against the rules of racing, and sends them to the store on their round's lane."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from furlong.common.v1.error_pb2 import Reason
+
+from services.chassis.refusal import Refusal
+from services.game.domain.order import Offer, Order, content_hash, judge, on_no_round
+from services.game.domain.round import Totals
+from services.game.engine.broadcast.hub import Hub
+from services.game.engine.lane import Lane
+from services.game.engine.offers import Offers
+from services.game.engine.parcel import parcels
+from services.game.ports import Answer, Placing, TicketStore
+
+COME_BACK_MS: Final = 100
+"""When a caller who found the desk full should come back; about two calls to the store later."""
+
+
+class Desk:
+    """Places tickets. At most `queue_tickets_max` wait; more are refused with OVERLOADED."""
+
+    def __init__(self, *, store: TicketStore, offers: Offers, hub: Hub, queue_tickets_max: int) -> None:
+        self._store = store
+        self._offers = offers
+        self._hub = hub
+        self._queue_tickets_max = queue_tickets_max
+        self._queued_tickets = 0
+        self._lanes: dict[int, Lane] = {}
+
+    async def place(self, round_id: int, orders: Sequence[Order]) -> list[Answer]:
+        """Answer every order, in order. A Refusal is the whole call's: nothing, or nobody knows what, was done."""
+        offer = await self._offers.offer(round_id)
+        packed = list(parcels([_placing(round_id, order, offer) for order in orders]))
+        self._admit(len(orders))
+        lane = self._lane(round_id, offer)
+        for parcel in packed:
+            lane.put(parcel)
+        try:
+            answered = await asyncio.gather(*(parcel.answers for parcel in packed))
+        finally:
+            for parcel in packed:
+                parcel.answers.cancel()
+        return [answer for answers in answered for answer in answers]
+
+    def _admit(self, tickets: int) -> None:
+        if self._queued_tickets + tickets > self._queue_tickets_max:
+            raise Refusal(
+                Reason.OVERLOADED,
+                f"{self._queued_tickets} tickets wait already; come back in {COME_BACK_MS} ms",
+                retry_in_ms=COME_BACK_MS,
+                metadata={"queued_tickets": str(self._queued_tickets)},
+            )
+        self._queued_tickets += tickets
+
+    def _lane(self, round_id: int, offer: Offer | None) -> Lane:
+        lane = self._lanes.get(round_id)
+        if lane is None:
+            lane = self._lanes[round_id] = Lane(
+                round_id=round_id,
+                store=self._store,
+                left=self._leave,
+                totals=partial(self._total, offer, round_id),
+                idle=partial(self._lanes.pop, round_id),
+            )
+        return lane
+
+    def _leave(self, tickets: int) -> None:
+        self._queued_tickets -= tickets
+
+    def _total(self, offer: Offer | None, round_id: int, totals: Totals) -> None:
+        if offer is not None:
+            self._hub.totals(offer.track, round_id, totals)
+
+
+def _placing(round_id: int, order: Order, offer: Offer | None) -> Placing:
+    judgement = on_no_round(order, round_id) if offer is None else judge(order, offer)
+    return Placing(order=order, judgement=judgement, content_hash=content_hash(round_id, order))

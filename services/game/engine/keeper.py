@@ -1,0 +1,299 @@
+"""The keeper: moves the rounds of one track on, for as long as its game holds the track's lease.
+
+    pick up ──▶ next transition of the current round is due ──▶ make it durable ──▶ tell the watchers ──┐
+                    ▲                                                                                   │
+                    └───────────────────────────────────────────────────────────────────────────────────┘
+    settle  ──▶ every FINISHED round, the oldest first, apart from the above: the next round never waits for money
+
+The keeper holds nothing that the store does not: what it does next is a function of the stored round and the time, so
+a keeper that starts after an outage does what the outage table says by doing what it always does. Every write carries
+the epoch of the lease; EPOCH_STALE ends the keeper at once.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import structlog
+from furlong.client.identity import CHANCE_BYTES, uuid7
+from furlong.common.v1.error_pb2 import Reason
+
+from services.chassis.chance import Chance
+from services.chassis.clock import Clock
+from services.chassis.refusal import Refusal
+from services.game.domain.card import RaceCard
+from services.game.domain.draw import SEED_BYTES, commitment, draw
+from services.game.domain.outage import pick_up
+from services.game.domain.phase import WAYS, Phase
+from services.game.domain.prices import priced
+from services.game.domain.round import Round, StoredRound
+from services.game.domain.timeline import next_due, next_round_opens_at_ms
+from services.game.domain.winners import winners
+from services.game.engine.backoff import BACKOFF_MAX_MS, backoff_ms
+from services.game.engine.waiting import until
+from services.game.ports import RoundStore, SeedLost, SeedSeal
+
+RECOVERY_ACTOR: Final = "outage rule"
+SEED_LOST_REASON: Final = "the sealed seed could not be opened, so there can be no fair result"
+CARD_LOOK_MS: Final = 5_000
+"""How often a track without a card looks for one, should nobody say that one was imported."""
+
+# The store answered: the call is over, asking again would not help.
+_FINAL: Final = frozenset((Reason.EPOCH_STALE, Reason.ROUND_PHASE, Reason.CARD_MISSING, Reason.ROUND_UNKNOWN))
+
+_T = TypeVar("_T")
+_log = structlog.get_logger(__name__)
+
+
+class Keeper:
+    """Keeps one track under one epoch. `published` is told every round that has made a transition."""
+
+    def __init__(
+        self,
+        *,
+        track: str,
+        epoch: int,
+        store: RoundStore,
+        seal: SeedSeal,
+        clock: Clock,
+        chance: Chance,
+        published: Callable[[Round], None],
+    ) -> None:
+        self._track = track
+        self._epoch = epoch
+        self._store = store
+        self._seal = seal
+        self._clock = clock
+        self._chance = chance
+        self._published = published
+        self._woken = asyncio.Event()
+        self._unpaid = asyncio.Event()
+        self._log = _log.bind(track=track, epoch=epoch)
+
+    def wake(self) -> None:
+        """Look at the store again: somebody changed the round, or imported cards."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Keep the track until cancelled. Raises Refusal(EPOCH_STALE) when another holder leads it."""
+        settling = asyncio.create_task(self._settle_for_ever(), name=f"settle {self._track}")
+        moving = asyncio.create_task(self._move_for_ever(), name=f"move {self._track}")
+        try:
+            await asyncio.wait((settling, moving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            settling.cancel()
+            moving.cancel()
+            ends = await asyncio.gather(settling, moving, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
+
+    async def _move_for_ever(self) -> None:
+        current = await self._pick_up()
+        while True:
+            try:
+                current = await self._next(current)
+            except Refusal as refusal:
+                if refusal.reason != Reason.ROUND_PHASE:
+                    raise
+                self._log.warning("round moved by another hand", message=refusal.message)
+                current = await self._read()
+
+    async def _pick_up(self) -> StoredRound | None:
+        current = await self._read()
+        unsettled = await self._ask(lambda: self._store.unsettled_rounds(self._track))
+        for stored in unsettled:
+            plan = pick_up(stored.round.phase, stored.round.schedule, self._clock.now_ms())
+            self._log.info(
+                "round picked up",
+                round_id=stored.round.round_id,
+                phase=stored.round.phase.name,
+                overdue=[phase.name for phase in plan.overdue],
+                settles=plan.settles,
+            )
+        return current
+
+    async def _read(self) -> StoredRound | None:
+        """Read the current round; None before the first one."""
+        try:
+            stored = await self._ask(lambda: self._store.current_round(self._track))
+        except Refusal as refusal:
+            if refusal.reason != Reason.ROUND_UNKNOWN:
+                raise
+            return None
+        self._published(stored.round)
+        return stored
+
+    async def _next(self, current: StoredRound | None) -> StoredRound | None:
+        """Wait for what is due next and do it; or read the round again when woken before."""
+        now_ms = self._clock.now_ms()
+        if current is None:
+            return await self._open()
+        round_ = current.round
+        opens_at_ms = next_round_opens_at_ms(round_.phase, round_.schedule, now_ms)
+        due = next_due(round_.phase, round_.schedule)
+        at_ms = due.at_ms if due is not None else opens_at_ms
+        assert at_ms is not None, f"{round_.phase.name} has neither a transition nor an end"
+        if not await until(self._clock, at_ms, self._woken):
+            return await self._read()
+        if due is None:
+            return await self._open(current)
+        return self._checked(current, await self._transition(current, due.phase))
+
+    async def _transition(self, current: StoredRound, phase: Phase) -> StoredRound:
+        match phase:
+            case Phase.LOCKED:
+                return await self._lock(current.round.round_id)
+            case Phase.RUNNING:
+                return await self._start(current)
+            case Phase.FINISHED:
+                stored = await self._finish(current.round.round_id)
+                self._unpaid.set()
+                return stored
+            case _:
+                raise AssertionError(f"time asks for no transition into {phase.name}")
+
+    async def _lock(self, round_id: int) -> StoredRound:
+        request_id = self._request_id()
+        return await self._ask(
+            lambda: self._store.lock_round(request_id=request_id, round_id=round_id, epoch=self._epoch)
+        )
+
+    async def _start(self, current: StoredRound) -> StoredRound:
+        """Draw, from what the lock has made durable, and store the result."""
+        round_ = current.round
+        assert round_.phase is Phase.LOCKED, f"round {round_.round_id} is {round_.phase.name}: nothing is drawn yet"
+        try:
+            seed = self._seal.unseal(sealed_seed=current.sealed_seed, track=round_.track, commitment=round_.commitment)
+        except SeedLost:
+            self._log.exception("seed lost", round_id=round_.round_id)
+            return await self._void(round_.round_id)
+        result = draw(
+            server_seed=seed,
+            track=round_.track,
+            round_id=round_.round_id,
+            beacon="",
+            tickets_root=round_.tickets_root,
+            runners=round_.runners,
+        )
+        request_id = self._request_id()
+        return await self._ask(
+            lambda: self._store.start_race(
+                request_id=request_id, round_id=round_.round_id, epoch=self._epoch, result=result, server_seed=seed
+            )
+        )
+
+    async def _void(self, round_id: int) -> StoredRound:
+        request_id = self._request_id()
+        return await self._ask(
+            lambda: self._store.void_round(
+                request_id=request_id,
+                round_id=round_id,
+                epoch=self._epoch,
+                reason=SEED_LOST_REASON,
+                actor=RECOVERY_ACTOR,
+            )
+        )
+
+    async def _finish(self, round_id: int) -> StoredRound:
+        request_id = self._request_id()
+        return await self._ask(
+            lambda: self._store.finish_round(request_id=request_id, round_id=round_id, epoch=self._epoch)
+        )
+
+    async def _open(self, before: StoredRound | None = None) -> StoredRound | None:
+        """Open the next round; without a card, wait for one and give the round before back."""
+        try:
+            card = await self._ask(lambda: self._store.next_card(self._track))
+        except Refusal as refusal:
+            if refusal.reason != Reason.CARD_MISSING:
+                raise
+            await until(self._clock, self._clock.now_ms() + CARD_LOOK_MS, self._woken)
+            return before
+        stored = await self._open_on(card)
+        self._published(stored.round)
+        self._log.info("round opened", round_id=stored.round.round_id, race=card.name)
+        return stored
+
+    async def _open_on(self, card: RaceCard) -> StoredRound:
+        track = await self._ask(lambda: self._store.track(self._track))
+        seed = self._chance.bytes(SEED_BYTES)
+        committed = commitment(seed)
+        sealed = self._seal.seal(seed=seed, track=track.track, commitment=committed.hex())
+        offered = RaceCard(
+            card_id=card.card_id,
+            name=card.name,
+            distance_m=card.distance_m,
+            runners=priced(card.runners, track.return_bps),
+        )
+        request_id = self._request_id()
+        return await self._ask(
+            lambda: self._store.open_round(
+                request_id=request_id,
+                track=track,
+                epoch=self._epoch,
+                card=offered,
+                commitment=committed,
+                sealed_seed=sealed,
+            )
+        )
+
+    def _checked(self, before: StoredRound, after: StoredRound) -> StoredRound:
+        assert after.round.phase in WAYS[before.round.phase], (
+            f"round {after.round.round_id} went from {before.round.phase.name} to {after.round.phase.name}"
+        )
+        self._published(after.round)
+        self._log.info("round moved on", round_id=after.round.round_id, phase=after.round.phase.name)
+        return after
+
+    async def _settle_for_ever(self) -> None:
+        while True:
+            unsettled = await self._ask(lambda: self._store.unsettled_rounds(self._track))
+            finished = [stored.round for stored in unsettled if stored.round.phase is Phase.FINISHED]
+            done = [await self._settled(round_) for round_ in finished]
+            if not finished:
+                await self._unpaid.wait()
+                self._unpaid.clear()
+            elif not all(done):
+                await until(self._clock, self._clock.now_ms() + BACKOFF_MAX_MS, self._unpaid)
+
+    async def _settled(self, round_: Round) -> bool:
+        """Settle one round; False when it has to be tried again. One that fails does not hold up the others."""
+        try:
+            stored = await self._store.settle_round(
+                request_id=self._request_id(),
+                round_id=round_.round_id,
+                epoch=self._epoch,
+                winners=winners(round_.result),
+            )
+        except Refusal as refusal:
+            if refusal.reason == Reason.EPOCH_STALE:
+                raise
+            self._log.warning("round not settled", round_id=round_.round_id, refusal=str(refusal))
+            return refusal.reason == Reason.ROUND_PHASE
+        except Exception:
+            self._log.exception("round not settled", round_id=round_.round_id)
+            return False
+        self._published(stored.round)
+        self._log.info("round settled", round_id=round_.round_id, payout_minor=stored.round.payout_minor)
+        return True
+
+    async def _ask(self, call: Callable[[], Awaitable[_T]]) -> _T:
+        """Ask the store until it answers; the lease ends the waiting. A repeated write has the same request id."""
+        attempt = 0
+        while True:
+            try:
+                return await call()
+            except Refusal as refusal:
+                if refusal.reason in _FINAL:
+                    raise
+                wait_ms = refusal.retry_in_ms or backoff_ms(attempt)
+                self._log.warning("store refused", refusal=str(refusal), wait_ms=wait_ms)
+            except Exception:
+                wait_ms = BACKOFF_MAX_MS
+                self._log.exception("store failed", wait_ms=wait_ms)
+            attempt += 1
+            await self._clock.sleep_until_ms(self._clock.now_ms() + min(wait_ms, BACKOFF_MAX_MS))
+
+    def _request_id(self) -> str:
+        return uuid7(self._clock.now_ms(), self._chance.bytes(CHANCE_BYTES))

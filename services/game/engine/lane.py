@@ -1,0 +1,134 @@
+"""A lane: the way of one round's tickets to the store, one call at a time.
+
+What arrives while a call is under way goes into the next one, so calls grow with the load and nothing waits for a
+timer. A parcel whose caller has gone, or whose time is over, is left behind before the call and never after it: once
+sent, tickets are judged, and their answer can be had by sending the same ids again.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Final
+
+from furlong.client.deadline import set_inbound
+from furlong.common.v1.error_pb2 import Reason
+
+from services.chassis.refusal import Refusal
+from services.game.domain.round import Totals
+from services.game.engine.parcel import BYTES_MAX, TICKETS_MAX, Parcel
+from services.game.ports import TicketStore
+
+_LATE: Final = "the deadline ended before the ticket was sent to the store; nothing was done"
+
+
+class Lane:
+    """One round's lane.
+
+    `left` is told how many tickets have left the queue, `totals` the round's totals after a call, and `idle` that there
+    is nothing left to send: the lane may be forgotten.
+    """
+
+    def __init__(
+        self,
+        *,
+        round_id: int,
+        store: TicketStore,
+        left: Callable[[int], None],
+        totals: Callable[[Totals], None],
+        idle: Callable[[], object],
+    ) -> None:
+        self._round_id = round_id
+        self._store = store
+        self._left = left
+        self._totals = totals
+        self._idle = idle
+        self._waiting: deque[Parcel] = deque()
+        self._sending: asyncio.Task[None] | None = None
+
+    def put(self, parcel: Parcel) -> None:
+        """Add a parcel; it is sent at once when nothing is under way."""
+        self._waiting.append(parcel)
+        if self._sending is None:
+            self._send_next()
+
+    def _send_next(self) -> None:
+        self._sending = None
+        batch = self._next_batch()
+        if not batch:
+            self._idle()
+            return
+        # The store's spans belong to a trace that is recorded, if one of the batch is.
+        lead = next((parcel for parcel in batch if parcel.is_traced), batch[0])
+        self._sending = asyncio.create_task(
+            self._send(batch), name=f"tickets of round {self._round_id}", context=lead.context.copy()
+        )
+        self._sending.add_done_callback(lambda _: self._send_next())
+
+    def _next_batch(self) -> list[Parcel]:
+        batch: list[Parcel] = []
+        tickets = size = 0
+        while self._waiting:
+            parcel = self._waiting[0]
+            if batch and (tickets + len(parcel.placings) > TICKETS_MAX or size + parcel.bytes_at_most > BYTES_MAX):
+                break
+            self._waiting.popleft()
+            self._left(len(parcel.placings))
+            if parcel.answers.done():  # its caller has gone
+                continue
+            if parcel.is_late:
+                parcel.answers.set_exception(Refusal(Reason.OUT_OF_TIME, _LATE))
+                continue
+            batch.append(parcel)
+            tickets += len(parcel.placings)
+            size += parcel.bytes_at_most
+        return batch
+
+    async def _send(self, batch: Sequence[Parcel]) -> None:
+        """Send one call and hand its answers out; a failure is everybody's."""
+        set_inbound(_latest_deadline_s(batch))
+        callers = _Callers(batch)
+        placings = [placing for parcel in batch for placing in parcel.placings]
+        try:
+            appended = await self._store.append(self._round_id, placings)
+            assert len(appended.answers) == len(placings), f"{len(appended.answers)} answers to {len(placings)} orders"
+        except Exception as error:
+            callers.release()
+            for parcel in batch:
+                if not parcel.answers.done():
+                    parcel.answers.set_exception(error)
+            return
+        callers.release()
+        answers = iter(appended.answers)
+        for parcel in batch:
+            own = list(islice(answers, len(parcel.placings)))
+            if not parcel.answers.done():
+                parcel.answers.set_result(own)
+        if appended.totals is not None:
+            self._totals(appended.totals)
+
+
+class _Callers:
+    """Cancels the running task when every caller of a batch has gone, so that nobody's call goes no further."""
+
+    def __init__(self, batch: Sequence[Parcel]) -> None:
+        self._task = asyncio.current_task()
+        self._left = len(batch)
+        for parcel in batch:
+            parcel.answers.add_done_callback(self._gone)
+
+    def release(self) -> None:
+        """The answer is there: from now on nobody's going ends anything."""
+        self._task = None
+
+    def _gone(self, _: object) -> None:
+        self._left -= 1
+        if self._left == 0 and self._task is not None:
+            self._task.cancel()
+
+
+def _latest_deadline_s(batch: Sequence[Parcel]) -> float | None:
+    """The call goes on as long as one of its callers waits; the others are told by their own deadlines."""
+    deadlines = [parcel.deadline_s for parcel in batch]
+    known = [deadline_s for deadline_s in deadlines if deadline_s is not None]
+    return max(known) if len(known) == len(deadlines) else None

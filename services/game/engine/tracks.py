@@ -1,0 +1,127 @@
+"""The tracks that this game looks after: finds new ones and seeks the leadership of each."""
+
+import asyncio
+from functools import partial
+from typing import Final
+
+from services.chassis.chance import Chance
+from services.chassis.clock import Clock
+from services.game.engine.broadcast.hub import Hub
+from services.game.engine.keeper import Keeper
+from services.game.engine.leadership import Leadership
+from services.game.engine.supervision import supervise
+from services.game.engine.waiting import until
+from services.game.ports import Leases, RoundStore, SeedSeal, TrackStore
+
+TRACKS_IN_A_READ: Final = 100
+
+
+class Tracks:
+    """Sweeps over the tracks, again and again; a track that was seen once is looked after until the end."""
+
+    def __init__(
+        self,
+        *,
+        holder: str,
+        lease_ttl_ms: int,
+        sweep_ms: int,
+        tracks: TrackStore,
+        leases: Leases,
+        rounds: RoundStore,
+        seal: SeedSeal,
+        hub: Hub,
+        clock: Clock,
+        chance: Chance,
+    ) -> None:
+        self._holder = holder
+        self._lease_ttl_ms = lease_ttl_ms
+        self._sweep_ms = sweep_ms
+        self._tracks = tracks
+        self._leases = leases
+        self._rounds = rounds
+        self._seal = seal
+        self._hub = hub
+        self._clock = clock
+        self._chance = chance
+        self._keepers: dict[str, Keeper] = {}
+        self._leaderships: dict[str, asyncio.Task[None]] = {}
+        self._sweeping: asyncio.Task[None] | None = None
+        self._woken = asyncio.Event()
+        self._swept = False
+
+    def start(self) -> None:
+        """Begin to sweep."""
+        self._sweeping = supervise("track sweep", self._clock, self._sweep_for_ever)
+
+    def wake(self, track: str) -> None:
+        """Look at a track at once: it is new, or somebody changed its round or its cards."""
+        keeper = self._keepers.get(track)
+        if keeper is not None:
+            keeper.wake()
+        else:
+            self._woken.set()
+
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether the sweep and every leadership go on."""
+        work = [self._sweeping, *self._leaderships.values()]
+        return all(task is not None and not task.done() for task in work)
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether all tracks have been seen once."""
+        return self._swept
+
+    async def close(self) -> None:
+        """Stop keeping tracks and give their leases back."""
+        work = [task for task in (self._sweeping, *self._leaderships.values()) if task is not None]
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            await self._sweep()
+            self._swept = True
+            await until(self._clock, self._clock.now_ms() + self._sweep_ms, self._woken)
+
+    async def _sweep(self) -> None:
+        page_token = ""
+        while True:
+            page = await self._tracks.tracks(TRACKS_IN_A_READ, page_token)
+            for track in page.items:
+                self._look_after(track.track)
+            page_token = page.next_page_token
+            if not page_token:
+                return
+
+    def _look_after(self, track: str) -> None:
+        if track in self._leaderships:
+            return
+        self._hub.room(track)
+        leadership = Leadership(
+            track=track,
+            holder=self._holder,
+            ttl_ms=self._lease_ttl_ms,
+            leases=self._leases,
+            clock=self._clock,
+            chance=self._chance,
+            keep=partial(self._keep, track),
+        )
+        self._leaderships[track] = supervise(f"leadership {track}", self._clock, leadership.run)
+
+    async def _keep(self, track: str, epoch: int) -> None:
+        keeper = Keeper(
+            track=track,
+            epoch=epoch,
+            store=self._rounds,
+            seal=self._seal,
+            clock=self._clock,
+            chance=self._chance,
+            published=self._hub.hint,
+        )
+        self._keepers[track] = keeper
+        try:
+            await keeper.run()
+        finally:
+            del self._keepers[track]

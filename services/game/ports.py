@@ -1,0 +1,200 @@
+"""What the game needs from outside, in its own words.
+
+Accounts, and tickets as they stand in the books, are words of `furlong.common.v1` that the game passes on unread; a
+copy of them in the domain would have no rule to carry. Every method raises `Refusal` where the world says no:
+DEPENDENCY_DOWN when nothing was done, OUTCOME_UNKNOWN when a write may have been.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from furlong.common.v1.account_pb2 import Account
+from furlong.common.v1.ticket_pb2 import Ticket
+
+from services.game.domain.card import RaceCard
+from services.game.domain.order import Judgement, Order, Verdict
+from services.game.domain.round import StoredRound, Totals
+from services.game.domain.track import Track
+from services.game.domain.winners import Winner
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T_co]):
+    """A page of a list; `next_page_token` is empty on the last one."""
+
+    items: Sequence[T_co]
+    next_page_token: str
+
+
+class RoundOpening(Protocol):
+    """Where a track's next round comes from."""
+
+    async def track(self, track: str) -> Track:
+        """Read a track; TRACK_NOT_FOUND where there is none."""
+
+    async def next_card(self, track: str) -> RaceCard:
+        """Read the card that was run the longest time ago; CARD_MISSING where the track has none."""
+
+    async def open_round(
+        self, *, request_id: str, track: Track, epoch: int, card: RaceCard, commitment: bytes, sealed_seed: bytes
+    ) -> StoredRound:
+        """Open a round on a card with its prices. The store counts its schedule from its own clock."""
+
+
+class RoundTransitions(Protocol):
+    """How a round's transitions are made durable.
+
+    EPOCH_STALE means that another holder leads the track, ROUND_PHASE that the round is elsewhere by now, TOO_EARLY
+    that its time has not come on the store's clock.
+    """
+
+    async def lock_round(self, *, request_id: str, round_id: int, epoch: int) -> StoredRound:
+        """Close betting; the answer has the root of the accepted tickets."""
+
+    async def start_race(
+        self, *, request_id: str, round_id: int, epoch: int, result: Sequence[int], server_seed: bytes
+    ) -> StoredRound:
+        """Store the result that was drawn after the lock."""
+
+    async def finish_round(self, *, request_id: str, round_id: int, epoch: int) -> StoredRound:
+        """End the race."""
+
+    async def settle_round(
+        self, *, request_id: str, round_id: int, epoch: int, winners: Sequence[Winner]
+    ) -> StoredRound:
+        """Pay every winning line, once, and close the round's escrow."""
+
+    async def void_round(self, *, request_id: str, round_id: int, epoch: int, reason: str, actor: str) -> StoredRound:
+        """Give every stake back, once; `epoch` is 0 where an operator asks, whom `actor` names."""
+
+
+class RoundReader(Protocol):
+    """Rounds as they are stored, with their secrets."""
+
+    async def round(self, round_id: int) -> StoredRound:
+        """Read one round; ROUND_UNKNOWN where there is none."""
+
+    async def current_round(self, track: str) -> StoredRound:
+        """Read the round opened last; ROUND_UNKNOWN before the first one, TRACK_NOT_FOUND without the track."""
+
+    async def rounds(self, track: str, page_size: int, page_token: str) -> Page[StoredRound]:
+        """Read the rounds of a track, the newest first."""
+
+    async def unsettled_rounds(self, track: str) -> Sequence[StoredRound]:
+        """Read the rounds that are neither SETTLED nor VOID, the oldest first."""
+
+    async def transitions(self, track: str, after: int, page_size: int) -> "Transitions":
+        """Read the transitions after one of them, in order, without gaps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transitions:
+    """Rounds as they were right after each transition; `latest` is the track's last `transition_seq`, or 0."""
+
+    items: Sequence[StoredRound]
+    latest: int
+
+
+class RoundStore(RoundOpening, RoundTransitions, RoundReader, Protocol):
+    """All that the keeper of a track asks of the store."""
+
+
+class Leases(Protocol):
+    """Who leads a track."""
+
+    async def acquire(self, *, request_id: str, track: str, holder: str, ttl_ms: int) -> int:
+        """Take or renew the lease and give its epoch; LEASE_HELD where another holds it."""
+
+    async def release(self, *, request_id: str, track: str, holder: str, epoch: int) -> None:
+        """Give the lease back at once; what one does not hold is left alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placing:
+    """An order on its way to the store, with what the rules of racing say to it."""
+
+    order: Order
+    judgement: Judgement
+    content_hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The store's answer to one order; `ticket` as it was placed, only when accepted."""
+
+    verdict: Verdict
+    replayed: bool
+    reason: str
+    ticket: Ticket | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appended:
+    """The answers in the order of the placings, and the round's totals after them; None without such a round."""
+
+    answers: Sequence[Answer]
+    totals: Totals | None
+
+
+class TicketStore(Protocol):
+    """Where tickets are decided on and kept."""
+
+    async def append(self, round_id: int, placings: Sequence[Placing]) -> Appended:
+        """Decide on tickets of one round; what is answered is durable."""
+
+    async def ticket(self, ticket_id: str) -> Ticket:
+        """Read one ticket with its state; TICKET_UNKNOWN where there is none."""
+
+    async def tickets(self, account_id: str, page_size: int, page_token: str) -> Page[Ticket]:
+        """Read the tickets of an account, the newest first."""
+
+
+class TrackStore(Protocol):
+    """Where tracks and their cards are kept."""
+
+    async def create_track(self, *, request_id: str, track: Track) -> Track:
+        """Make a track; TRACK_EXISTS where the name is taken."""
+
+    async def track(self, track: str) -> Track:
+        """Read a track; TRACK_NOT_FOUND where there is none."""
+
+    async def tracks(self, page_size: int, page_token: str) -> Page[Track]:
+        """Read all tracks by name."""
+
+    async def put_cards(self, *, request_id: str, track: str, cards: Sequence[RaceCard]) -> tuple[int, int]:
+        """Add cards or replace those of the same name, all or none; gives how many were added and replaced."""
+
+
+class Ledger(Protocol):
+    """Where accounts are kept. `actor` is the subject of the token that asked."""
+
+    async def create_account(
+        self, *, request_id: str, kind: Account.Kind.ValueType, currency: str, display_name: str, floor_minor: int,
+        actor: str,
+    ) -> Account:  # fmt: skip
+        """Open an account with balance 0."""
+
+    async def credit_account(
+        self, *, request_id: str, account_id: str, amount_minor: int, reason: str, actor: str
+    ) -> Account:
+        """Move money from outside into an account, once per request id."""
+
+    async def account(self, account_id: str) -> Account:
+        """Read an account; ACCOUNT_UNKNOWN where there is none."""
+
+
+class SeedSeal(Protocol):
+    """Keeps seeds secret from the store. `track` and `commitment` are bound to what is sealed."""
+
+    def seal(self, *, seed: bytes, track: str, commitment: str) -> bytes:
+        """Close a seed."""
+
+    def unseal(self, *, sealed_seed: bytes, track: str, commitment: str) -> bytes:
+        """Open a seed; SeedLost where this key, track or commitment is not the one it was sealed with."""
+
+
+class SeedLost(Exception):
+    """A sealed seed cannot be opened: the round that it was made for can have no fair result."""

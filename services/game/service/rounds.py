@@ -1,0 +1,104 @@
+"""RoundService: rounds, live and past, and the proofs of their results."""
+
+import asyncio
+from typing import Any, Final
+
+from furlong.common.v1.error_pb2 import Reason
+from furlong.common.v1.round_pb2 import RoundProof
+from furlong.game.v1 import round_service_pb2 as pb
+from furlong.game.v1.round_service_pb2_grpc import RoundServiceServicer
+
+from services.chassis.refusal import Refusal
+from services.game.domain.proof import Proof, is_ready, proof_of
+from services.game.engine.broadcast.hub import Hub
+from services.game.engine.broadcast.mailbox import Mailbox
+from services.game.ports import RoundReader
+from services.game.service.paging import page_size
+from services.game.wire import round_to, runner_to
+
+ROUNDS_ON_A_PAGE: Final = 20
+ROUNDS_ON_A_PAGE_MAX: Final = 100
+UPDATE_INTERVAL_MS: Final = 10_000
+
+RAW_STREAMS: Final = frozenset(("WatchRounds",))
+"""Methods that write frames which are encoded already."""
+
+
+class RoundService(RoundServiceServicer):
+    """Reads from the store; the live watch comes from the hub."""
+
+    def __init__(self, *, rounds: RoundReader, hub: Hub) -> None:
+        self._rounds = rounds
+        self._hub = hub
+
+    async def GetRound(self, request: pb.GetRoundRequest, context: Any) -> pb.GetRoundResponse:
+        """Read one round."""
+        stored = await self._rounds.round(request.round_id)
+        return pb.GetRoundResponse(round=round_to(stored.round))
+
+    async def GetCurrentRound(self, request: pb.GetCurrentRoundRequest, context: Any) -> pb.GetCurrentRoundResponse:
+        """Read the round that was opened last."""
+        stored = await self._rounds.current_round(request.track)
+        return pb.GetCurrentRoundResponse(round=round_to(stored.round))
+
+    async def ListRounds(self, request: pb.ListRoundsRequest, context: Any) -> pb.ListRoundsResponse:
+        """Read the rounds of a track, the newest first."""
+        size = page_size(request.page_size, default=ROUNDS_ON_A_PAGE, most=ROUNDS_ON_A_PAGE_MAX)
+        page = await self._rounds.rounds(request.track, size, request.page_token)
+        return pb.ListRoundsResponse(
+            rounds=[round_to(stored.round) for stored in page.items], next_page_token=page.next_page_token
+        )
+
+    async def GetRoundProof(self, request: pb.GetRoundProofRequest, context: Any) -> pb.GetRoundProofResponse:
+        """Read the proof of a round whose race is over."""
+        stored = await self._rounds.round(request.round_id)
+        if not is_ready(stored):
+            phase = stored.round.phase.name
+            raise Refusal(
+                Reason.PROOF_NOT_READY,
+                f"round {request.round_id} is {phase}; the seed is revealed when a race is over",
+                metadata={"phase": phase},
+            )
+        return pb.GetRoundProofResponse(proof=_proof_to(proof_of(stored)))
+
+    async def WatchRounds(  # type: ignore[override] # writes encoded frames, see RAW_STREAMS
+        self, request: pb.WatchRoundsRequest, context: Any
+    ) -> None:
+        """Write frames until the watcher goes, falls behind, or is told to come back."""
+        writer = asyncio.current_task()
+        assert writer is not None, "gRPC answers every call in a task"
+        async with self._hub.watch(
+            track=request.track,
+            after=request.after,
+            update_interval_ms=request.update_interval_ms or UPDATE_INTERVAL_MS,
+            tick_interval_ms=request.tick_interval_ms,
+            on_fell_behind=writer.cancel,
+        ) as mailbox:
+            await _write_frames(mailbox, context)
+
+
+async def _write_frames(mailbox: Mailbox, context: Any) -> None:
+    try:
+        while True:
+            await context.write(await mailbox.take())
+    except asyncio.CancelledError:
+        # A writer may be stuck in a connection that nobody reads. Only the mailbox knows that its watcher fell behind
+        # and cancels the writer; any other cancellation is gRPC's, whose watcher has gone.
+        if mailbox.ending is None or mailbox.ending.reason != Reason.FELL_BEHIND:
+            raise
+        raise mailbox.ending from None
+
+
+def _proof_to(proof: Proof) -> RoundProof:
+    return RoundProof(
+        round_id=proof.round_id,
+        track=proof.track,
+        algorithm=proof.algorithm,
+        trust=RoundProof.Trust.ValueType(proof.trust),
+        commitment=proof.commitment,
+        server_seed=proof.server_seed,
+        tickets_root=proof.tickets_root,
+        beacon=proof.beacon,
+        runners=[runner_to(runner) for runner in proof.runners],
+        result=proof.result,
+    )

@@ -1,0 +1,72 @@
+"""TicketService: sells tickets and shows them to those who may see them."""
+
+from typing import Any, Final
+
+from furlong.common.v1.error_pb2 import Reason
+from furlong.common.v1.ticket_pb2 import TicketOrder, TicketResult
+from furlong.game.v1 import ticket_service_pb2 as pb
+from furlong.game.v1.ticket_service_pb2_grpc import TicketServiceServicer
+
+from services.chassis.refusal import Refusal
+from services.game.domain.order import Order
+from services.game.engine.desk import Desk
+from services.game.ports import Answer, TicketStore
+from services.game.service.access import account_unknown, may_read, require_own_accounts, ticket_unknown
+from services.game.service.paging import page_size
+from services.game.wire import line_of
+
+TICKETS_ON_A_PAGE: Final = 50
+TICKETS_ON_A_PAGE_MAX: Final = 500
+
+
+class TicketService(TicketServiceServicer):
+    """Places at the desk; reads from the store."""
+
+    def __init__(self, *, desk: Desk, tickets: TicketStore) -> None:
+        self._desk = desk
+        self._tickets = tickets
+
+    async def PlaceTickets(self, request: pb.PlaceTicketsRequest, context: Any) -> pb.PlaceTicketsResponse:
+        """Place tickets on one round; each gets a verdict of its own."""
+        require_own_accounts({order.account_id for order in request.tickets})
+        answers = await self._desk.place(request.round_id, [_order_of(order) for order in request.tickets])
+        results = [_result_to(order, answer) for order, answer in zip(request.tickets, answers, strict=True)]
+        return pb.PlaceTicketsResponse(results=results)
+
+    async def GetTicket(self, request: pb.GetTicketRequest, context: Any) -> pb.GetTicketResponse:
+        """Read one ticket."""
+        try:
+            ticket = await self._tickets.ticket(request.ticket_id)
+        except Refusal as refusal:
+            if refusal.reason != Reason.TICKET_UNKNOWN:
+                raise
+            raise ticket_unknown(request.ticket_id) from refusal  # the same words as for another's ticket
+        if not may_read(ticket.account_id):
+            raise ticket_unknown(request.ticket_id)
+        return pb.GetTicketResponse(ticket=ticket)
+
+    async def ListTickets(self, request: pb.ListTicketsRequest, context: Any) -> pb.ListTicketsResponse:
+        """Read the tickets of an account, the newest first."""
+        if not may_read(request.account_id):
+            raise account_unknown(request.account_id)
+        size = page_size(request.page_size, default=TICKETS_ON_A_PAGE, most=TICKETS_ON_A_PAGE_MAX)
+        page = await self._tickets.tickets(request.account_id, size, request.page_token)
+        return pb.ListTicketsResponse(tickets=page.items, next_page_token=page.next_page_token)
+
+
+def _order_of(order: TicketOrder) -> Order:
+    return Order(
+        request_id=order.request_id,
+        account_id=order.account_id,
+        lines=tuple(line_of(line) for line in order.lines),
+    )
+
+
+def _result_to(order: TicketOrder, answer: Answer) -> TicketResult:
+    return TicketResult(
+        request_id=order.request_id,
+        verdict=TicketResult.Verdict.ValueType(answer.verdict),
+        replayed=answer.replayed,
+        reason=answer.reason,
+        ticket=answer.ticket,
+    )

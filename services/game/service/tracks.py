@@ -1,0 +1,100 @@
+"""TrackService: shows tracks to everybody and lets operators run them."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from furlong.common.v1.error_pb2 import Reason
+from furlong.common.v1.round_pb2 import Track as TrackMessage
+from furlong.game.v1 import track_service_pb2 as pb
+from furlong.game.v1.track_service_pb2_grpc import TrackServiceServicer
+
+from services.chassis import principal
+from services.chassis.refusal import Refusal, Violation
+from services.game.domain.card import RaceCard
+from services.game.domain.prices import too_strong
+from services.game.domain.track import DEFAULT_LIMITS, DEFAULT_RETURN_BPS, DEFAULT_TIMETABLE, Track
+from services.game.engine.broadcast.hub import Hub
+from services.game.engine.tracks import Tracks
+from services.game.ports import RoundTransitions, TrackStore
+from services.game.service.paging import page_size
+from services.game.wire import card_of, limits_of, round_to, timetable_of, track_to
+
+TRACKS_ON_A_PAGE_MAX: Final = 100
+OPERATOR_EPOCH: Final = 0
+"""Stands for no lease: an operator voids whoever leads the track."""
+
+
+class TrackService(TrackServiceServicer):
+    """Keeps tracks in the store, and wakes whoever looks after them."""
+
+    def __init__(self, *, store: TrackStore, rounds: RoundTransitions, tracks: Tracks, hub: Hub) -> None:
+        self._store = store
+        self._rounds = rounds
+        self._tracks = tracks
+        self._hub = hub
+
+    async def ListTracks(self, request: pb.ListTracksRequest, context: Any) -> pb.ListTracksResponse:
+        """Read all tracks by name."""
+        size = page_size(request.page_size, default=TRACKS_ON_A_PAGE_MAX, most=TRACKS_ON_A_PAGE_MAX)
+        page = await self._store.tracks(size, request.page_token)
+        return pb.ListTracksResponse(
+            tracks=[track_to(track) for track in page.items], next_page_token=page.next_page_token
+        )
+
+    async def GetTrack(self, request: pb.GetTrackRequest, context: Any) -> pb.GetTrackResponse:
+        """Read one track."""
+        return pb.GetTrackResponse(track=track_to(await self._store.track(request.track)))
+
+    async def CreateTrack(self, request: pb.CreateTrackRequest, context: Any) -> pb.CreateTrackResponse:
+        """Make a track, with the defaults where it leaves something open."""
+        track = await self._store.create_track(request_id=request.request_id, track=_with_defaults(request.track))
+        self._tracks.wake(track.track)
+        return pb.CreateTrackResponse(track=track_to(track))
+
+    async def ImportRaceCards(self, request: pb.ImportRaceCardsRequest, context: Any) -> pb.ImportRaceCardsResponse:
+        """Add race cards to a track; all are taken or none."""
+        track = await self._store.track(request.track)
+        cards = [card_of(card) for card in request.cards]
+        _refuse_too_strong(cards, track)
+        added, replaced = await self._store.put_cards(request_id=request.request_id, track=request.track, cards=cards)
+        self._tracks.wake(request.track)
+        return pb.ImportRaceCardsResponse(cards_added=added, cards_replaced=replaced)
+
+    async def VoidRound(self, request: pb.VoidRoundRequest, context: Any) -> pb.VoidRoundResponse:
+        """Give every stake of a round back."""
+        stored = await self._rounds.void_round(
+            request_id=request.request_id,
+            round_id=request.round_id,
+            epoch=OPERATOR_EPOCH,
+            reason=request.reason,
+            actor=principal.current().subject,
+        )
+        self._hub.hint(stored.round)
+        self._tracks.wake(stored.round.track)
+        return pb.VoidRoundResponse(round=round_to(stored.round))
+
+
+def _with_defaults(track: TrackMessage) -> Track:
+    return Track(
+        track=track.track,
+        display_name=track.display_name,
+        currency=track.currency,
+        timetable=timetable_of(track.timetable) if track.HasField("timetable") else DEFAULT_TIMETABLE,
+        limits=limits_of(track.limits) if track.HasField("limits") else DEFAULT_LIMITS,
+        return_bps=track.return_bps or DEFAULT_RETURN_BPS,
+    )
+
+
+def _refuse_too_strong(cards: Sequence[RaceCard], track: Track) -> None:
+    """Refuse cards with a runner that no price above its stake can be made for at the track's return."""
+    violations = [
+        Violation(
+            field=f"cards[{place}].runners",
+            description=f"{card.name}: runner {runner} is so strong that its price would be below 1.01"
+            f" at a return of {track.return_bps} basis points",
+        )
+        for place, card in enumerate(cards)
+        for runner in too_strong(card.runners, track.return_bps)
+    ]
+    if violations:
+        raise Refusal(Reason.MALFORMED, violations[0].description, violations=violations)

@@ -1,0 +1,197 @@
+"""What the contract asks of each request, as the protos state it. What an order bets on is judged, not checked."""
+
+import re
+from typing import Any, Final
+
+from furlong.common.v1 import account_pb2, round_pb2, ticket_pb2
+from furlong.game.v1 import account_service_pb2 as accounts
+from furlong.game.v1 import round_service_pb2 as rounds
+from furlong.game.v1 import ticket_service_pb2 as tickets
+from furlong.game.v1 import track_service_pb2 as tracks
+
+from services.chassis.validation import Checks, Validators
+
+INT32_MAX: Final = 2**31 - 1
+INT64_MAX: Final = 2**63 - 1
+TICKETS_MAX: Final = 500
+LINES_MAX: Final = 20
+RUNNERS_MAX: Final = 40
+CARDS_MAX: Final = 200
+STAKE_MINOR_MAX: Final = 10_000_000
+AMOUNT_MINOR_MAX: Final = 1_000_000_000_000
+INTERVAL_MS_MIN: Final = 100
+INTERVAL_MS_MAX: Final = 60_000
+PAGE_TOKEN_CHARACTERS_MAX: Final = 200
+
+_TRACK: Final = re.compile(r"(?=.{1,40}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_CURRENCY: Final = re.compile(r"[A-Z]{3}")
+
+
+def place_tickets(request: tickets.PlaceTicketsRequest, checks: Checks) -> None:
+    """PlaceTicketsRequest."""
+    checks.between("round_id", request.round_id, 1, INT64_MAX)
+    checks.length("tickets", request.tickets, 1, TICKETS_MAX)
+    for n, order in enumerate(request.tickets[:TICKETS_MAX]):
+        _order(f"tickets[{n}]", order, checks)
+
+
+def _order(at: str, order: ticket_pb2.TicketOrder, checks: Checks) -> None:
+    checks.uuid7(f"{at}.request_id", order.request_id)
+    checks.uuid(f"{at}.account_id", order.account_id)
+    checks.length(f"{at}.lines", order.lines, 1, LINES_MAX)
+    for n, line in enumerate(order.lines[:LINES_MAX]):
+        checks.length(f"{at}.lines[{n}].runners", line.runners, 0, RUNNERS_MAX)
+        checks.between(f"{at}.lines[{n}].price_hundredths", line.price_hundredths, 0, INT64_MAX)
+
+
+def get_ticket(request: tickets.GetTicketRequest, checks: Checks) -> None:
+    """GetTicketRequest."""
+    checks.uuid("ticket_id", request.ticket_id)
+
+
+def list_tickets(request: tickets.ListTicketsRequest, checks: Checks) -> None:
+    """ListTicketsRequest."""
+    checks.uuid("account_id", request.account_id)
+    _page(request, checks)
+
+
+def of_round(request: Any, checks: Checks) -> None:
+    """A request that names a round and nothing else."""
+    checks.between("round_id", request.round_id, 1, INT64_MAX)
+
+
+def of_track(request: Any, checks: Checks) -> None:
+    """A request that names a track and nothing else."""
+    _track_name("track", request.track, checks)
+
+
+def list_rounds(request: rounds.ListRoundsRequest, checks: Checks) -> None:
+    """ListRoundsRequest."""
+    _track_name("track", request.track, checks)
+    _page(request, checks)
+
+
+def watch_rounds(request: rounds.WatchRoundsRequest, checks: Checks) -> None:
+    """WatchRoundsRequest."""
+    _track_name("track", request.track, checks)
+    checks.between("after", request.after, 0, INT64_MAX)
+    for field in ("update_interval_ms", "tick_interval_ms"):
+        interval_ms = getattr(request, field)
+        if interval_ms:
+            checks.between(field, interval_ms, INTERVAL_MS_MIN, INTERVAL_MS_MAX)
+
+
+def create_track(request: tracks.CreateTrackRequest, checks: Checks) -> None:
+    """CreateTrackRequest."""
+    checks.uuid("request_id", request.request_id)
+    track = request.track
+    _track_name("track.track", track.track, checks)
+    checks.text("track.display_name", track.display_name, 1, 80)
+    checks.pattern("track.currency", track.currency, _CURRENCY, "a currency of three capital letters")
+    known_states = (round_pb2.Track.STATE_UNSPECIFIED, round_pb2.Track.RUNNING)
+    checks.that("track.state", track.state in known_states, "is neither absent nor RUNNING")
+    if track.return_bps:
+        checks.between("track.return_bps", track.return_bps, 5_000, 9_999)
+    if track.HasField("timetable"):
+        _timetable("track.timetable", track.timetable, checks)
+    if track.HasField("limits"):
+        _limits("track.limits", track.limits, checks)
+
+
+def import_race_cards(request: tracks.ImportRaceCardsRequest, checks: Checks) -> None:
+    """ImportRaceCardsRequest."""
+    checks.uuid("request_id", request.request_id)
+    _track_name("track", request.track, checks)
+    checks.length("cards", request.cards, 1, CARDS_MAX)
+    for n, card in enumerate(request.cards[:CARDS_MAX]):
+        _card(f"cards[{n}]", card, checks)
+    names = {card.name for card in request.cards}
+    checks.that("cards", len(names) == len(request.cards), "name a race twice")
+
+
+def _card(at: str, card: round_pb2.RaceCard, checks: Checks) -> None:
+    checks.that(f"{at}.card_id", card.card_id == 0, "is given by the store")
+    checks.text(f"{at}.name", card.name, 1, 120)
+    checks.between(f"{at}.distance_m", card.distance_m, 100, 10_000)
+    checks.length(f"{at}.runners", card.runners, 2, RUNNERS_MAX)
+    for n, runner in enumerate(card.runners[:RUNNERS_MAX]):
+        checks.between(f"{at}.runners[{n}].runner", runner.runner, 1, RUNNERS_MAX)
+        checks.text(f"{at}.runners[{n}].name", runner.name, 1, 80)
+        checks.between(f"{at}.runners[{n}].weight", runner.weight, 1, 1_000_000_000)
+        checks.that(f"{at}.runners[{n}].win_price_hundredths", runner.win_price_hundredths == 0, "is not on a card")
+    numbers = [runner.runner for runner in card.runners]
+    checks.that(f"{at}.runners", numbers == sorted(set(numbers)), "are not in the order of their numbers, each once")
+
+
+def void_round(request: tracks.VoidRoundRequest, checks: Checks) -> None:
+    """VoidRoundRequest."""
+    checks.uuid("request_id", request.request_id)
+    checks.between("round_id", request.round_id, 1, INT64_MAX)
+    checks.text("reason", request.reason, 1, 200)
+
+
+def create_account(request: accounts.CreateAccountRequest, checks: Checks) -> None:
+    """CreateAccountRequest."""
+    checks.uuid("request_id", request.request_id)
+    kinds = (account_pb2.Account.PLAYER, account_pb2.Account.CASHIER)
+    checks.that("kind", request.kind in kinds, "is neither PLAYER nor CASHIER")
+    checks.pattern("currency", request.currency, _CURRENCY, "a currency of three capital letters")
+    checks.text("display_name", request.display_name, 0, 80)
+    credit_max_minor = AMOUNT_MINOR_MAX if request.kind == account_pb2.Account.CASHIER else 0
+    checks.between("credit_limit_minor", request.credit_limit_minor, 0, credit_max_minor)
+
+
+def credit_account(request: accounts.CreditAccountRequest, checks: Checks) -> None:
+    """CreditAccountRequest."""
+    checks.uuid("request_id", request.request_id)
+    checks.uuid("account_id", request.account_id)
+    checks.between("amount_minor", request.amount_minor, 1, AMOUNT_MINOR_MAX)
+    checks.text("reason", request.reason, 1, 200)
+
+
+def get_account(request: accounts.GetAccountRequest, checks: Checks) -> None:
+    """GetAccountRequest."""
+    checks.uuid("account_id", request.account_id)
+
+
+def _page(request: Any, checks: Checks) -> None:
+    checks.between("page_size", request.page_size, 0, INT32_MAX)
+    checks.text("page_token", request.page_token, 0, PAGE_TOKEN_CHARACTERS_MAX)
+
+
+def _track_name(field: str, name: str, checks: Checks) -> None:
+    checks.pattern(
+        field, name, _TRACK, "a track: 1 to 40 lower-case letters, digits and single hyphens, beginning with a letter"
+    )
+
+
+def _timetable(field: str, timetable: round_pb2.Timetable, checks: Checks) -> None:
+    checks.between(f"{field}.betting_window_ms", timetable.betting_window_ms, 1_000, 86_400_000)
+    checks.between(f"{field}.lock_ms", timetable.lock_ms, 100, 60_000)
+    checks.between(f"{field}.race_ms", timetable.race_ms, 100, 600_000)
+    checks.between(f"{field}.finish_ms", timetable.finish_ms, 100, 600_000)
+
+
+def _limits(field: str, limits: round_pb2.Limits, checks: Checks) -> None:
+    checks.between(f"{field}.stake_min_minor", limits.stake_min_minor, 1, STAKE_MINOR_MAX)
+    checks.between(f"{field}.stake_max_minor", limits.stake_max_minor, limits.stake_min_minor, STAKE_MINOR_MAX)
+
+
+VALIDATORS: Final[Validators] = {
+    tickets.PlaceTicketsRequest: place_tickets,
+    tickets.GetTicketRequest: get_ticket,
+    tickets.ListTicketsRequest: list_tickets,
+    rounds.GetRoundRequest: of_round,
+    rounds.GetCurrentRoundRequest: of_track,
+    rounds.ListRoundsRequest: list_rounds,
+    rounds.GetRoundProofRequest: of_round,
+    rounds.WatchRoundsRequest: watch_rounds,
+    tracks.ListTracksRequest: _page,
+    tracks.GetTrackRequest: of_track,
+    tracks.CreateTrackRequest: create_track,
+    tracks.ImportRaceCardsRequest: import_race_cards,
+    tracks.VoidRoundRequest: void_round,
+    accounts.CreateAccountRequest: create_account,
+    accounts.CreditAccountRequest: credit_account,
+    accounts.GetAccountRequest: get_account,
+}

@@ -1,0 +1,207 @@
+"""Where the game's values meet the words of `common.v1`, which the public wire and persist's share: both directions.
+
+Times are rounded up to whole milliseconds, so that nobody who waits for one comes before it.
+"""
+
+from furlong.common.v1 import round_pb2, ticket_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from services.game.domain.card import RaceCard, Runner
+from services.game.domain.order import Line
+from services.game.domain.phase import Phase
+from services.game.domain.round import Round, Totals
+from services.game.domain.screen import SCREENS
+from services.game.domain.timeline import Schedule
+from services.game.domain.track import Limits, Timetable, Track
+
+NANOS_PER_MS = 1_000_000
+
+
+def ms_of(at: Timestamp) -> int:
+    """Read a time, rounded up."""
+    return at.seconds * 1_000 - (-at.nanos // NANOS_PER_MS)
+
+
+def ms_to(at_ms: int) -> Timestamp:
+    """Write a time."""
+    seconds, ms = divmod(at_ms, 1_000)
+    return Timestamp(seconds=seconds, nanos=ms * NANOS_PER_MS)
+
+
+def round_of(message: round_pb2.Round) -> Round:
+    """Read a round."""
+    return Round(
+        round_id=message.round_id,
+        track=message.track,
+        phase=Phase(message.phase),
+        revision=message.revision,
+        transition_seq=message.transition_seq,
+        schedule=Schedule(
+            opens_at_ms=ms_of(message.opens_at),
+            locks_at_ms=ms_of(message.locks_at),
+            starts_at_ms=ms_of(message.starts_at),
+            finishes_at_ms=ms_of(message.finishes_at),
+            ends_at_ms=ms_of(message.ends_at),
+        ),
+        runners=tuple(runner_of(runner) for runner in message.runners),
+        commitment=message.commitment,
+        tickets_root=message.tickets_root,
+        result=tuple(message.result),
+        totals=totals_of(message.totals),
+        currency=message.currency,
+        race_name=message.race_name,
+        distance_m=message.distance_m,
+        limits=limits_of(message.limits),
+        return_bps=message.return_bps,
+        void_reason=message.void_reason,
+        payout_minor=message.payout_minor,
+    )
+
+
+def round_to(round_: Round) -> round_pb2.Round:
+    """Write a round, with the screen for its phase."""
+    return round_pb2.Round(
+        round_id=round_.round_id,
+        track=round_.track,
+        phase=round_pb2.Round.Phase.ValueType(round_.phase),
+        screen=round_pb2.Round.Screen.ValueType(SCREENS[round_.phase]),
+        revision=round_.revision,
+        opens_at=ms_to(round_.schedule.opens_at_ms),
+        locks_at=ms_to(round_.schedule.locks_at_ms),
+        starts_at=ms_to(round_.schedule.starts_at_ms),
+        finishes_at=ms_to(round_.schedule.finishes_at_ms),
+        ends_at=ms_to(round_.schedule.ends_at_ms),
+        runners=[runner_to(runner) for runner in round_.runners],
+        commitment=round_.commitment,
+        tickets_root=round_.tickets_root,
+        result=round_.result,
+        totals=round_pb2.Totals(tickets=round_.totals.tickets, stake_minor=round_.totals.stake_minor),
+        transition_seq=round_.transition_seq,
+        currency=round_.currency,
+        race_name=round_.race_name,
+        distance_m=round_.distance_m,
+        limits=limits_to(round_.limits),
+        return_bps=round_.return_bps,
+        void_reason=round_.void_reason,
+        payout_minor=round_.payout_minor,
+    )
+
+
+def totals_of(message: round_pb2.Totals) -> Totals:
+    """Read totals."""
+    return Totals(tickets=message.tickets, stake_minor=message.stake_minor)
+
+
+def runner_of(message: round_pb2.Runner) -> Runner:
+    """Read a runner."""
+    return Runner(
+        runner=message.runner,
+        name=message.name,
+        weight=message.weight,
+        win_price_hundredths=message.win_price_hundredths,
+    )
+
+
+def runner_to(runner: Runner) -> round_pb2.Runner:
+    """Write a runner."""
+    return round_pb2.Runner(
+        runner=runner.runner,
+        name=runner.name,
+        weight=runner.weight,
+        win_price_hundredths=runner.win_price_hundredths,
+    )
+
+
+def card_of(message: round_pb2.RaceCard) -> RaceCard:
+    """Read a card."""
+    return RaceCard(
+        card_id=message.card_id,
+        name=message.name,
+        distance_m=message.distance_m,
+        runners=tuple(runner_of(runner) for runner in message.runners),
+    )
+
+
+def card_to(card: RaceCard) -> round_pb2.RaceCard:
+    """Write a card."""
+    return round_pb2.RaceCard(
+        card_id=card.card_id,
+        name=card.name,
+        distance_m=card.distance_m,
+        runners=[runner_to(runner) for runner in card.runners],
+    )
+
+
+def track_of(message: round_pb2.Track) -> Track:
+    """Read a track."""
+    return Track(
+        track=message.track,
+        display_name=message.display_name,
+        currency=message.currency,
+        timetable=timetable_of(message.timetable),
+        limits=limits_of(message.limits),
+        return_bps=message.return_bps,
+    )
+
+
+def track_to(track: Track) -> round_pb2.Track:
+    """Write a track."""
+    return round_pb2.Track(
+        track=track.track,
+        display_name=track.display_name,
+        currency=track.currency,
+        state=round_pb2.Track.RUNNING,
+        timetable=timetable_to(track.timetable),
+        limits=limits_to(track.limits),
+        return_bps=track.return_bps,
+    )
+
+
+def timetable_of(message: round_pb2.Timetable) -> Timetable:
+    """Read a timetable."""
+    return Timetable(
+        betting_window_ms=message.betting_window_ms,
+        lock_ms=message.lock_ms,
+        race_ms=message.race_ms,
+        finish_ms=message.finish_ms,
+    )
+
+
+def timetable_to(timetable: Timetable) -> round_pb2.Timetable:
+    """Write a timetable."""
+    return round_pb2.Timetable(
+        betting_window_ms=timetable.betting_window_ms,
+        lock_ms=timetable.lock_ms,
+        race_ms=timetable.race_ms,
+        finish_ms=timetable.finish_ms,
+    )
+
+
+def limits_of(message: round_pb2.Limits) -> Limits:
+    """Read limits."""
+    return Limits(stake_min_minor=message.stake_min_minor, stake_max_minor=message.stake_max_minor)
+
+
+def limits_to(limits: Limits) -> round_pb2.Limits:
+    """Write limits."""
+    return round_pb2.Limits(stake_min_minor=limits.stake_min_minor, stake_max_minor=limits.stake_max_minor)
+
+
+def line_of(message: ticket_pb2.Line) -> Line:
+    """Read a line as it was sent; its market may be none that we know."""
+    return Line(
+        market=message.market,
+        runners=tuple(message.runners),
+        stake_minor=message.stake_minor,
+        price_hundredths=message.price_hundredths,
+    )
+
+
+def line_to(line: Line) -> ticket_pb2.Line:
+    """Write a line."""
+    return ticket_pb2.Line(
+        market=ticket_pb2.Line.Market.ValueType(line.market),
+        runners=line.runners,
+        stake_minor=line.stake_minor,
+        price_hundredths=line.price_hundredths,
+    )
