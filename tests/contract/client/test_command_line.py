@@ -10,13 +10,6 @@ from typing import Any
 
 import grpc
 import pytest
-from google.protobuf.json_format import ParseDict
-from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
-from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped] # ships no types
-from grpc_status import rpc_status
-from typer.testing import CliRunner, Result
-
 from furlong.client.cards import shipped_cards
 from furlong.client.cli.app import app
 from furlong.client.connection import SERVICES
@@ -33,6 +26,12 @@ from furlong.game.v1.round_service_pb2 import (
 )
 from furlong.game.v1.ticket_service_pb2 import GetTicketResponse, PlaceTicketsResponse
 from furlong.game.v1.track_service_pb2 import GetTrackResponse, ImportRaceCardsResponse, ListTracksResponse
+from google.protobuf.json_format import ParseDict
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped] # ships no types
+from grpc_status import rpc_status
+from typer.testing import CliRunner, Result
 
 ACCOUNT = "018f0000-0000-7000-8000-00000000000a"
 TICKET = "018f0000-0000-7000-8000-00000000000b"

@@ -5,12 +5,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from furlong.client import cards
 from furlong.common.v1.round_pb2 import RaceCard, Runner
 from furlong.game.v1.track_service_pb2 import ImportRaceCardsRequest
+from hypothesis import given
+from hypothesis import strategies as st
 
 HEADER = "date,venue,race_no,distance_m,horse_no,horse_code,draw,win_odds,place,dead_heat,status,finish_time"
 RACE = [

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from furlong.client import cards
+
 from services.game.domain.prices import win_price_hundredths
 from services.persist.domain import tickets_root
 from services.persist.domain.ticket import Line, Order

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from furlong.client import verify
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors" / "draw.json").read_text())

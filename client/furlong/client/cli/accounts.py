@@ -4,7 +4,6 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-
 from furlong.client.cli.output import JsonOption, as_json, money, plain
 from furlong.client.cli.session import session
 from furlong.client.connection import Furlong

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-
 from furlong.client.cli import accounts, cards, keys, rounds, tickets, verify, watch
 from furlong.client.cli.session import Session
 from furlong.client.connection import DEFAULT_TARGET

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
-
 from furlong.client import cards as card_files
 from furlong.client.cli.session import EXIT_REFUSED, fail, session
 from furlong.client.connection import Furlong
 from furlong.client.errors import FurlongError, OutcomeUnknown
 from furlong.game.v1.track_service_pb2 import ImportRaceCardsResponse
+from rich.console import Console
+from rich.progress import Progress
 
 app = typer.Typer(help="Bring race cards to a track.", no_args_is_help=True)
 

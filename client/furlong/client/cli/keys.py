@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-
 from furlong.client.cli.session import fail, session
 from furlong.client.identity import uuid7
 

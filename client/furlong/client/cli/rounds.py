@@ -3,15 +3,14 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
-
 from furlong.client.cli.output import JsonOption, as_json, console, moment, money, plain, price
 from furlong.client.cli.session import session
 from furlong.client.connection import Furlong
 from furlong.common.v1.round_pb2 import Round, Track
 from furlong.game.v1.round_service_pb2 import ListRoundsResponse
 from furlong.game.v1.track_service_pb2 import ListTracksResponse
+from rich.table import Table
+from rich.text import Text
 
 ROUNDS_MAX = 100
 

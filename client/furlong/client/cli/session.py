@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import typer
-
 from furlong.client.cli.failures import explain
 from furlong.client.connection import Furlong, connect
 from furlong.client.errors import FurlongError

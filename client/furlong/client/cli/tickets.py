@@ -4,7 +4,6 @@ import re
 from typing import Annotated
 
 import typer
-
 from furlong.client.cli.output import JsonOption, as_json, moment, money, plain, price
 from furlong.client.cli.session import EXIT_REFUSED, session
 from furlong.client.connection import Furlong

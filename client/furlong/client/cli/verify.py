@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from google.protobuf.json_format import MessageToDict
-from rich.text import Text
-
 from furlong.client import verify as verifier
 from furlong.client.cli.output import console, plain
 from furlong.client.cli.session import EXIT_REFUSED, fail, session
 from furlong.client.connection import Furlong
+from google.protobuf.json_format import MessageToDict
+from rich.text import Text
 
 
 def verify(

@@ -6,15 +6,14 @@ from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
 from typing import Annotated
 
 import typer
-from rich.console import Console, RenderableType
-from rich.live import Live
-from rich.text import Text
-
 from furlong.client.cli.output import as_json
 from furlong.client.cli.session import session
 from furlong.client.cli.watch_view import lines, screen
 from furlong.client.connection import Furlong
 from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.text import Text
 
 REFRESHES_PER_S = 4
 # Totals as often as people care to look; the service's own choice is made for thousands of screens.

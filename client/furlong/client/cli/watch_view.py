@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator
 
+from furlong.client.cli.output import chance, local, money, plain, price
+from furlong.common.v1.round_pb2 import Round
+from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
-
-from furlong.client.cli.output import chance, local, money, plain, price
-from furlong.common.v1.round_pb2 import Round
-from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
 
 PLACES_SHOWN = 3
 PLACE_STYLES = {1: "bold green", 2: "green", 3: "dim green"}

@@ -2,7 +2,6 @@
 
 import grpc
 import pytest
-
 from furlong.client.cli.failures import ADVICE, explain
 from furlong.client.errors import (
     CallRefused,

@@ -9,13 +9,12 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from typer.testing import CliRunner, Result
-
 from furlong.client.cards import shipped_cards
 from furlong.client.cli.app import app
 from furlong.client.cli.tickets import win_line
 from furlong.client.identity import uuid7_time_ms
 from furlong.common.v1.ticket_pb2 import Line
+from typer.testing import CliRunner, Result
 
 PROOF: dict[str, Any] = json.loads((Path(__file__).parents[3] / "vectors" / "draw.json").read_text())["draws"][1][
     "proof"

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from furlong.client.cli.output import as_json, chance, money, plain, price
 from furlong.common.v1.round_pb2 import Round
 

@@ -4,13 +4,12 @@ import io
 from datetime import datetime
 
 import pytest
-from google.protobuf.timestamp_pb2 import Timestamp
-from rich.console import Console
-
 from furlong.client.cli.watch import Latest
 from furlong.client.cli.watch_view import lines, screen
 from furlong.common.v1.round_pb2 import Round, Runner, Totals
 from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.console import Console
 
 OPENED_MS = 1_780_000_000_000
 LOCKS_MS, STARTS_MS, FINISHES_MS, ENDS_MS = (OPENED_MS + add for add in (30_000, 31_000, 46_000, 52_000))
