@@ -54,7 +54,8 @@ class Load:
 class Tally:
     """What came back: calls, their latencies and accepted tickets of the measured time; the rest of the whole run.
 
-    `unanswered` counts tickets of calls that ended with an error: they may be stored or not.
+    `unanswered` counts tickets of calls that ended with an error: they may be stored or not. `refusals` counts tickets
+    by verdict, `errors` calls by status.
     """
 
     seconds: float
@@ -63,8 +64,8 @@ class Tally:
     latencies_ms: list[float] = field(default_factory=list)
     accepted_in_all: int = 0
     unanswered: int = 0
-    verdicts: Counter[str] = field(default_factory=Counter)
-    errors: Counter[str] = field(default_factory=Counter)
+    refusals: dict[str, int] = field(default_factory=dict)
+    errors: dict[str, int] = field(default_factory=dict)
 
     @property
     def calls_per_s(self) -> float:
@@ -105,7 +106,7 @@ class Callers:
             try:
                 answer = await place(request, metadata=self._metadata, timeout=CALL_TIMEOUT_S)
             except grpc.aio.AioRpcError as error:
-                self.tally.errors[f"{error.code().name} {error.details()}"] += 1
+                _add(self.tally.errors, f"{error.code().name} {error.details()}", 1)
                 self.tally.unanswered += load.tickets_per_call
                 await asyncio.sleep(PAUSE_AFTER_ERROR_S)
                 continue
@@ -122,14 +123,18 @@ class Callers:
         accepted = 0
         if isinstance(answer, PlaceTicketsResponse):
             verdicts = Counter(result.verdict for result in answer.results)
-            accepted = verdicts[TicketResult.ACCEPTED]
-            for verdict, times in verdicts.items():
-                self.tally.verdicts[TicketResult.Verdict.Name(verdict)] += times
+            accepted = verdicts.pop(TicketResult.ACCEPTED, 0)
+            for verdict, tickets in verdicts.items():
+                _add(self.tally.refusals, TicketResult.Verdict.Name(verdict), tickets)
         self.tally.accepted_in_all += accepted
         if self._starts_s <= done_s < self._ends_s:
             self.tally.calls += 1
             self.tally.accepted += accepted
             self.tally.latencies_ms.append(round((done_s - begun_s) * 1_000, 2))
+
+
+def _add(counts: dict[str, int], name: str, times: int) -> None:
+    counts[name] = counts.get(name, 0) + times
 
 
 def _order() -> TicketOrder:
