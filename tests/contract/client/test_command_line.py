@@ -155,7 +155,7 @@ class TestPlace:
         result = place(gateway, "harbour-mile")
         assert (result.exit_code, result.stderr) == (0, "")
         assert result.stdout.splitlines() == [
-            f"accepted  ticket {TICKET}",
+            f"ACCEPTED  ticket {TICKET}",
             "round 17 on harbour-mile, Saltmarsh Quay 2026-05-02 race 1",
             "  WIN 3 Quiet Thunder: 5.00 EUR at 1.21, pays 6.05 EUR",
         ]
@@ -176,7 +176,7 @@ class TestPlace:
     def test_a_refused_ticket_is_told_with_its_verdict(self, gateway: Gateway) -> None:
         gateway.answers["PlaceTickets"] = [verdict(TicketResult.INSUFFICIENT_FUNDS, "the balance is 1.00")]
         result = place(gateway, "harbour-mile")
-        assert (result.exit_code, result.stdout) == (1, "refused  INSUFFICIENT_FUNDS: the balance is 1.00\n")
+        assert (result.exit_code, result.stdout) == (1, "REFUSED  INSUFFICIENT_FUNDS: the balance is 1.00\n")
 
     def test_an_unknown_outcome_is_resolved_with_the_same_id(self, gateway: Gateway) -> None:
         lost = (grpc.StatusCode.UNAVAILABLE, "OUTCOME_UNKNOWN", "the reply was lost")
@@ -266,6 +266,25 @@ class TestWatch:
         ]
         assert gateway.asked["WatchRounds"][0].after == 5
 
+    def test_the_watch_ends_when_the_round_that_was_on_is_settled(self, gateway: Gateway) -> None:
+        phases = [(17, Round.FINISHED), (18, Round.OPEN), (17, Round.SETTLED), (18, Round.LOCKED)]
+        gateway.answers["WatchRounds"] = [
+            [
+                WatchRoundsResponse(
+                    round=Round(round_id=round_id, phase=phase), kind=WatchRoundsResponse.TRANSITION, transition_seq=seq
+                )
+                for seq, (round_id, phase) in enumerate(phases, start=5)
+            ]
+        ]
+        result = furlong(gateway, "watch", "harbour-mile", "--until-settled", "--json")
+        shown = [json.loads(line)["round"] for line in result.stdout.splitlines()]
+        assert result.exit_code == 0
+        assert [(frame["round_id"], frame["phase"]) for frame in shown] == [
+            ("17", "FINISHED"),
+            ("18", "OPEN"),
+            ("17", "SETTLED"),
+        ]
+
     def test_an_unknown_track_is_told_at_once(self, gateway: Gateway) -> None:
         gateway.answers["GetTrack"] = [(grpc.StatusCode.NOT_FOUND, "TRACK_NOT_FOUND", "no track is called moon")]
         result = furlong(gateway, "watch", "moon")
@@ -287,6 +306,20 @@ class TestVerify:
         result = furlong(gateway, "verify", "17")
         assert (result.exit_code, result.stdout.count("✓")) == (0, 4)
 
+    def test_a_track_means_its_latest_round_that_is_over(self, gateway: Gateway) -> None:
+        self.published(gateway, PROOF, PROOF)
+        over = gateway.answers["GetRound"][0].round  # type: ignore[union-attr] # laid ready as a GetRoundResponse
+        over.phase = Round.SETTLED
+        rounds = [Round(round_id=19, phase=Round.OPEN), Round(round_id=18, phase=Round.VOID), over]
+        gateway.answers["ListRounds"] = [ListRoundsResponse(rounds=rounds)]
+        assert furlong(gateway, "verify", "harbour-mile").exit_code == 0
+        assert gateway.asked["GetRoundProof"][0].round_id == 17
+
+    def test_a_track_that_has_not_run_a_race_yet_is_an_error(self, gateway: Gateway) -> None:
+        gateway.answers["ListRounds"] = [ListRoundsResponse(rounds=[Round(round_id=1, phase=Round.OPEN)])]
+        result = furlong(gateway, "verify", "harbour-mile")
+        assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+
     def test_a_proof_of_other_weights_than_were_published_is_refuted(self, gateway: Gateway) -> None:
         runners = [{**runner, "weight": "1"} for runner in PROOF["runners"]]
         self.published(gateway, PROOF, {**PROOF, "runners": runners})
@@ -299,6 +332,7 @@ class TestVerify:
         assert furlong(gateway, "verify", "17", "--commitment", "ab" * 32).exit_code == 1
 
     def test_a_proof_that_is_not_there_yet_is_an_error(self, gateway: Gateway) -> None:
+        gateway.answers["GetRound"] = [GetRoundResponse(round=ROUND)]
         gateway.answers["GetRoundProof"] = [(grpc.StatusCode.FAILED_PRECONDITION, "PROOF_NOT_READY", "too early")]
         result = furlong(gateway, "verify", "17")
         assert (result.exit_code, result.stdout) == (2, "")
@@ -380,6 +414,10 @@ class TestAccount:
         assert (result.exit_code, result.stdout) == (0, f"account {ACCOUNT}\nPLAYER Ann, balance 50.00 EUR\n")
         (request,) = gateway.asked["CreateAccount"]
         assert (request.kind, request.currency, request.request_id) == (Account.PLAYER, "EUR", TICKET)
+
+    def test_an_account_can_be_told_by_its_id_alone(self, gateway: Gateway) -> None:
+        gateway.answers["CreateAccount"] = [CreateAccountResponse(account=self.account)]
+        assert furlong(gateway, "account", "create", "--quiet").stdout == f"{ACCOUNT}\n"
 
     def test_an_account_is_credited_in_minor_units(self, gateway: Gateway) -> None:
         gateway.answers["CreditAccount"] = [CreditAccountResponse(account=self.account)]

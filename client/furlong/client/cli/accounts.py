@@ -36,9 +36,10 @@ def create(
         int, typer.Option(min=0, help="How far a CASHIER may go below zero, in minor units.")
     ] = 0,
     request_id: IdOption = "",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the account's id and nothing else.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Open an account and print its id."""
+    """Open an account."""
     made_id = request_id or uuid7()
 
     async def ask(furlong: Furlong) -> Account:
@@ -50,7 +51,11 @@ def create(
             request_id=made_id,
         )
 
-    _print(session(ctx).run(ask), json)
+    account = session(ctx).run(ask)
+    if quiet:
+        typer.echo(plain(account.account_id))
+    else:
+        _print(account, json)
 
 
 @app.command()

@@ -92,9 +92,9 @@ def ticket(
 def _print_result(result: TicketResult, round_: Round) -> None:
     again = " (answered before)" if result.replayed else ""
     if result.verdict != TicketResult.ACCEPTED:
-        typer.echo(f"refused  {TicketResult.Verdict.Name(result.verdict)}: {plain(result.reason)}{again}")
+        typer.echo(f"REFUSED  {TicketResult.Verdict.Name(result.verdict)}: {plain(result.reason)}{again}")
         return
-    typer.echo(f"accepted  ticket {plain(result.ticket.ticket_id)}{again}")
+    typer.echo(f"ACCEPTED  ticket {plain(result.ticket.ticket_id)}{again}")
     typer.echo(f"round {round_.round_id} on {plain(round_.track)}, {plain(round_.race_name)}")
     _print_lines(result.ticket, {runner.runner: runner.name for runner in round_.runners})
 

@@ -9,13 +9,21 @@ from furlong.client import verify as verifier
 from furlong.client.cli.output import console, plain
 from furlong.client.cli.session import EXIT_REFUSED, fail, session
 from furlong.client.connection import Furlong
+from furlong.common.v1.round_pb2 import Round
 from google.protobuf.json_format import MessageToDict
 from rich.text import Text
+
+PHASES_WITH_PROOF = (Round.FINISHED, Round.SETTLED)
 
 
 def verify(
     ctx: typer.Context,
-    round_id: Annotated[int | None, typer.Argument(metavar="ROUND", min=1, help="The round's id.")] = None,
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="ROUND|TRACK", show_default=False, help="A round's id, or a track: its latest round that is over."
+        ),
+    ] = "",
     file: Annotated[Path | None, typer.Option(help="A proof as JSON, checked without asking anybody.")] = None,
     commitment: Annotated[
         str, typer.Option(metavar="HEX", help="The commitment that was shown while betting was open.")
@@ -27,13 +35,13 @@ def verify(
 
     Exit code 0: proven, 1: refuted, 2: error.
     """
-    if (round_id is None) == (file is None):
-        raise typer.BadParameter("give a ROUND or a --file, one of them", param_hint="ROUND")
+    if bool(target) == (file is not None):
+        raise typer.BadParameter("give a ROUND, a TRACK or a --file, one of them", param_hint="ROUND|TRACK")
     published: Mapping[str, Any] | None = None
     if file is not None:
         proof = _read(file)
     else:
-        proof, published = session(ctx).run(lambda furlong: _ask(furlong, round_id or 0))
+        proof, published = session(ctx).run(lambda furlong: _ask(furlong, target))
     if commitment:
         published = {**(published or {}), "commitment": commitment.lower()}
     steps = verifier.verify(proof, published)
@@ -50,14 +58,22 @@ def _read(file: Path) -> Mapping[str, Any]:
         fail(f"{file}: {error}")
 
 
-async def _ask(furlong: Furlong, round_id: int) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Ask for the proof, and for the round as it was published, which the proof has to agree with."""
-    proof = await furlong.rounds.proof(round_id)
-    round_ = await furlong.rounds.get(round_id)
+async def _ask(furlong: Furlong, target: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Ask for the round as it was published, and for its proof, which has to agree with it."""
+    round_ = await (furlong.rounds.get(int(target)) if target.isdecimal() else _latest_over(furlong, target))
+    proof = await furlong.rounds.proof(round_.round_id)
     return (
         MessageToDict(proof, preserving_proto_field_name=True),
         MessageToDict(round_, preserving_proto_field_name=True),
     )
+
+
+async def _latest_over(furlong: Furlong, track: str) -> Round:
+    page = await furlong.rounds.list(track)
+    over = next((round_ for round_ in page.rounds if round_.phase in PHASES_WITH_PROOF), None)
+    if over is None:
+        fail(f"{plain(track)} has no round lately that was run to its end: name a ROUND, or wait for one")
+    return over
 
 
 def _print(steps: tuple[verifier.Step, ...], proof: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ from furlong.client.cli.output import as_json
 from furlong.client.cli.session import session
 from furlong.client.cli.watch_view import lines, screen
 from furlong.client.connection import Furlong
+from furlong.common.v1.round_pb2 import Round
 from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -18,6 +19,7 @@ from rich.text import Text
 REFRESHES_PER_S = 4
 # Totals as often as people care to look; the service's own choice is made for thousands of screens.
 UPDATE_INTERVAL_MS = 1_000
+PHASES_OVER = (Round.SETTLED, Round.VOID)
 
 
 def watch(
@@ -27,6 +29,9 @@ def watch(
     after: Annotated[
         int, typer.Option(min=0, metavar="SEQ", help="Begin after this transition_seq, as an earlier frame told it.")
     ] = 0,
+    until_settled: Annotated[
+        bool, typer.Option("--until-settled", help="End when the round that is on at first is settled, or void.")
+    ] = False,
 ) -> None:
     """Follow a track: countdown, runners with prices, totals, results. Ctrl-C ends it.
 
@@ -49,8 +54,14 @@ def watch(
         await furlong.tracks.get(track)
         async with aclosing(furlong.rounds.watch(track, after, update_interval_ms=UPDATE_INTERVAL_MS)) as frames:
             with display:
+                first_round_id = 0
                 async for frame in frames:
                     show(frame)
+                    first_round_id = first_round_id or frame.round.round_id
+                    # The next round may have opened by then, so it is this very round that has to be over.
+                    over = frame.round.round_id == first_round_id and frame.round.phase in PHASES_OVER
+                    if until_settled and over:
+                        return
 
     with suppress(KeyboardInterrupt):
         session(ctx).run(follow)
