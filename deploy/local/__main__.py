@@ -164,8 +164,7 @@ Furlong is up.  Ctrl-C ends it; the data stays.
 
 Try, in another terminal:
 
-  . .venv/bin/activate
-  export FURLONG_GATEWAY={gateway}
+  export PATH="$PWD/.venv/bin:$PATH" FURLONG_GATEWAY={gateway}
   furlong watch {track}
   curl -N http://{gateway}/v1/tracks/{track}:watch
   curl -H "authorization: Bearer $(cat {token_file})" http://{gateway}/v1/tracks

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from deploy.local.postgres import PostgresFailed, PostgresServer
 
-POLL_S = 0.02
+POLL_S = 0.05
 READY_TIMEOUT_S = 60.0
 LOG_BYTES_MAX = 32 << 20
 LOG_TAIL_CHARACTERS = 2_000
