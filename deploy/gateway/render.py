@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from google.api import annotations_pb2
+from google.api import annotations_pb2  # type: ignore[import-untyped]  # ships no types
 from google.protobuf import descriptor_pb2
 
 from deploy.gateway import errors

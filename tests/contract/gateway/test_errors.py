@@ -11,7 +11,7 @@ from furlong.game.v1.ticket_service_pb2_grpc import TicketServiceStub
 from furlong.game.v1.track_service_pb2_grpc import TrackServiceStub
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no types
 from grpc_status import rpc_status
 
 from tests.contract.gateway.fake_game import Context, FakeGame

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
-from google.api import annotations_pb2
+from google.api import annotations_pb2  # type: ignore[import-untyped]  # ships no types
 from google.protobuf.json_format import MessageToDict
 
 from tests.contract.gateway.fake_game import METHODS, FakeGame
