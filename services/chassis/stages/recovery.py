@@ -27,8 +27,8 @@ class Recovery:
 
     A cancelled call is left alone: nobody waits for its answer. So is a call that was aborted by hand.
 
-    "Nothing was done" is true of this attempt only. Where gRPC sent a write again by itself, an earlier attempt may have
-    committed and lost its answer, and the caller sees the last one alone: it is told that the outcome is unknown.
+    "Nothing was done" is true of this attempt only. Where gRPC sent a write again by itself, an earlier attempt may
+    have committed and lost its answer, and the caller sees the last one alone: it is told that nobody knows.
     """
 
     def __init__(self, budget: LineBudget) -> None:
