@@ -71,31 +71,35 @@ class RoundTransitions(Protocol):
         """Give every stake back, once; `epoch` is 0 where an operator asks, whom `actor` names."""
 
 
-class RoundReader(Protocol):
-    """Rounds as they are stored, with their secrets."""
-
-    async def round(self, round_id: int) -> StoredRound:
-        """Read one round; ROUND_UNKNOWN where there is none."""
-
-    async def current_round(self, track: str) -> StoredRound:
-        """Read the round opened last; ROUND_UNKNOWN before the first one, TRACK_NOT_FOUND without the track."""
-
-    async def rounds(self, track: str, page_size: int, page_token: str) -> Page[StoredRound]:
-        """Read the rounds of a track, the newest first."""
-
-    async def unsettled_rounds(self, track: str) -> Sequence[StoredRound]:
-        """Read the rounds that are neither SETTLED nor VOID, the oldest first."""
-
-    async def transitions(self, track: str, after: int, page_size: int) -> "Transitions":
-        """Read the transitions after one of them, in order, without gaps."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transitions:
     """Rounds as they were right after each transition; `latest` is the track's last `transition_seq`, or 0."""
 
     items: Sequence[StoredRound]
     latest: int
+
+
+class RoundHistory(Protocol):
+    """What has happened on a track."""
+
+    async def current_round(self, track: str) -> StoredRound:
+        """Read the round opened last; ROUND_UNKNOWN before the first one, TRACK_NOT_FOUND without the track."""
+
+    async def transitions(self, track: str, after: int, page_size: int) -> Transitions:
+        """Read the transitions after one of them, in order, without gaps."""
+
+
+class RoundReader(RoundHistory, Protocol):
+    """Rounds as they are stored, with their secrets."""
+
+    async def round(self, round_id: int) -> StoredRound:
+        """Read one round; ROUND_UNKNOWN where there is none."""
+
+    async def rounds(self, track: str, page_size: int, page_token: str) -> Page[StoredRound]:
+        """Read the rounds of a track, the newest first."""
+
+    async def unsettled_rounds(self, track: str) -> Sequence[StoredRound]:
+        """Read the rounds that are neither SETTLED nor VOID, the oldest first."""
 
 
 class RoundStore(RoundOpening, RoundTransitions, RoundReader, Protocol):

@@ -4,8 +4,11 @@ import asyncio
 from functools import partial
 from typing import Final
 
+import structlog
+
 from services.chassis.chance import Chance
 from services.chassis.clock import Clock
+from services.chassis.refusal import Refusal
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.keeper import Keeper
 from services.game.engine.leadership import Leadership
@@ -14,6 +17,8 @@ from services.game.engine.waiting import until
 from services.game.ports import Leases, RoundStore, SeedSeal, TrackStore
 
 TRACKS_IN_A_READ: Final = 100
+
+_log = structlog.get_logger(__name__)
 
 
 class Tracks:
@@ -81,8 +86,12 @@ class Tracks:
 
     async def _sweep_for_ever(self) -> None:
         while True:
-            await self._sweep()
-            self._swept = True
+            try:
+                await self._sweep()
+            except Refusal as refusal:
+                _log.warning("tracks not read", refusal=str(refusal))
+            else:
+                self._swept = True
             await until(self._clock, self._clock.now_ms() + self._sweep_ms, self._woken)
 
     async def _sweep(self) -> None:

@@ -14,7 +14,7 @@ from services.game.engine.broadcast.frame import Encode
 from services.game.engine.broadcast.mailbox import Mailbox
 from services.game.engine.broadcast.room import Room
 from services.game.engine.supervision import supervise
-from services.game.ports import RoundReader, TrackStore
+from services.game.ports import RoundHistory, TrackStore
 
 COME_BACK_MS: Final = 200
 """When a watcher of a server that goes away should try the next one."""
@@ -26,7 +26,7 @@ class Hub:
     def __init__(
         self,
         *,
-        rounds: RoundReader,
+        rounds: RoundHistory,
         tracks: TrackStore,
         clock: Clock,
         encode: Encode,

@@ -31,7 +31,7 @@ from services.game.engine.broadcast.cadence import Cadence
 from services.game.engine.broadcast.frame import Encode, Frame, Kind
 from services.game.engine.broadcast.mailbox import Mailbox, Numbered
 from services.game.engine.waiting import until
-from services.game.ports import RoundReader
+from services.game.ports import RoundHistory
 
 HISTORY_TRANSITIONS_MAX: Final = 256
 """How many transitions a watcher may have missed and still be sent; about 40 minutes of the default timetable."""
@@ -66,7 +66,7 @@ class Room:
     """The room of one track. `run()` feeds it; nothing else waits."""
 
     def __init__(
-        self, *, track: str, rounds: RoundReader, clock: Clock, encode: Encode, mailbox_frames_max: int
+        self, *, track: str, rounds: RoundHistory, clock: Clock, encode: Encode, mailbox_frames_max: int
     ) -> None:
         self._track = track
         self._rounds = rounds
@@ -101,10 +101,10 @@ class Room:
         if round_ is None or round_.round_id != round_id or totals.tickets <= round_.totals.tickets:
             return
         self._round = replace(round_, totals=totals)
-        self._update_frame = None
-        if not self._owing:
-            self._owing = True
+        if not self._owing or self._update_frame is not None:  # somebody was told, and is behind again
             self._pulse.set()
+        self._owing = True
+        self._update_frame = None
 
     # Who watches
 

@@ -1,0 +1,339 @@
+"""A small persist in memory, for unit tests of the game that would otherwise wait for a database.
+
+It keeps to what the contract suite `tests/contract/game/test_store_contract.py` asks of both it and the real persist;
+there is no money in it, because the game knows of none. `fail` makes calls go wrong.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from furlong.common.v1.error_pb2 import Reason
+from furlong.common.v1.ticket_pb2 import Ticket
+
+from services.chassis.clock import Clock
+from services.chassis.refusal import Refusal
+from services.game.domain.card import RaceCard
+from services.game.domain.draw import commitment as committed
+from services.game.domain.order import Verdict
+from services.game.domain.phase import WAYS, WITH_RESULT, Phase
+from services.game.domain.round import Round, StoredRound, Totals
+from services.game.domain.track import Track
+from services.game.domain.winners import Winner
+from services.game.ports import Answer, Appended, Page, Placing, Transitions
+from services.game.wire import line_to
+from tests.rounds import ROOT, schedule_from
+
+OCCUPYING = (Phase.OPEN, Phase.LOCKED, Phase.RUNNING)
+
+
+@dataclass(slots=True)
+class Lease:
+    holder: str
+    epoch: int
+    ends_at_ms: int
+
+
+class FakePersist:
+    """All of the game's store ports in one object."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.calls: list[str] = []
+        self.writes: list[tuple[str, str]] = []
+        self._failures: dict[str, deque[tuple[Exception, bool]]] = {}
+        self._tracks: dict[str, Track] = {}
+        self._cards: dict[str, dict[str, RaceCard]] = {}
+        self._runs: dict[int, int] = {}
+        self._rounds: dict[int, StoredRound] = {}
+        self._history: dict[str, list[StoredRound]] = {}
+        self._leases: dict[str, Lease] = {}
+        self._answers: dict[str, tuple[bytes, Answer]] = {}
+
+    def fail(self, method: str, *errors: Exception, done: bool = False) -> None:
+        """Make the next calls of a method end with these errors; with `done`, after they did their work."""
+        self._failures.setdefault(method, deque()).extend((error, done) for error in errors)
+
+    # Leases
+
+    async def acquire(self, *, request_id: str, track: str, holder: str, ttl_ms: int) -> int:
+        self._called("acquire", request_id)
+        lease = self._leases.setdefault(track, Lease(holder="", epoch=0, ends_at_ms=0))
+        now_ms = self.clock.now_ms()
+        mine = lease.holder == holder and lease.ends_at_ms > now_ms
+        if not mine:
+            if lease.ends_at_ms > now_ms:
+                raise Refusal(Reason.LEASE_HELD, "held", retry_in_ms=lease.ends_at_ms - now_ms)
+            lease.holder, lease.epoch = holder, lease.epoch + 1
+        lease.ends_at_ms = now_ms + ttl_ms
+        return lease.epoch
+
+    async def release(self, *, request_id: str, track: str, holder: str, epoch: int) -> None:
+        self._called("release", request_id)
+        lease = self._leases.get(track)
+        if lease is not None and (lease.holder, lease.epoch) == (holder, epoch):
+            lease.ends_at_ms = 0
+
+    # Tracks
+
+    async def create_track(self, *, request_id: str, track: Track) -> Track:
+        self._called("create_track", request_id)
+        if self._tracks.get(track.track, track) != track:
+            raise Refusal(Reason.TRACK_EXISTS, "exists")
+        self._tracks[track.track] = track
+        return track
+
+    async def track(self, track: str) -> Track:
+        self._called("track")
+        if track not in self._tracks:
+            raise Refusal(Reason.TRACK_NOT_FOUND, "no such track")
+        return self._tracks[track]
+
+    async def tracks(self, page_size: int, page_token: str) -> Page[Track]:
+        self._called("tracks")
+        names = [name for name in sorted(self._tracks) if name > page_token]
+        token = names[page_size - 1] if len(names) > page_size else ""
+        return Page(items=[self._tracks[name] for name in names[:page_size]], next_page_token=token)
+
+    async def put_cards(self, *, request_id: str, track: str, cards: Sequence[RaceCard]) -> tuple[int, int]:
+        self._called("put_cards", request_id)
+        await self.track(track)
+        known = self._cards.setdefault(track, {})
+        added = [card for card in cards if card.name not in known]
+        for card in cards:
+            card_id = known[card.name].card_id if card.name in known else 1 + sum(map(len, self._cards.values()))
+            known[card.name] = replace(card, card_id=card_id)
+        return len(added), len(cards) - len(added)
+
+    async def next_card(self, track: str) -> RaceCard:
+        self._called("next_card")
+        cards = self._cards.get(track)
+        if not cards:
+            raise Refusal(Reason.CARD_MISSING, "no card")
+        return min(cards.values(), key=lambda card: (self._runs.get(card.card_id, 0), card.card_id))
+
+    # Rounds
+
+    async def open_round(
+        self, *, request_id: str, track: Track, epoch: int, card: RaceCard, commitment: bytes, sealed_seed: bytes
+    ) -> StoredRound:
+        self._called("open_round", request_id)
+        self._check_epoch(track.track, epoch)
+        for stored in self._rounds.values():
+            if stored.round.commitment == commitment.hex():  # the same request again
+                return stored
+            if stored.round.track == track.track and stored.round.phase in OCCUPYING:
+                raise Refusal(Reason.ROUND_PHASE, f"round {stored.round.round_id} is on the track")
+        round_id = len(self._rounds) + 1
+        self._runs[card.card_id] = round_id
+        round_ = Round(
+            round_id=round_id,
+            track=track.track,
+            phase=Phase.OPEN,
+            revision=0,
+            transition_seq=0,
+            schedule=schedule_from(self.clock.now_ms(), track.timetable),
+            runners=card.runners,
+            commitment=commitment.hex(),
+            tickets_root="",
+            result=(),
+            totals=Totals(),
+            currency=track.currency,
+            race_name=card.name,
+            distance_m=card.distance_m,
+            limits=track.limits,
+            return_bps=track.return_bps,
+            void_reason="",
+            payout_minor=0,
+        )
+        opened = self._record(StoredRound(round=round_, sealed_seed=sealed_seed, server_seed=b""))
+        self._fail_after("open_round")
+        return opened
+
+    async def lock_round(self, *, request_id: str, round_id: int, epoch: int) -> StoredRound:
+        return self._step("lock_round", request_id, round_id, epoch, Phase.LOCKED, tickets_root=ROOT)
+
+    async def start_race(
+        self, *, request_id: str, round_id: int, epoch: int, result: Sequence[int], server_seed: bytes
+    ) -> StoredRound:
+        assert committed(server_seed).hex() == self._rounds[round_id].round.commitment, "another seed"
+        return self._step(
+            "start_race", request_id, round_id, epoch, Phase.RUNNING, server_seed=server_seed, result=tuple(result)
+        )
+
+    async def finish_round(self, *, request_id: str, round_id: int, epoch: int) -> StoredRound:
+        return self._step("finish_round", request_id, round_id, epoch, Phase.FINISHED)
+
+    async def settle_round(
+        self, *, request_id: str, round_id: int, epoch: int, winners: Sequence[Winner]
+    ) -> StoredRound:
+        return self._step("settle_round", request_id, round_id, epoch, Phase.SETTLED)
+
+    async def void_round(self, *, request_id: str, round_id: int, epoch: int, reason: str, actor: str) -> StoredRound:
+        return self._step("void_round", request_id, round_id, epoch, Phase.VOID, void_reason=reason)
+
+    async def round(self, round_id: int) -> StoredRound:
+        self._called("round")
+        if round_id not in self._rounds:
+            raise Refusal(Reason.ROUND_UNKNOWN, "no such round")
+        return self._rounds[round_id]
+
+    async def current_round(self, track: str) -> StoredRound:
+        self._called("current_round")
+        await self.track(track)
+        rounds = self._of(track)
+        if not rounds:
+            raise Refusal(Reason.ROUND_UNKNOWN, "no round yet")
+        return rounds[-1]
+
+    async def rounds(self, track: str, page_size: int, page_token: str) -> Page[StoredRound]:
+        self._called("rounds")
+        below = int(page_token or 2**63)
+        rounds = [stored for stored in reversed(self._of(track)) if stored.round.round_id < below]
+        token = str(rounds[page_size - 1].round.round_id) if len(rounds) > page_size else ""
+        return Page(items=rounds[:page_size], next_page_token=token)
+
+    async def unsettled_rounds(self, track: str) -> Sequence[StoredRound]:
+        self._called("unsettled_rounds")
+        return [stored for stored in self._of(track) if stored.round.phase not in (Phase.SETTLED, Phase.VOID)]
+
+    async def transitions(self, track: str, after: int, page_size: int) -> Transitions:
+        self._called("transitions")
+        history = self._history.get(track, [])
+        return Transitions(items=history[after : after + page_size], latest=len(history))
+
+    # Tickets
+
+    async def append(self, round_id: int, placings: Sequence[Placing]) -> Appended:
+        self._called("append")
+        answers = [self._judge(round_id, placing) for placing in placings]
+        self._fail_after("append")
+        stored = self._rounds.get(round_id)
+        return Appended(answers=answers, totals=stored.round.totals if stored is not None else None)
+
+    async def ticket(self, ticket_id: str) -> Ticket:
+        self._called("ticket")
+        _, answer = self._answers.get(ticket_id, (b"", None))
+        if answer is None or answer.ticket is None:
+            raise Refusal(Reason.TICKET_UNKNOWN, "no such ticket")
+        return answer.ticket
+
+    async def tickets(self, account_id: str, page_size: int, page_token: str) -> Page[Ticket]:
+        self._called("tickets")
+        mine = [answer.ticket for _, answer in self._answers.values() if answer.ticket is not None]
+        newest_first = [ticket for ticket in reversed(mine) if ticket.account_id == account_id]
+        begin = int(page_token or 0)
+        end = begin + page_size
+        return Page(items=newest_first[begin:end], next_page_token=str(end) if len(newest_first) > end else "")
+
+    # How it works
+
+    def _called(self, method: str, request_id: str = "") -> None:
+        self.calls.append(method)
+        if request_id:
+            self.writes.append((method, request_id))
+        self._fail(method, done=False)
+
+    def _fail_after(self, method: str) -> None:
+        self._fail(method, done=True)
+
+    def _fail(self, method: str, *, done: bool) -> None:
+        failures = self._failures.get(method)
+        if failures and failures[0][1] == done:
+            raise failures.popleft()[0]
+
+    def _check_epoch(self, track: str, epoch: int) -> None:
+        if self._leases[track].epoch != epoch:
+            raise Refusal(Reason.EPOCH_STALE, f"epoch {epoch} is over")
+
+    def _of(self, track: str) -> list[StoredRound]:
+        return [stored for stored in self._rounds.values() if stored.round.track == track]
+
+    def _step(
+        self,
+        method: str,
+        request_id: str,
+        round_id: int,
+        epoch: int,
+        wanted: Phase,
+        *,
+        server_seed: bytes | None = None,
+        result: tuple[int, ...] | None = None,
+        tickets_root: str | None = None,
+        void_reason: str = "",
+    ) -> StoredRound:
+        self._called(method, request_id)
+        stored = self._rounds[round_id]
+        round_ = stored.round
+        if epoch or wanted is not Phase.VOID:
+            self._check_epoch(round_.track, epoch)
+        if round_.phase is wanted and (result is None or result == round_.result):
+            return stored
+        if wanted not in WAYS[round_.phase]:
+            raise Refusal(Reason.ROUND_PHASE, f"round {round_id} is {round_.phase.name}")
+        self._check_time(round_, wanted)
+        changed = replace(
+            round_,
+            phase=wanted,
+            result=result if result is not None else round_.result,
+            tickets_root=tickets_root if tickets_root is not None else round_.tickets_root,
+            void_reason=void_reason,
+        )
+        assert (wanted in WITH_RESULT) == bool(changed.result)
+        taken = self._record(replace(stored, round=changed, server_seed=server_seed or stored.server_seed))
+        self._fail_after(method)
+        return taken
+
+    def _check_time(self, round_: Round, wanted: Phase) -> None:
+        at_ms = {
+            Phase.LOCKED: round_.schedule.locks_at_ms,
+            Phase.RUNNING: round_.schedule.starts_at_ms,
+            Phase.FINISHED: round_.schedule.finishes_at_ms,
+        }.get(wanted, 0)
+        early_ms = at_ms - self.clock.now_ms()
+        if early_ms > 0:
+            raise Refusal(Reason.TOO_EARLY, f"{early_ms} ms too early", retry_in_ms=early_ms)
+
+    def _record(self, stored: StoredRound) -> StoredRound:
+        round_ = stored.round
+        history = self._history.setdefault(round_.track, [])
+        numbered = replace(round_, revision=round_.revision + 1, transition_seq=len(history) + 1)
+        recorded = replace(stored, round=numbered)
+        history.append(recorded)
+        self._rounds[round_.round_id] = recorded
+        return recorded
+
+    def _judge(self, round_id: int, placing: Placing) -> Answer:
+        request_id = placing.order.request_id
+        known_hash, known = self._answers.get(request_id, (b"", None))
+        if known is not None:
+            if known_hash != placing.content_hash:
+                return Answer(verdict=Verdict.REQUEST_ID_REUSED, replayed=False, reason="reused", ticket=None)
+            return replace(known, replayed=True)
+        answer = self._decide(round_id, placing)
+        self._answers[request_id] = (placing.content_hash, answer)
+        return answer
+
+    def _decide(self, round_id: int, placing: Placing) -> Answer:
+        stored = self._rounds.get(round_id)
+        refusals = [placing.judgement.verdict] if placing.judgement.verdict else []
+        if stored is None:
+            refusals.append(Verdict.ROUND_NOT_FOUND)
+        elif stored.round.phase is not Phase.OPEN or self.clock.now_ms() >= stored.round.schedule.locks_at_ms:
+            refusals.append(Verdict.BETTING_CLOSED)
+        if stored is None or refusals:
+            return Answer(verdict=min(refusals), replayed=False, reason="refused", ticket=None)
+        stake_minor = sum(line.stake_minor for line in placing.judgement.lines)
+        totals = stored.round.totals
+        grown = Totals(tickets=totals.tickets + 1, stake_minor=totals.stake_minor + stake_minor)
+        self._rounds[round_id] = replace(stored, round=replace(stored.round, totals=grown))
+        ticket = Ticket(
+            ticket_id=placing.order.request_id,
+            round_id=round_id,
+            account_id=placing.order.account_id,
+            state=Ticket.ACCEPTED,
+            stake_minor=stake_minor,
+            lines=[line_to(line) for line in placing.judgement.lines],
+            currency=stored.round.currency,
+        )
+        return Answer(verdict=Verdict.ACCEPTED, replayed=False, reason="", ticket=ticket)

@@ -1,0 +1,353 @@
+"""The keeper moves rounds on in order and in time, and picks them up wherever an outage left them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from furlong.common.v1.error_pb2 import Reason
+
+from services.chassis.refusal import Refusal
+from services.game.domain.draw import commitment
+from services.game.domain.round import Round
+from services.game.engine.keeper import Keeper
+from tests.fakes.persist_store import FakePersist
+from tests.fakes.plain_seal import PlainSeal
+from tests.fakes.seeded_chance import SeededChance
+from tests.fakes.virtual_clock import VirtualClock
+from tests.model import draw as model
+from tests.rounds import CARD, TRACK
+
+LOCK_MS, START_MS, FINISH_MS, END_MS = 1_000, 1_100, 2_000, 2_500
+"""When the parts of a round of TRACK begin, counted from its opening."""
+
+UNAVAILABLE = Refusal(Reason.DEPENDENCY_DOWN, "down")
+UNKNOWN = Refusal(Reason.OUTCOME_UNKNOWN, "lost")
+
+
+class Stable:
+    """A store with one track, and keepers of it that can be killed."""
+
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+        self.store = FakePersist(self.clock)
+        self.seal = PlainSeal()
+        self.chance = SeededChance()
+        self.published: list[Round] = []
+        self.began_ms = self.clock.now_ms()
+        self._leaders = 0
+
+    async def prepare(self, cards: int = 1) -> None:
+        await self.store.create_track(request_id="", track=TRACK)
+        if cards:
+            named = [replace(CARD, card_id=0, name=f"Race {n}") for n in range(cards)]
+            await self.store.put_cards(request_id="", track=TRACK.track, cards=named)
+
+    async def keeper(self) -> Keeper:
+        """A keeper under a new epoch, as if the lease of the one before had ended."""
+        self._leaders += 1
+        self.store._leases.pop(TRACK.track, None) if self._leaders == 1 else None
+        lease = self.store._leases.get(TRACK.track)
+        if lease is not None:
+            lease.ends_at_ms = 0
+        epoch = await self.store.acquire(request_id="", track=TRACK.track, holder=f"game {self._leaders}", ttl_ms=10**9)
+        return Keeper(
+            track=TRACK.track,
+            epoch=epoch,
+            store=self.store,
+            seal=self.seal,
+            clock=self.clock,
+            chance=self.chance,
+            published=self.published.append,
+        )
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[Keeper]:
+        """A keeper at work; it is killed at the end without a word, as by SIGKILL."""
+        keeper = await self.keeper()
+        task = asyncio.create_task(keeper.run())
+        try:
+            yield keeper
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def run_to(self, ms: int) -> None:
+        await self.clock.run_until_ms(self.began_ms + ms)
+
+    async def history(self) -> list[tuple[int, str]]:
+        """All transitions: round and phase."""
+        transitions = await self.store.transitions(TRACK.track, 0, 1_000)
+        return [(stored.round.round_id, stored.round.phase.name) for stored in transitions.items]
+
+    def writes(self, method: str) -> list[str]:
+        return [request_id for name, request_id in self.store.writes if name == method]
+
+
+@pytest.fixture
+async def stable() -> Stable:
+    stable = Stable()
+    await stable.prepare()
+    return stable
+
+
+def phases(history: Sequence[tuple[int, str]], round_id: int) -> list[str]:
+    return [phase for number, phase in history if number == round_id]
+
+
+WHOLE = ["OPEN", "LOCKED", "RUNNING", "FINISHED", "SETTLED"]
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "expected"),
+    [
+        (0, ["OPEN"]),
+        (LOCK_MS - 1, ["OPEN"]),
+        (LOCK_MS, ["OPEN", "LOCKED"]),
+        (START_MS - 1, ["OPEN", "LOCKED"]),
+        (START_MS, ["OPEN", "LOCKED", "RUNNING"]),
+        (FINISH_MS - 1, ["OPEN", "LOCKED", "RUNNING"]),
+        (FINISH_MS, WHOLE),
+        (END_MS - 1, WHOLE),
+    ],
+)
+async def test_a_round_moves_on_at_its_times(stable: Stable, at_ms: int, expected: list[str]) -> None:
+    async with stable.kept():
+        await stable.run_to(at_ms)
+
+        assert await stable.history() == [(1, phase) for phase in expected]
+
+
+async def test_the_next_round_opens_when_the_finish_screen_ends(stable: Stable) -> None:
+    async with stable.kept():
+        await stable.run_to(END_MS)
+
+        assert await stable.history() == [*((1, phase) for phase in WHOLE), (2, "OPEN")]
+
+
+async def test_every_transition_is_published_once_in_order(stable: Stable) -> None:
+    async with stable.kept():
+        await stable.run_to(3 * END_MS)
+
+    assert [round_.transition_seq for round_ in stable.published] == list(range(1, len(stable.published) + 1))
+
+
+async def test_the_result_is_what_the_seed_and_the_locked_tickets_say(stable: Stable) -> None:
+    async with stable.kept():
+        await stable.run_to(START_MS)
+
+    stored = await stable.store.round(1)
+    round_ = stored.round
+    assert commitment(stored.server_seed).hex() == round_.commitment
+    key = model.key(stored.server_seed, round_.track, 1, "", round_.tickets_root)
+    field = [(runner.runner, runner.weight) for runner in round_.runners]
+    assert list(round_.result) == model.finishing_order(field, model.words(key))
+    order = [method for method, _ in stable.store.writes if method in ("lock_round", "start_race")]
+    assert order == ["lock_round", "start_race"]
+
+
+async def test_no_two_rounds_have_the_same_seed(stable: Stable) -> None:
+    async with stable.kept():
+        await stable.run_to(10 * END_MS)
+
+    commitments = [stored.round.commitment for stored in (await stable.store.rounds(TRACK.track, 100, "")).items]
+    assert len(set(commitments)) == len(commitments) == 11
+
+
+@pytest.mark.parametrize("killed_ms", [0, 500, LOCK_MS, 1_050, START_MS, 1_500, FINISH_MS, 2_200, END_MS])
+@pytest.mark.parametrize("away_ms", [0, 100, 1_000, 3_000, 3_600_000])
+async def test_a_round_is_picked_up_wherever_the_keeper_was_killed(
+    stable: Stable, killed_ms: int, away_ms: int
+) -> None:
+    async with stable.kept():
+        await stable.run_to(killed_ms)
+    before = await stable.history()
+    await stable.run_to(killed_ms + away_ms)
+    async with stable.kept():
+        await stable.run_to(killed_ms + away_ms + 3 * END_MS)
+    history = await stable.history()
+
+    assert history[: len(before)] == before
+    done = sorted({round_id for round_id, _ in history})
+    assert len(done) >= 2, "the next rounds opened"
+    for round_id in done[:-1]:
+        assert phases(history, round_id) == WHOLE
+    assert phases(history, done[-1]) == WHOLE[: len(phases(history, done[-1]))]
+
+
+@pytest.mark.parametrize("method", ["open_round", "lock_round", "start_race", "finish_round", "settle_round"])
+async def test_a_keeper_killed_while_a_write_was_under_way_leaves_nothing_done_twice(
+    stable: Stable, method: str
+) -> None:
+    stable.store.fail(method, asyncio.CancelledError(), done=True)  # type: ignore[arg-type] # killed before the answer
+    async with stable.kept():
+        await stable.run_to(FINISH_MS)
+    async with stable.kept():
+        await stable.run_to(END_MS - 1)
+
+    assert await stable.history() == [(1, phase) for phase in WHOLE]
+
+
+@pytest.mark.parametrize(
+    "method", ["open_round", "lock_round", "start_race", "finish_round", "settle_round", "next_card", "track"]
+)
+@pytest.mark.parametrize("failure", [UNAVAILABLE, Refusal(Reason.OVERLOADED, "full"), RuntimeError("a defect")])
+async def test_a_round_goes_on_when_the_store_is_back(stable: Stable, method: str, failure: Exception) -> None:
+    stable.store.fail(method, failure, failure)
+    async with stable.kept():
+        await stable.run_to(2 * END_MS)
+
+    history = await stable.history()
+    assert phases(history, 1) == WHOLE
+    assert len(history) == len(set(history))
+
+
+@pytest.mark.parametrize("method", ["open_round", "lock_round", "start_race", "finish_round"])
+async def test_a_write_whose_answer_was_lost_is_asked_again_under_the_same_id(stable: Stable, method: str) -> None:
+    stable.store.fail(method, UNKNOWN, done=True)
+    async with stable.kept():
+        await stable.run_to(FINISH_MS + 500)
+
+    first, second, *_ = stable.writes(method)
+    assert first == second
+    history = await stable.history()
+    assert len(history) == len(set(history))
+    assert phases(history, 1) == WHOLE
+
+
+async def test_a_lock_that_comes_too_early_for_the_store_waits_for_its_clock() -> None:
+    stable = Stable()
+
+    class Slow(VirtualClock):
+        def now_ms(self) -> int:
+            return stable.clock.now_ms() - 300
+
+    stable.store.clock = Slow()
+    await stable.prepare()
+    early_ms = 300  # the schedule is the store's, whose clock is behind ours
+    async with stable.kept():
+        await stable.run_to(LOCK_MS - early_ms)
+        assert stable.writes("lock_round")
+        assert await stable.history() == [(1, "OPEN")]
+        await stable.run_to(LOCK_MS - 1)
+        assert await stable.history() == [(1, "OPEN")]
+        await stable.run_to(LOCK_MS)
+        assert await stable.history() == [(1, "OPEN"), (1, "LOCKED")]
+
+
+async def test_a_stale_epoch_ends_the_keeper_and_changes_nothing(stable: Stable) -> None:
+    old = await stable.keeper()
+    task = asyncio.create_task(old.run())
+    await stable.run_to(LOCK_MS - 1)
+    await stable.keeper()  # another game takes the track, and does nothing yet
+    await stable.run_to(END_MS)
+
+    assert task.done()
+    error = task.exception()
+    assert isinstance(error, Refusal)
+    assert error.reason == Reason.EPOCH_STALE
+    assert await stable.history() == [(1, "OPEN")]
+
+
+async def test_a_stale_epoch_at_the_settlement_ends_the_keeper_too(stable: Stable) -> None:
+    stable.store.fail("settle_round", Refusal(Reason.EPOCH_STALE, "over"))
+    keeper = await stable.keeper()
+    task = asyncio.create_task(keeper.run())
+    await stable.run_to(FINISH_MS)
+
+    assert isinstance(task.exception(), Refusal)
+
+
+async def test_a_round_whose_seed_is_lost_is_void_and_the_next_one_opens(stable: Stable) -> None:
+    async with stable.kept():
+        await stable.run_to(LOCK_MS)
+        stable.seal.is_lost = True
+        await stable.run_to(START_MS)
+        stable.seal.is_lost = False
+        await stable.run_to(START_MS + 1)
+
+    assert await stable.history() == [(1, "OPEN"), (1, "LOCKED"), (1, "VOID"), (2, "OPEN")]
+    assert (await stable.store.round(1)).server_seed == b""
+
+
+@pytest.mark.parametrize("void_ms", [500, 1_050])
+async def test_the_next_round_opens_as_soon_as_a_void_is_told(stable: Stable, void_ms: int) -> None:
+    async with stable.kept() as keeper:
+        await stable.run_to(void_ms)
+        await stable.store.void_round(request_id="", round_id=1, epoch=0, reason="rain", actor="operator")
+        keeper.wake()
+        await stable.run_to(void_ms)
+
+        assert (await stable.history())[-2:] == [(1, "VOID"), (2, "OPEN")]
+
+
+async def test_a_void_that_nobody_told_is_seen_at_the_next_transition(stable: Stable) -> None:
+    async with stable.kept():
+        await stable.run_to(500)
+        await stable.store.void_round(request_id="", round_id=1, epoch=0, reason="rain", actor="operator")
+        await stable.run_to(LOCK_MS)
+
+        assert await stable.history() == [(1, "OPEN"), (1, "VOID"), (2, "OPEN")]
+
+
+async def test_a_track_without_a_card_opens_when_one_is_imported() -> None:
+    stable = Stable()
+    await stable.prepare(cards=0)
+    async with stable.kept() as keeper:
+        await stable.run_to(1_000)
+        assert await stable.history() == []
+        await stable.store.put_cards(request_id="", track=TRACK.track, cards=[CARD])
+        keeper.wake()
+        await stable.run_to(1_000)
+
+        assert await stable.history() == [(1, "OPEN")]
+
+
+async def test_cards_take_turns() -> None:
+    stable = Stable()
+    await stable.prepare(cards=3)
+    async with stable.kept():
+        await stable.run_to(4 * END_MS)
+
+    names = [stored.round.race_name for stored in reversed((await stable.store.rounds(TRACK.track, 10, "")).items)]
+    assert names == ["Race 0", "Race 1", "Race 2", "Race 0", "Race 1"]
+
+
+async def test_a_settlement_that_fails_holds_up_nothing_and_is_tried_again(stable: Stable) -> None:
+    stable.store.fail("settle_round", *[UNAVAILABLE] * 4)
+    async with stable.kept():
+        await stable.run_to(END_MS)
+        assert (await stable.history())[-1] == (2, "OPEN")
+        await stable.run_to(3 * END_MS - 1)
+
+    history = await stable.history()
+    assert phases(history, 1) == WHOLE
+    assert phases(history, 2) == WHOLE
+
+
+async def test_a_settlement_that_can_never_be_made_does_not_stop_the_others(stable: Stable) -> None:
+    async with stable.kept():
+        await stable.run_to(FINISH_MS - 1)
+        settle = stable.store.settle_round
+
+        async def never_the_first(**asked: object) -> object:
+            if asked["round_id"] == 1:
+                raise RuntimeError("poison")
+            return await settle(**asked)  # type: ignore[arg-type] # passed on as it came
+
+        stable.store.settle_round = never_the_first  # type: ignore[method-assign, assignment] # one round is poison
+        await stable.run_to(3 * END_MS - 1)
+
+    history = await stable.history()
+    assert phases(history, 1) == WHOLE[:-1]
+    assert phases(history, 2) == WHOLE
+
+
+async def test_the_keeper_waits_for_the_clock_and_never_polls(stable: Stable) -> None:
+    async with stable.kept():
+        await stable.run_to(0)
+        asked = len(stable.store.calls)
+        await stable.run_to(LOCK_MS - 1)
+
+        assert len(stable.store.calls) == asked

@@ -1,0 +1,397 @@
+"""A room shows every transition in order without gaps, and everything else as seldom as it may."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from furlong.common.v1.error_pb2 import Reason
+
+from services.chassis.refusal import Refusal
+from services.game.domain.phase import Phase
+from services.game.domain.round import StoredRound, Totals
+from services.game.engine.broadcast.frame import Frame, Kind
+from services.game.engine.broadcast.room import HISTORY_TRANSITIONS_MAX, IDLE_LOOK_MS, Room, Watcher
+from services.game.ports import Transitions
+from tests.fakes.virtual_clock import VirtualClock
+from tests.rounds import RUN_ON, TRACK, stored_round
+
+DOWN = Refusal(Reason.DEPENDENCY_DOWN, "down")
+
+
+class Tape:
+    """A store that has what a test recorded: one round after another, each through all its phases."""
+
+    def __init__(self, transitions: int = 0) -> None:
+        self.history = [
+            stored_round(RUN_ON[n % 5], round_id=1 + n // 5, transition_seq=n + 1) for n in range(transitions)
+        ]
+        self.totals = Totals()
+        self.reads = 0
+        self.failures: list[Exception] = []
+
+    def next(self) -> None:
+        """One more transition."""
+        self.history = Tape(len(self.history) + 1).history
+
+    async def transitions(self, track: str, after: int, page_size: int) -> Transitions:
+        self.reads += 1
+        if self.failures:
+            raise self.failures.pop()
+        return Transitions(items=self.history[after : after + page_size], latest=len(self.history))
+
+    async def current_round(self, track: str) -> StoredRound:
+        if not self.history:
+            raise Refusal(Reason.ROUND_UNKNOWN, "none yet")
+        return replace(self.history[-1], round=replace(self.history[-1].round, totals=self.totals))
+
+
+class Theatre:
+    """A room, and watchers that read at once whatever comes."""
+
+    def __init__(self, transitions: int, *, mailbox_frames_max: int = 32) -> None:
+        self.clock = VirtualClock()
+        self.tape = Tape(transitions)
+        self.encoded: list[Frame] = []
+        self.room = Room(
+            track=TRACK.track,
+            rounds=self.tape,
+            clock=self.clock,
+            encode=self._encode,
+            mailbox_frames_max=mailbox_frames_max,
+        )
+
+    def _encode(self, frame: Frame) -> bytes:
+        self.encoded.append(frame)
+        return b"%d" % (len(self.encoded) - 1)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.room.run())
+        await self.clock.settle()
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def watch(self, after: int = 0, update_ms: int = 10_000, tick_ms: int = 0) -> "Seat":
+        watcher = await self.room.watch(
+            after=after, update_interval_ms=update_ms, tick_interval_ms=tick_ms, on_fell_behind=lambda: None
+        )
+        seat = Seat(self, watcher)
+        await self.clock.settle()
+        return seat
+
+    def hint(self) -> None:
+        """The next transition happens, and the room is told."""
+        self.tape.next()
+        self.room.hint(self.tape.history[-1].round)
+
+
+class Seat:
+    """Somebody who reads everything as soon as it comes."""
+
+    def __init__(self, theatre: Theatre, watcher: Watcher) -> None:
+        self._theatre = theatre
+        self.watcher = watcher
+        self.frames: list[tuple[int, Frame]] = []
+        self.ended: Refusal | None = None
+        self.task = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                frame = self._theatre.encoded[int(await self.watcher.mailbox.take())]
+                self.frames.append((self._theatre.clock.now_ms(), frame))
+        except Refusal as refusal:
+            self.ended = refusal
+
+    @property
+    def seen(self) -> list[tuple[str, int]]:
+        """Kinds and transition numbers of the frames."""
+        return [(frame.kind.name, frame.transition_seq) for _, frame in self.frames]
+
+    def times(self, kind: Kind) -> list[int]:
+        return [at_ms for at_ms, frame in self.frames if frame.kind is kind]
+
+
+async def test_the_first_frame_is_the_round_as_it_is_and_transitions_follow() -> None:
+    theatre = Theatre(6)
+    async with theatre.open():
+        seat = await theatre.watch()
+        theatre.hint()
+        theatre.hint()
+        await theatre.clock.settle()
+
+        assert seat.seen == [("UPDATE", 6), ("TRANSITION", 7), ("TRANSITION", 8)]
+
+
+async def test_joining_mid_race_shows_the_race_at_once() -> None:
+    theatre = Theatre(3)
+    async with theatre.open():
+        seat = await theatre.watch()
+
+        assert seat.frames[0][1].round.phase is Phase.RUNNING
+        assert seat.frames[0][1].round.result
+
+
+@pytest.mark.parametrize(
+    ("after", "first"),
+    [
+        (6, [("UPDATE", 6)]),
+        (5, [("TRANSITION", 6), ("UPDATE", 6)]),
+        (3, [("TRANSITION", 4), ("TRANSITION", 5), ("TRANSITION", 6), ("UPDATE", 6)]),
+        (7, [("GAP", 6)]),
+        (99, [("GAP", 6)]),
+    ],
+)
+async def test_a_watcher_resumes_after_what_it_has_seen(after: int, first: list[tuple[str, int]]) -> None:
+    theatre = Theatre(6)
+    async with theatre.open():
+        seat = await theatre.watch(after=after)
+        assert seat.seen == first
+        theatre.hint()
+        await theatre.clock.settle()
+
+        assert seat.seen == [*first, ("TRANSITION", 7)]
+
+
+async def test_a_resumed_transition_shows_the_round_as_it_was() -> None:
+    theatre = Theatre(6)
+    async with theatre.open():
+        seat = await theatre.watch(after=3)
+
+        shown = [(frame.round.round_id, frame.round.phase.name) for _, frame in seat.frames]
+        assert shown == [(1, "FINISHED"), (1, "SETTLED"), (2, "OPEN"), (2, "OPEN")]
+
+
+@pytest.mark.parametrize(
+    ("missed", "kind"), [(HISTORY_TRANSITIONS_MAX, "TRANSITION"), (HISTORY_TRANSITIONS_MAX + 1, "GAP")]
+)
+async def test_transitions_too_old_to_be_kept_are_a_gap(missed: int, kind: str) -> None:
+    theatre = Theatre(400)
+    async with theatre.open():
+        seat = await theatre.watch(after=400 - missed)
+
+        assert seat.seen[0][0] == kind
+        assert seat.watcher.mailbox.after == 400
+
+
+async def test_a_track_without_a_round_is_watched_until_it_opens_one() -> None:
+    theatre = Theatre(0)
+    async with theatre.open():
+        seat = await theatre.watch()
+        assert seat.seen == []
+        theatre.hint()
+        await theatre.clock.settle()
+
+        assert seat.seen == [("TRANSITION", 1)]
+
+
+async def test_a_hint_that_leaves_a_gap_makes_the_room_read_what_is_missing() -> None:
+    theatre = Theatre(1)
+    async with theatre.open():
+        seat = await theatre.watch()
+        theatre.tape.next()
+        theatre.hint()  # the one before was not told
+        await theatre.clock.settle()
+
+        assert seat.seen == [("UPDATE", 1), ("TRANSITION", 2), ("TRANSITION", 3)]
+
+
+async def test_a_hint_that_was_heard_before_is_ignored() -> None:
+    theatre = Theatre(2)
+    async with theatre.open():
+        seat = await theatre.watch()
+        theatre.room.hint(theatre.tape.history[0].round)
+        theatre.room.hint(theatre.tape.history[1].round)
+        await theatre.clock.settle()
+
+        assert seat.seen == [("UPDATE", 2)]
+
+
+async def test_a_transition_that_nobody_told_is_read_soon_after_its_time() -> None:
+    theatre = Theatre(1)
+    async with theatre.open():
+        seat = await theatre.watch()
+        locks_at_ms = theatre.tape.history[0].round.schedule.locks_at_ms
+        await theatre.clock.run_until_ms(locks_at_ms)
+        theatre.tape.next()
+        await theatre.clock.run_until_ms(locks_at_ms + 300)
+
+        assert seat.seen == [("UPDATE", 1), ("TRANSITION", 2)]
+
+
+async def test_a_late_transition_that_nobody_told_is_read_within_half_a_second() -> None:
+    theatre = Theatre(1)
+    async with theatre.open():
+        seat = await theatre.watch()
+        await theatre.clock.run_for_ms(60_000)
+        theatre.tape.next()
+        await theatre.clock.run_for_ms(500)
+
+        assert seat.seen[-1] == ("TRANSITION", 2)
+
+
+async def test_the_store_is_hardly_asked_while_nothing_is_due() -> None:
+    theatre = Theatre(1)
+    theatre.tape.history[0] = stored_round(Phase.OPEN, round_id=1, opens_at_ms=10**9, transition_seq=1)
+    async with theatre.open():
+        reads = theatre.tape.reads
+        await theatre.clock.run_for_ms(10 * IDLE_LOOK_MS)
+
+        assert theatre.tape.reads - reads <= 10
+
+
+async def test_a_store_that_is_down_delays_transitions_and_loses_none() -> None:
+    theatre = Theatre(1)
+    async with theatre.open():
+        seat = await theatre.watch()
+        for _ in range(3):
+            theatre.tape.next()
+        theatre.tape.failures = [DOWN] * 5
+        await theatre.clock.run_for_ms(20_000)
+
+        assert seat.seen == [("UPDATE", 1), ("TRANSITION", 2), ("TRANSITION", 3), ("TRANSITION", 4)]
+
+
+async def test_an_older_round_may_settle_while_the_next_one_is_shown() -> None:
+    theatre = Theatre(4)
+    finished = theatre.tape.history[3].round
+    async with theatre.open():
+        seat = await theatre.watch()
+        opened = stored_round(Phase.OPEN, round_id=2, transition_seq=5)
+        settled = replace(theatre.tape.history[3], round=replace(finished, phase=Phase.SETTLED, transition_seq=6))
+        theatre.tape.history += [opened, settled]
+        theatre.room.hint(opened.round)
+        theatre.room.hint(settled.round)
+        late = await theatre.watch()
+
+        assert [frame.round.round_id for _, frame in seat.frames] == [1, 2, 1]
+        assert late.frames[0][1].round.round_id == 2
+        assert late.seen == [("UPDATE", 6)]
+
+
+async def test_many_watchers_share_one_encoding() -> None:
+    theatre = Theatre(1)
+    async with theatre.open():
+        seats = [await theatre.watch() for _ in range(50)]
+        before = len(theatre.encoded)
+        theatre.hint()
+        theatre.room.totals(1, Totals(tickets=1, stake_minor=5))
+        await theatre.clock.run_for_ms(10_000)
+
+        assert len(theatre.encoded) - before <= 2
+        assert {tuple(seat.seen) for seat in seats} == {(("UPDATE", 1), ("TRANSITION", 2), ("UPDATE", 2))}
+
+
+async def test_totals_come_conflated_and_never_more_often_than_asked() -> None:
+    theatre = Theatre(1)
+    theatre.tape.history[0] = stored_round(Phase.OPEN, round_id=1, opens_at_ms=10**9, transition_seq=1)
+    async with theatre.open():
+        usual, eager = await theatre.watch(), await theatre.watch(update_ms=500)
+        began_ms = theatre.clock.now_ms()
+        for tickets in range(1, 401):
+            theatre.tape.totals = Totals(tickets=tickets, stake_minor=10 * tickets)
+            theatre.room.totals(1, theatre.tape.totals)
+            await theatre.clock.run_for_ms(50)
+        await theatre.clock.run_for_ms(10_000)
+
+        assert usual.times(Kind.UPDATE) == [began_ms, began_ms + 10_000, began_ms + 20_000]
+        gaps = [later - earlier for earlier, later in pairwise(eager.times(Kind.UPDATE))]
+        assert min(gaps) >= 500
+        assert len(gaps) >= 39
+        assert (
+            eager.frames[-1][1].round.totals
+            == usual.frames[-1][1].round.totals
+            == Totals(tickets=400, stake_minor=4_000)
+        )
+
+
+async def test_without_a_change_nothing_is_sent() -> None:
+    theatre = Theatre(1)
+    theatre.tape.history[0] = stored_round(Phase.OPEN, round_id=1, opens_at_ms=10**9, transition_seq=1)
+    async with theatre.open():
+        seat = await theatre.watch(update_ms=100)
+        await theatre.clock.run_for_ms(60_000)
+
+        assert seat.seen == [("UPDATE", 1)]
+
+
+async def test_totals_never_go_back_and_never_belong_to_another_round() -> None:
+    theatre = Theatre(6)
+    async with theatre.open():
+        theatre.room.totals(2, Totals(tickets=5, stake_minor=50))
+        theatre.room.totals(2, Totals(tickets=4, stake_minor=40))
+        theatre.room.totals(1, Totals(tickets=9, stake_minor=90))
+        seat = await theatre.watch()
+
+        assert seat.frames[0][1].round.totals == Totals(tickets=5, stake_minor=50)
+
+
+async def test_ticks_come_as_often_as_asked_and_only_to_who_asked() -> None:
+    theatre = Theatre(1)
+    async with theatre.open():
+        quiet, ticking = await theatre.watch(), await theatre.watch(tick_ms=500)
+        began_ms = theatre.clock.now_ms()
+        await theatre.clock.run_for_ms(2_000)
+
+        assert ticking.times(Kind.TICK) == [began_ms + n * 500 for n in (1, 2, 3, 4)]
+        assert [frame.made_at_ms for _, frame in ticking.frames[1:]] == ticking.times(Kind.TICK)
+        assert quiet.times(Kind.TICK) == []
+
+
+async def test_ticks_of_watchers_that_joined_at_different_times_are_one_frame() -> None:
+    theatre = Theatre(1)
+    async with theatre.open():
+        early = await theatre.watch(tick_ms=500)
+        await theatre.clock.run_for_ms(130)
+        late = await theatre.watch(tick_ms=500)
+        await theatre.clock.run_for_ms(2_000)
+
+        assert [frame for _, frame in early.frames[-3:]] == [frame for _, frame in late.frames[-3:]]
+
+
+async def test_a_watcher_that_reads_nothing_falls_behind_and_the_others_do_not() -> None:
+    theatre = Theatre(1, mailbox_frames_max=4)
+    async with theatre.open():
+        told: list[str] = []
+        frozen = await theatre.room.watch(
+            after=0, update_interval_ms=100, tick_interval_ms=100, on_fell_behind=lambda: told.append("cancelled")
+        )
+        healthy = await theatre.watch()
+        for _ in range(8):
+            theatre.hint()
+            await theatre.clock.settle()
+
+        assert told == ["cancelled"]
+        assert frozen.mailbox.ending is not None
+        assert healthy.seen[-1] == ("TRANSITION", 9)
+
+
+async def test_transitions_that_come_together_leave_watchers_time_to_read() -> None:
+    theatre = Theatre(1, mailbox_frames_max=4)
+    async with theatre.open():
+        seat = await theatre.watch()
+        for _ in range(40):
+            theatre.tape.next()
+        await theatre.clock.run_for_ms(20_000)
+
+        assert seat.ended is None
+        assert seat.seen[-1] == ("TRANSITION", 41)
+        assert len(seat.seen) == 41
+
+
+async def test_whoever_leaves_is_sent_nothing_and_costs_nothing() -> None:
+    theatre = Theatre(1)
+    async with theatre.open():
+        seat = await theatre.watch(tick_ms=500)
+        theatre.room.leave(seat.watcher)
+        theatre.hint()
+        await theatre.clock.run_for_ms(2_000)
+
+        assert theatre.room.watchers == 0
+        assert seat.seen == [("UPDATE", 1)]
