@@ -163,7 +163,7 @@ class Tickets(Protocol):
         """Read one ticket with its state now."""
 
     async def page(self, account_id: str, before_ticket_id: str | None, limit: int) -> Sequence[Ticket]:
-        """Read the tickets of an account, the newest first."""
+        """Read the tickets of an account, the newest first. Raises Refusal ACCOUNT_UNKNOWN."""
 
 
 class Leases(Protocol):

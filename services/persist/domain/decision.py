@@ -190,7 +190,7 @@ class _Purse:
             return Verdict.LIABILITY_EXCEEDED, "the round has taken as much risk as it can count"
         payer = self._payers.get(order.account_id)
         if payer is None:
-            return Verdict.ACCOUNT_NOT_FOUND, "no such account"
+            return Verdict.ACCOUNT_NOT_FOUND, f"there is no account {order.account_id}"
         if payer.currency != self._currency:
             return (
                 Verdict.ACCOUNT_NOT_FOUND,

@@ -80,7 +80,7 @@ class PostgresLedger:
         async def work(connection: Connection) -> Account:
             row = await connection.fetchrow(CREDIT, account_id, amount_minor, sorted(BETTORS))
             if row is None:
-                raise _unknown(account_id)
+                raise account_unknown(account_id)
             cash = await connection.fetchval(PAY_FROM_SYSTEM, row["currency"], AccountKind.CASH, amount_minor)
             assert cash is not None, "every currency with an account has its cash"
             await connection.execute(
@@ -102,7 +102,7 @@ class PostgresLedger:
         """Read one account. Raises Refusal ACCOUNT_UNKNOWN."""
         row = await self._pool.fetch_row("read_account", READ, account_id)
         if row is None:
-            raise _unknown(account_id)
+            raise account_unknown(account_id)
         return _account(row)
 
 
@@ -124,5 +124,6 @@ def _account(row: asyncpg.Record) -> Account:
     )
 
 
-def _unknown(account_id: str) -> Refusal:
+def account_unknown(account_id: str) -> Refusal:
+    """The refusal of whoever names an account that does not exist."""
     return Refusal(Reason.ACCOUNT_UNKNOWN, f"no account {account_id}", metadata={"account_id": account_id})

@@ -7,6 +7,8 @@ import asyncpg
 from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.refusal import Refusal
+from services.persist.adapters.postgres.accounts import READ as READ_ACCOUNT
+from services.persist.adapters.postgres.accounts import account_unknown
 from services.persist.adapters.postgres.database import Connection, Pool
 from services.persist.domain.round import Phase
 from services.persist.domain.ticket import EventKind, Line, Ticket, TicketState
@@ -52,8 +54,10 @@ class PostgresTickets:
         return _ticket(row)
 
     async def page(self, account_id: str, before_ticket_id: str | None, limit: int) -> Sequence[Ticket]:
-        """Read the tickets of an account by the time in their ids, the newest first."""
+        """Read the tickets of an account by the time in their ids, the newest first. Raises Refusal ACCOUNT_UNKNOWN."""
         rows = await self._pool.fetch("read_tickets", READ_PAGE, account_id, before_ticket_id, limit)
+        if not rows and await self._pool.fetch_row("read_account", READ_ACCOUNT, account_id) is None:
+            raise account_unknown(account_id)
         return [_ticket(row) for row in rows]
 
 
