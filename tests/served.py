@@ -56,22 +56,23 @@ async def _unasked(request: Any, context: Any) -> Any:
 
 @dataclass(slots=True, kw_only=True)
 class Served:
-    """A server, a channel to it, and what a test may switch."""
+    """A server, a channel to it (`bare` is the same, for calls that no stub makes), and what a test may switch."""
 
     server: Server
     channel: grpc.aio.Channel
+    bare: Any = None
     ready: list[bool] = field(default_factory=lambda: [True])
 
     @property
-    def rounds(self) -> rounds_grpc.RoundServiceAsyncStub:
+    def rounds(self) -> "rounds_grpc.RoundServiceAsyncStub":
         return rounds_grpc.RoundServiceStub(self.channel)
 
     @property
-    def leases(self) -> leases_grpc.LeaseServiceAsyncStub:
+    def leases(self) -> "leases_grpc.LeaseServiceAsyncStub":
         return leases_grpc.LeaseServiceStub(self.channel)
 
     @property
-    def ledger(self) -> ledger_grpc.LedgerServiceAsyncStub:
+    def ledger(self) -> "ledger_grpc.LedgerServiceAsyncStub":
         return ledger_grpc.LedgerServiceStub(self.channel)
 
 
@@ -113,7 +114,7 @@ async def serving(
     options = [("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}", options=options) as channel:
         try:
-            yield Served(server=server, channel=channel, ready=ready)
+            yield Served(server=server, channel=channel, bare=channel, ready=ready)
         finally:
             await server.drain()
 

@@ -1,9 +1,11 @@
 """What became of a call, told from what was raised while it was answered."""
 
 import asyncio
+import time
 from typing import Any
 
 import grpc
+from furlong.client import deadline
 from grpc import StatusCode
 
 from services.chassis.refusal import Refusal
@@ -21,11 +23,17 @@ def code_of(error: BaseException, context: "grpc.aio.ServicerContext[Any, Any]")
         case Refusal():
             return STATUS[error.reason]
         case asyncio.CancelledError():
-            left_s: float | None = context.time_remaining()
-            passed = left_s is not None and left_s <= DEADLINE_PASSED_S
-            return StatusCode.DEADLINE_EXCEEDED if passed else StatusCode.CANCELLED
+            return StatusCode.DEADLINE_EXCEEDED if _deadline_passed(context) else StatusCode.CANCELLED
         case grpc.aio.AbortError():
             code = context.code()
             return code if isinstance(code, StatusCode) else _BY_NUMBER[code]
         case _:
             return StatusCode.INTERNAL
+
+
+def _deadline_passed(context: "grpc.aio.ServicerContext[Any, Any]") -> bool:
+    """Tell whether a cancelled call was out of time, by our own deadline for it or, on a stream, by the caller's."""
+    at_s = deadline.inbound()
+    callers_s: float | None = context.time_remaining()  # None without a deadline; the type stubs know only of the float
+    left_s = callers_s if at_s is None else at_s - time.monotonic()
+    return left_s is not None and left_s <= DEADLINE_PASSED_S
