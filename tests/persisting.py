@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -45,7 +45,7 @@ from furlong.persist.v1.track_store_service_pb2_grpc import TrackStoreServiceStu
 
 from services.chassis.clock import SystemClock
 from services.chassis.server_config import ServerConfig
-from services.persist.__main__ import persist
+from services.persist.__main__ import Persist, persist
 from services.persist.config import PersistConfig
 from services.persist.service.validators import VALIDATORS
 from tests.model.ledger import BookAccount, BookTransfer, faults
@@ -59,16 +59,18 @@ PRICES = {1: 235, 2: 410, 3: 1_050}
 
 @dataclass(frozen=True, slots=True)
 class Stubs:
-    """The services of one persist."""
+    """The services of one persist, and how it tells its health."""
 
     tickets: Any
     rounds: Any
     tracks: Any
     ledger: Any
     leases: Any
+    alive: Callable[[], bool]
+    ready: Callable[[], bool]
 
     @staticmethod
-    def on(channel: grpc.aio.Channel) -> "Stubs":
+    def on(channel: grpc.aio.Channel, parts: Persist) -> "Stubs":
         """All of persist's services on one channel."""
         return Stubs(
             tickets=TicketStoreServiceStub(channel),
@@ -76,6 +78,8 @@ class Stubs:
             tracks=TrackStoreServiceStub(channel),
             ledger=LedgerServiceStub(channel),
             leases=LeaseServiceStub(channel),
+            alive=parts.liveness,
+            ready=parts.readiness,
         )
 
 
@@ -88,7 +92,7 @@ async def persisting(database_url: str, **settings: Any) -> AsyncIterator[Stubs]
         persist(whole, SystemClock()) as parts,
         serving(*parts.hosted, settings=server, validators=VALIDATORS) as served,
     ):
-        yield Stubs.on(served.channel)
+        yield Stubs.on(served.channel, parts)
 
 
 def order(
@@ -226,6 +230,16 @@ class World:
             AppendTicketsRequest(round_id=round_id, tickets=orders)
         )
         return response
+
+    async def place_for_certain(self, round_id: int, *orders: TicketAppend) -> Sequence[TicketVerdict]:
+        """Place orders, again and again with the same ids until the answer is definite, as a client does."""
+        while True:
+            try:
+                return await self.place(round_id, *orders)
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+                    raise
+                await asyncio.sleep(0.02)
 
     def lock_request(self, round_id: int, epoch: int | None = None) -> LockRoundRequest:
         """A request to lock, with a fresh id."""

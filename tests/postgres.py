@@ -29,7 +29,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
         asyncio.run(migrate(server.url_of(TEMPLATE), "head"))
         yield server
     finally:
-        server.stop()
+        server.kill()  # nobody needs what is in it, and stopping in order would write it all to disk
 
 
 @pytest.fixture

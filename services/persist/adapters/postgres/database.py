@@ -33,7 +33,7 @@ TRANSACTION_ATTEMPTS_MAX: Final = 3
 SETTLEMENT_STATEMENT_MS: Final = 10_000
 """How long a statement of a settlement or a void may take; they are given 10 s by their callers."""
 
-CLIENT_MARGIN_S: Final = 1.0
+CLIENT_MARGIN_S: Final = 0.5
 """How much later than the server the client gives a statement up: the backstop for a server that hangs."""
 
 IDLE_IN_TRANSACTION_MS: Final = 15_000

@@ -1,0 +1,269 @@
+"""The decision on a batch, as tables: one row an order, the last column its verdict.
+
+A table's columns:
+
+    id      name of the request id; "old" ids were made more than 7 days ago
+    content what the client sent; the same id with another content is another order
+    account who pays: A, B and so on as the table's accounts say
+    stake   of its one line, in minor units
+    game    the verdict of the rules of racing, - where they have nothing against it
+    verdict the answer, with a star where it is a repeat
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+import pytest
+from furlong.client.identity import uuid7
+
+from services.persist.domain.bounds import PRICE_HUNDREDTHS_MAX, ROUND_PAYOUT_MINOR_MAX, STAKE_MINOR_MAX
+from services.persist.domain.decision import (
+    REQUEST_ID_AGE_MS_MAX,
+    Decision,
+    Facts,
+    GateRound,
+    Judged,
+    KnownKey,
+    Payer,
+    decide,
+)
+from services.persist.domain.round import NOTHING_SOLD, Phase, Totals
+from services.persist.domain.ticket import Line, Order, Ticket, TicketState
+from services.persist.domain.verdict import Verdict
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+NOW_MS = int(NOW.timestamp() * 1000)
+PRICE = 235
+
+ACCOUNTS: Mapping[str, Payer] = {
+    "A": Payer(currency="EUR", balance_minor=100, floor_minor=0, blocked=False),
+    "B": Payer(currency="EUR", balance_minor=1_000, floor_minor=0, blocked=True),
+    "C": Payer(currency="USD", balance_minor=1_000, floor_minor=0, blocked=False),
+    "T": Payer(currency="EUR", balance_minor=0, floor_minor=-50, blocked=False),
+}
+
+
+def request_id(name: str) -> str:
+    """The id of a name; names that begin with "old" are one millisecond too old, "edge" just not."""
+    age_ms = REQUEST_ID_AGE_MS_MAX + 1 if name.startswith("old") else 0
+    age_ms = REQUEST_ID_AGE_MS_MAX if name.startswith("edge") else age_ms
+    return uuid7(NOW_MS - age_ms, sha256(name.encode()).digest()[:10])
+
+
+def order(name: str, content: str, account: str, stake: int, game: str = "-") -> Order:
+    refusal = None if game == "-" else Verdict[game]
+    line = Line(market=1, selection=b"\x01", stake_minor=stake, price_hundredths=PRICE)
+    return Order(
+        request_id=request_id(name),
+        account_id=account,
+        lines=() if refusal else (line,),
+        stake_minor=0 if refusal else stake,
+        content_hash=content.encode(),
+        refusal=refusal,
+        refusal_reason="game says so" if refusal else "",
+    )
+
+
+def gate_round(phase: Phase = Phase.OPEN, left_ms: int = 1, payout_minor_max: int = 0) -> GateRound:
+    return GateRound(
+        round_id=17,
+        phase=phase,
+        locks_at=NOW + timedelta(milliseconds=left_ms),
+        currency="EUR",
+        escrow_account_id="escrow",
+        totals=Totals(tickets=0, stake_minor=0, payout_minor_max=payout_minor_max),
+    )
+
+
+OPEN = gate_round()
+
+
+def facts(round: GateRound | None = OPEN, keys: Mapping[str, KnownKey] | None = None) -> Facts:
+    return Facts(now=NOW, batch_id=1, round=round, keys=keys or {}, payers=ACCOUNTS)
+
+
+def rows(table: str) -> list[list[str]]:
+    return [line.split() for line in table.strip().splitlines() if not line.strip().startswith("id ")]
+
+
+def answer(decision: Decision) -> str:
+    return decision.verdict.name + ("*" if decision.replayed else "")
+
+
+def check(table: str, given: Facts) -> Judged:
+    parsed = rows(table)
+    orders = [order(name, content, account, int(stake), game) for name, content, account, stake, game, _ in parsed]
+    judged = decide(orders, given)
+    assert [answer(decision) for decision in judged.decisions] == [row[-1] for row in parsed]
+    return judged
+
+
+def test_money_runs_down_only_by_what_is_accepted() -> None:
+    check(
+        """
+        id  content  account  stake  game  verdict
+        1   x        A        80     -     ACCEPTED
+        2   x        A        50     -     INSUFFICIENT_FUNDS
+        3   x        A        20     -     ACCEPTED
+        4   x        A        1      -     INSUFFICIENT_FUNDS
+        5   x        T        50     -     ACCEPTED
+        6   x        T        1      -     INSUFFICIENT_FUNDS
+        """,
+        facts(),
+    )
+
+
+def test_the_lowest_number_is_the_verdict_whoever_found_it() -> None:
+    check(
+        """
+        id    content  account  stake  game                verdict
+        old1  x        Z        999    INVALID_SELECTION   REQUEST_ID_EXPIRED
+        1     x        Z        999    INVALID_SELECTION   INVALID_SELECTION
+        2     x        A        999    STAKE_ABOVE_MAX     STAKE_ABOVE_MAX
+        3     x        B        999    PRICE_CHANGED       PRICE_CHANGED
+        4     x        Z        999    -                   ACCOUNT_NOT_FOUND
+        5     x        C        999    -                   ACCOUNT_NOT_FOUND
+        6     x        B        9999   -                   ACCOUNT_BLOCKED
+        7     x        A        999    -                   INSUFFICIENT_FUNDS
+        """,
+        facts(),
+    )
+
+
+CLOSED_TABLE = """
+    id    content  account  stake  game               verdict
+    1     x        A        1      -                  BETTING_CLOSED
+    2     x        Z        1      SUSPENDED          BETTING_CLOSED
+    3     x        A        1      ROUND_NOT_FOUND    ROUND_NOT_FOUND
+    old1  x        A        1      -                  REQUEST_ID_EXPIRED
+    1     x        A        1      -                  BETTING_CLOSED*
+    1     y        A        1      -                  REQUEST_ID_REUSED
+"""
+
+
+@pytest.mark.parametrize(
+    "closed",
+    [
+        *(gate_round(phase=phase) for phase in Phase if phase is not Phase.OPEN),
+        gate_round(left_ms=0),
+        gate_round(left_ms=-1),
+    ],
+)
+def test_a_round_that_is_not_open_or_whose_time_is_over_takes_nothing(closed: GateRound) -> None:
+    assert not check(CLOSED_TABLE, facts(closed)).accepted
+
+
+def test_without_a_round_every_new_order_hears_so() -> None:
+    judged = check(
+        """
+        id    content  account  stake  game               verdict
+        1     x        A        1      -                  ROUND_NOT_FOUND
+        2     x        A        1      STAKE_BELOW_MIN    ROUND_NOT_FOUND
+        old1  x        A        1      -                  REQUEST_ID_EXPIRED
+        """,
+        facts(None),
+    )
+    assert len(judged.kept) == 2
+
+
+def test_an_id_that_was_answered_gets_that_answer_before_any_rule() -> None:
+    ticket = Ticket(
+        ticket_id=request_id("1"),
+        round_id=17,
+        account_id="A",
+        state=TicketState.ACCEPTED,
+        stake_minor=5,
+        payout_minor=0,
+        placed_at=NOW,
+        lines=(),
+        currency="EUR",
+    )
+    keys = {
+        request_id("1"): KnownKey(content_hash=b"x", verdict=Verdict.ACCEPTED, reason="", ticket=ticket),
+        request_id("2"): KnownKey(content_hash=b"x", verdict=Verdict.PRICE_CHANGED, reason="then", ticket=None),
+        request_id("old1"): KnownKey(content_hash=b"x", verdict=Verdict.ACCEPTED, reason="", ticket=ticket),
+    }
+    table = """
+        id    content  account  stake  game            verdict
+        1     x        Z        999    PRICE_CHANGED   ACCEPTED*
+        1     y        A        1      -               REQUEST_ID_REUSED
+        2     x        A        1      -               PRICE_CHANGED*
+        old1  x        A        1      -               ACCEPTED*
+        old1  y        A        1      -               REQUEST_ID_EXPIRED
+    """
+    for round in (OPEN, gate_round(phase=Phase.SETTLED), None):
+        judged = check(table, facts(round, keys))
+        assert judged.decisions[0].ticket is ticket
+        assert judged.decisions[2].reason == "then"
+        assert (judged.kept, judged.accepted) == ([], [])
+
+
+def test_an_id_answered_within_the_batch_counts_as_answered() -> None:
+    judged = check(
+        """
+        id    content  account  stake  game            verdict
+        1     x        A        60     -               ACCEPTED
+        1     x        A        60     -               ACCEPTED*
+        1     y        A        60     -               REQUEST_ID_REUSED
+        2     x        A        60     -               INSUFFICIENT_FUNDS
+        2     x        A        60     -               INSUFFICIENT_FUNDS*
+        3     y        A        40     -               ACCEPTED
+        3     x        A        40     -               REQUEST_ID_REUSED
+        """,
+        facts(),
+    )
+    assert [each.request_id for each in judged.accepted] == [request_id("1"), request_id("3")]
+    assert len(judged.kept) == 3
+    again = judged.decisions[1].ticket
+    assert again is not None
+    assert (again.ticket_id, again.stake_minor, again.placed_at) == (request_id("1"), 60, NOW)
+
+
+def test_an_id_of_exactly_seven_days_is_not_too_old() -> None:
+    check("edge1 x A 1 - ACCEPTED", facts())
+
+
+def test_only_verdicts_that_time_or_content_could_change_are_not_kept() -> None:
+    judged = check(
+        """
+        id    content  account  stake  game            verdict
+        old1  x        A        1      -               REQUEST_ID_EXPIRED
+        1     x        A        1      PRICE_CHANGED   PRICE_CHANGED
+        1     y        A        1      -               REQUEST_ID_REUSED
+        """,
+        facts(),
+    )
+    assert [decision.verdict for _, decision in judged.kept] == [Verdict.PRICE_CHANGED]
+
+
+def test_a_round_takes_no_more_risk_than_it_can_count() -> None:
+    risk_minor = 100 * PRICE // 100
+    check(
+        """
+        id    content  account  stake  game  verdict
+        1     x        Z        101    -     LIABILITY_EXCEEDED
+        2     x        A        100    -     ACCEPTED
+        3     x        T        1      -     LIABILITY_EXCEEDED
+        """,
+        facts(gate_round(payout_minor_max=ROUND_PAYOUT_MINOR_MAX - risk_minor)),
+    )
+
+
+def test_the_greatest_possible_round_stays_inside_64_bits() -> None:
+    line = Line(market=1, selection=b"\x01", stake_minor=STAKE_MINOR_MAX, price_hundredths=PRICE_HUNDREDTHS_MAX)
+    overshoot = 1_000 * 20 * line.payout_minor  # a batch of the greatest tickets, decided at the same moment
+    assert ROUND_PAYOUT_MINOR_MAX + 8 * overshoot < 2**63
+
+
+def test_all_new_acceptances_of_a_batch_share_one_decision() -> None:
+    judged = decide([order(str(n), "x", "A", 1) for n in range(3)], facts())
+    assert len({id(decision) for decision in judged.decisions}) == 1
+    assert judged.decisions[0].placed_at == NOW
+    assert OPEN.totals == NOTHING_SOLD
+
+
+def test_the_order_of_arrival_decides_who_gets_the_last_money() -> None:
+    orders: Sequence[Order] = [order("1", "x", "A", 100), order("2", "x", "A", 100)]
+    for asked in (orders, orders[::-1]):
+        assert decide(asked, facts()).accepted == [asked[0]]

@@ -1,0 +1,56 @@
+"""The Merkle root against a slow tree written from RFC 6962, and the encoding of a leaf byte by byte."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+import pytest
+
+from services.persist.domain.ticket import Line, Order
+from services.persist.domain.tickets_root import EMPTY, leaf, root
+
+
+def slow_root(hashes: Sequence[bytes]) -> bytes:
+    """Split at the largest power of two below the number of leaves, as the RFC words it."""
+    if not hashes:
+        return sha256(b"").digest()
+    if len(hashes) == 1:
+        return hashes[0]
+    split = 1
+    while split * 2 < len(hashes):
+        split *= 2
+    return sha256(b"\x01" + slow_root(hashes[:split]) + slow_root(hashes[split:])).digest()
+
+
+@pytest.mark.parametrize("leaves", [*range(35), 63, 64, 65, 200])
+def test_the_root_is_that_of_the_tree_of_the_rfc(leaves: int) -> None:
+    hashes = [sha256(bytes([n])).digest() for n in range(leaves)]
+    assert root(hashes) == slow_root(hashes)
+
+
+def test_no_tickets_have_the_hash_of_nothing() -> None:
+    assert EMPTY.hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_a_leaf_hashes_the_ticket_byte_by_byte() -> None:
+    order = Order(
+        request_id="01234567-89ab-7def-8123-456789abcdef",
+        account_id="fedcba98-7654-7210-8edc-ba9876543210",
+        lines=(
+            Line(market=1, selection=b"\x03", stake_minor=500, price_hundredths=235),
+            Line(market=2, selection=b"\x01\x28", stake_minor=1, price_hundredths=100_000_000),
+        ),
+        stake_minor=501,
+        content_hash=b"",
+        refusal=None,
+        refusal_reason="",
+    )
+    encoded = bytes.fromhex(
+        "00"
+        "0123456789ab7def8123456789abcdef"
+        "fedcba98765472108edcba9876543210"
+        "0000000000000011"
+        "0002"
+        "01" "01" "03" "00000000000001f4" "000000eb"
+        "02" "02" "0128" "0000000000000001" "05f5e100"
+    )  # fmt: skip
+    assert leaf(order, round_id=17) == sha256(encoded).digest()

@@ -1,0 +1,16 @@
+"""The canonical encoding of winners."""
+
+from services.persist.domain.round import Winner
+from services.persist.domain.winners import canonical
+
+FIRST = Winner(market=1, selection=b"\x03", numerator=1, denominator=1)
+SECOND = Winner(market=1, selection=b"\x04", numerator=1, denominator=2)
+
+
+def test_the_order_in_which_winners_come_does_not_matter() -> None:
+    assert canonical([FIRST, SECOND]) == canonical([SECOND, FIRST])
+
+
+def test_other_winners_are_encoded_otherwise() -> None:
+    half = Winner(market=1, selection=b"\x03", numerator=1, denominator=2)
+    assert len({canonical(each) for each in ([], [FIRST], [SECOND], [half], [FIRST, SECOND])}) == 5
