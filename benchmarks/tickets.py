@@ -247,7 +247,7 @@ async def _locks(stage: Stage, database: Database, batch: Load, extent: Extent) 
         progress(f"  locked after {locked.after_ms:.1f} ms with {locked.tickets} tickets; late so far: {late}")
     return [
         _figure("lock under full load", lock_ms, unit="ms", key="lock_ms"),
-        _figure("late tickets accepted", [late], key="late_accepted", note="in all of them together"),
+        _figure("late tickets accepted", [late], key="late_accepted", note="in all locked rounds together"),
     ]
 
 
