@@ -47,6 +47,7 @@ STATUS: Final[Mapping[Reason.ValueType, StatusCode]] = MappingProxyType(
         Reason.INTERNAL_DEFECT: StatusCode.INTERNAL,
         Reason.METHOD_UNKNOWN: StatusCode.UNIMPLEMENTED,
         Reason.FUNDS_MISSING: StatusCode.FAILED_PRECONDITION,
+        Reason.TRACE_UNKNOWN: StatusCode.NOT_FOUND,
     }
 )
 

@@ -17,6 +17,7 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "ROUND_UNKNOWN": "`furlong rounds TRACK` lists the rounds there are",
         "TICKET_UNKNOWN": "check the id, and that the token may act for the ticket's account",
         "ACCOUNT_UNKNOWN": "check the id, and that the token may act for this account",
+        "TRACE_UNKNOWN": "only recorded traces are kept, and not for ever; `furlong trace` lists those there are",
         "REQUEST_REUSED": "leave --id away to make a new request",
         "CARD_MISSING": "give the track races with `furlong cards import FILE --track TRACK`",
         "PROOF_NOT_READY": "ask again when the race is over",

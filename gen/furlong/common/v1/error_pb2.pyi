@@ -78,6 +78,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """METHOD_UNKNOWN: the server has no such method."""
     FUNDS_MISSING: _Reason.ValueType  # 27
     """FUNDS_MISSING: the account's balance would fall below its floor."""
+    TRACE_UNKNOWN: _Reason.ValueType  # 28
+    """TRACE_UNKNOWN: no trace is kept under this id; it was not sampled, or has made way for newer ones."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reason is why a whole call failed. Its name is the `reason` of the google.rpc.ErrorInfo (domain "furlong") that
@@ -140,4 +142,6 @@ METHOD_UNKNOWN: Reason.ValueType  # 26
 """METHOD_UNKNOWN: the server has no such method."""
 FUNDS_MISSING: Reason.ValueType  # 27
 """FUNDS_MISSING: the account's balance would fall below its floor."""
+TRACE_UNKNOWN: Reason.ValueType  # 28
+"""TRACE_UNKNOWN: no trace is kept under this id; it was not sampled, or has made way for newer ones."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
