@@ -1,6 +1,6 @@
 """Fills in the gateway's configuration: addresses and limits from the settings, routes from the contract.
 
-    python -m deploy.gateway.render --game game:50051 --listen 0.0.0.0:8080 > envoy.yaml
+    python -m deploy.gateway.render --game game:50051 --web web:8000 --listen 0.0.0.0:8080 > envoy.yaml
 
 What is filled in is written as JSON, which is YAML as well, so no value can break out of its place.
 """
@@ -8,8 +8,9 @@ What is filled in is written as JSON, which is YAML as well, so no value can bre
 import argparse
 import json
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +28,9 @@ ANSWER_TIMEOUT_S = 11
 """The services answer within 10 s; one that is silent for longer does not answer at all."""
 CONNECT_TIMEOUT_S = 1
 HEALTH_SERVICE = "readiness"
+WEB_HEALTH_PATH = "/healthz"
+WEB_IDLE_TIMEOUT_S = 60
+"""Less than the web server keeps an idle connection, so that no request meets one that is being closed."""
 UPSTREAM_CALLS_MAX = 100_000
 """Calls in progress towards the services. They shed load themselves, with a reason; this only bounds the gateway."""
 
@@ -58,6 +62,8 @@ class GatewaySettings:
     admin: Address
     game: tuple[Address, ...]
     """Replicas of game; a name that resolves to several addresses counts as several replicas."""
+    web: Address
+    """What serves the pages."""
     descriptor_set: Path = DESCRIPTOR_SET
     """Where the gateway finds the contract; may be another path than the one that routes are read from here."""
     otlp_endpoint: str = ""
@@ -78,7 +84,8 @@ def render(settings: GatewaySettings) -> str:
     """The configuration for Envoy. Raises ValueError for an OTLP endpoint that cannot be read."""
     methods = list(public_methods())
     otlp = otlp_address(settings.otlp_endpoint) if settings.otlp_endpoint else None
-    clusters = [_game_cluster(settings.game)] + ([_cluster("otlp", (otlp,))] if otlp else [])
+    clusters = [_game_cluster(settings.game), _web_cluster(settings.web)]
+    clusters += [_cluster("otlp", (otlp,))] if otlp else []
     values = {
         "admin_host": settings.admin.host,
         "admin_port": settings.admin.port,
@@ -90,7 +97,7 @@ def render(settings: GatewaySettings) -> str:
         "body_bytes_max": settings.body_bytes_max,
         "descriptor_set": str(settings.descriptor_set),
         "services": sorted({method.service for method in methods}),
-        "routes": [_route(method) for method in methods],
+        "routes": [*(_route(method) for method in methods), *_web_routes()],
         "local_replies": errors.mappers(),
         "access_log": _access_log(),
         "clusters": clusters,
@@ -143,6 +150,22 @@ def _route(method: PublicMethod) -> dict[str, Any]:
     return {**route, "route": {"cluster": "game", "timeout": f"{ANSWER_TIMEOUT_S}s", "retry_policy": retry}}
 
 
+def _web_routes() -> list[dict[str, Any]]:
+    """The pages: what is read from anywhere but `/v1`. What is left under `/v1` is no method of the contract."""
+    as_it_is = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
+    reads = {"name": ":method", "string_match": {"safe_regex": {"regex": "GET|HEAD"}}}
+    retry = {"retry_on": "connect-failure,refused-stream,reset", "num_retries": 1}
+    return [
+        {"match": {"path_separated_prefix": "/v1"}, "direct_response": {"status": HTTPStatus.NOT_FOUND}},
+        {
+            "match": {"prefix": "/", "headers": [reads]},
+            "decorator": {"operation": "page", "propagate": False},
+            "route": {"cluster": "web", "timeout": f"{ANSWER_TIMEOUT_S}s", "retry_policy": retry},
+            "typed_per_filter_config": {"envoy.filters.http.grpc_json_transcoder": as_it_is},
+        },
+    ]
+
+
 def _game_cluster(addresses: Sequence[Address]) -> dict[str, Any]:
     """The replicas of game. When none is healthy all are tried: a service knows best why it cannot serve."""
     limits = {"max_connections": UPSTREAM_CALLS_MAX, "max_pending_requests": UPSTREAM_CALLS_MAX}
@@ -163,18 +186,35 @@ def _game_cluster(addresses: Sequence[Address]) -> dict[str, Any]:
     }
 
 
-def _cluster(name: str, addresses: Sequence[Address]) -> dict[str, Any]:
-    """A cluster that speaks HTTP/2 in clear."""
+def _web_cluster(address: Address) -> dict[str, Any]:
+    """The server of the pages, which speaks HTTP/1.1."""
+    health_check = {
+        "timeout": "1s",
+        "interval": "1s",
+        "no_traffic_interval": "1s",
+        "unhealthy_threshold": 2,
+        "healthy_threshold": 1,
+        "http_health_check": {"path": WEB_HEALTH_PATH},
+    }
+    protocol = {
+        "common_http_protocol_options": {"idle_timeout": f"{WEB_IDLE_TIMEOUT_S}s"},
+        "explicit_http_config": {"http_protocol_options": {}},
+    }
+    return {**_cluster("web", (address,), protocol), "health_checks": [health_check]}
+
+
+HTTP2_IN_CLEAR: Mapping[str, Any] = {
+    "explicit_http_config": {"http2_protocol_options": {"connection_keepalive": {"interval": "30s", "timeout": "10s"}}}
+}
+
+
+def _cluster(name: str, addresses: Sequence[Address], protocol: Mapping[str, Any] = HTTP2_IN_CLEAR) -> dict[str, Any]:
+    """A cluster that is spoken to in one protocol."""
     endpoints = [
         {"endpoint": {"address": {"socket_address": {"address": address.host, "port_value": address.port}}}}
         for address in addresses
     ]
-    options = {
-        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        "explicit_http_config": {
-            "http2_protocol_options": {"connection_keepalive": {"interval": "30s", "timeout": "10s"}}
-        },
-    }
+    options = {"@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions", **protocol}
     return {
         "name": name,
         "type": "STRICT_DNS",
@@ -240,6 +280,7 @@ def _read_arguments() -> GatewaySettings:
     parser.add_argument("--listen", type=Address.parse, default="0.0.0.0:8080", metavar="HOST:PORT")
     parser.add_argument("--admin", type=Address.parse, default="127.0.0.1:9901", metavar="HOST:PORT")
     parser.add_argument("--game", type=Address.parse, action="append", required=True, metavar="HOST:PORT")
+    parser.add_argument("--web", type=Address.parse, required=True, metavar="HOST:PORT")
     parser.add_argument("--descriptor-set", type=Path, default=DESCRIPTOR_SET, metavar="FILE")
     parser.add_argument("--otlp-endpoint", default="", metavar="URL")
     parser.add_argument("--trace-sample-ratio", type=float, default=0.05, metavar="RATIO")
@@ -248,6 +289,7 @@ def _read_arguments() -> GatewaySettings:
         listen=given.listen,
         admin=given.admin,
         game=tuple(given.game),
+        web=given.web,
         descriptor_set=given.descriptor_set,
         otlp_endpoint=given.otlp_endpoint,
         trace_sample_ratio=given.trace_sample_ratio,

@@ -155,6 +155,7 @@ def _summary(stack: LocalStack, tracks: Sequence[str]) -> str:
     return f"""
 Furlong is up.  Ctrl-C ends it; the data stays.
 
+  screen    http://{gateway}/  (open it in a browser)
   gateway   http://{gateway}   (gRPC, gRPC-Web, REST, SSE)
   game      {stack.addresses.game}
   persist   {stack.addresses.persist}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.gateway.render import Address, GatewaySettings, render
+from deploy.gateway.render import WEB_HEALTH_PATH, Address, GatewaySettings, render
 from deploy.local.keys import KeyRing, write_private
 from deploy.local.part import ProcessPart
 from deploy.local.probes import answers_http, serves_grpc
@@ -45,6 +45,7 @@ class Addresses:
     gateway: str
     game: str
     persist: str
+    web: str
     envoy_admin: str
     database_url: str
 
@@ -56,6 +57,7 @@ def gateway_part(settings: StackSettings, addresses: Addresses, folder: Path) ->
             listen=Address.parse(addresses.gateway),
             admin=Address.parse(addresses.envoy_admin),
             game=(Address.parse(addresses.game),),
+            web=Address.parse(addresses.web),
             otlp_endpoint=settings.otlp_endpoint,
             trace_sample_ratio=settings.trace_sample_ratio,
         )
@@ -90,6 +92,26 @@ def game_part(settings: StackSettings, addresses: Addresses, folder: Path, keys:
 def persist_part(settings: StackSettings, addresses: Addresses, folder: Path, keys: KeyRing) -> ProcessPart:
     """The service persist, on the database."""
     return _service("persist", addresses.persist, settings, folder, keys, {"DATABASE_URL": addresses.database_url})
+
+
+def web_part(settings: StackSettings, addresses: Addresses, folder: Path) -> ProcessPart:
+    """The service web, which serves the pages."""
+    address = Address.parse(addresses.web)
+    environment = {
+        "FURLONG_HOST": address.host,
+        "FURLONG_PORT": str(address.port),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": settings.otlp_endpoint,
+        "OTEL_TRACES_SAMPLER_ARG": str(settings.trace_sample_ratio),
+    }
+    return ProcessPart(
+        "web",
+        command=[sys.executable, "-m", "services.web"],
+        environment={**_python_environment(), **environment, **settings.extra_env.get("web", {})},
+        folder=ROOT,
+        log=folder / "logs" / "web.log",
+        is_ready=lambda: answers_http(addresses.web, WEB_HEALTH_PATH),
+        stop_timeout_s=SERVICE_STOP_TIMEOUT_S,
+    )
 
 
 def migration(addresses: Addresses) -> tuple[list[str], dict[str, str]]:

@@ -1,7 +1,7 @@
-"""The whole of Furlong on one machine: PostgreSQL, persist, game and the gateway, started, supervised and ended.
+"""The whole of Furlong on one machine: PostgreSQL, persist, game, web and the gateway, started, supervised and ended.
 
-    start    postgres ─▶ migrations ─▶ persist      (game and gateway start meanwhile)
-    stop     gateway ─▶ game ─▶ persist ─▶ postgres
+    start    postgres ─▶ migrations ─▶ persist      (game, web and gateway start meanwhile)
+    stop     gateway ─▶ web ─▶ game ─▶ persist ─▶ postgres
 
 Everything is kept in one folder, which outlives restarts:
 
@@ -36,12 +36,13 @@ from deploy.local.programs import (
     gateway_part,
     migration,
     persist_part,
+    web_part,
 )
 from deploy.local.supervisor import Supervisor
 
 __all__ = ["Addresses", "LocalStack", "PortTaken", "StackSettings"]
 
-STOP_ORDER = ("gateway", "game", "persist", "postgres")
+STOP_ORDER = ("gateway", "web", "game", "persist", "postgres")
 MIGRATION_TIMEOUT_S = 300
 
 
@@ -86,7 +87,7 @@ class LocalStack:
         return self._keys.token(subject=subject, roles=roles, accounts=accounts)
 
     def part(self, name: str) -> Part:
-        """A part by its name: gateway, game, persist, or postgres where the database is our own."""
+        """A part by its name: gateway, web, game, persist, or postgres where the database is our own."""
         return self._parts[name]
 
     def start(self) -> None:
@@ -130,11 +131,13 @@ class LocalStack:
             gateway=f"{LOOPBACK}:{self._gateway_port()}",
             game=f"{LOOPBACK}:{free_port()}",
             persist=f"{LOOPBACK}:{free_port()}",
+            web=f"{LOOPBACK}:{free_port()}",
             envoy_admin=f"{LOOPBACK}:{free_port()}",
             database_url=settings.database_url or "",
         )
 
         self._start_part(gateway_part(settings, self._addresses, folder))
+        self._start_part(web_part(settings, self._addresses, folder))
         self._start_part(game_part(settings, self._addresses, folder, keys))
         if settings.database_url is None:
             server = PostgresServer(folder / "postgres", port=free_port())

@@ -10,16 +10,31 @@ import structlog
 
 from services.chassis import logs, telemetry
 from services.chassis.config import ConfigError, describe, read
-from services.chassis.server_config import ServerConfig
 
 EXIT_CONFIG_UNUSABLE = 2
 
 
-class ServiceConfig(Protocol):
-    """A service's configuration, which embeds the one that every server has."""
+class ProcessConfig(Protocol):
+    """What is needed to set up a process; ServerConfig is one."""
 
     @property
-    def server(self) -> ServerConfig:
+    def log_level(self) -> str:
+        """The least level that is logged."""
+
+    @property
+    def otlp_endpoint(self) -> str:
+        """Where telemetry goes; empty sends none."""
+
+    @property
+    def trace_sample_ratio(self) -> float:
+        """Share of traces without a parent that are recorded."""
+
+
+class ServiceConfig(Protocol):
+    """A service's configuration, which embeds the one that every server of its kind has."""
+
+    @property
+    def server(self) -> ProcessConfig:
         """The settings that every server has."""
 
 

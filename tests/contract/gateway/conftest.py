@@ -48,6 +48,7 @@ def start_gateway(folder: Path, game_port: int, settings: StackSettings) -> tupl
         gateway=f"{LOOPBACK}:{free_port()}",
         game=f"{LOOPBACK}:{game_port}",
         persist="",
+        web=f"{LOOPBACK}:{free_port()}",
         envoy_admin=f"{LOOPBACK}:{free_port()}",
         database_url="",
     )

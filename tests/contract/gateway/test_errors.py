@@ -73,7 +73,9 @@ def test_a_refusal_of_a_service_keeps_its_code_and_details(rest: httpx.Client, g
     ("verb", "path", "content", "outcome"),
     [
         ("GET", "/v1/nothing", "", (404, 5, "METHOD_UNKNOWN")),
-        ("GET", "/", "", (404, 5, "METHOD_UNKNOWN")),
+        ("POST", "/", "{}", (404, 5, "METHOD_UNKNOWN")),
+        ("GET", "/v1", "", (404, 5, "METHOD_UNKNOWN")),
+        ("GET", "/", "", (503, 14, "DEPENDENCY_DOWN")),
         ("DELETE", "/v1/tracks", "", (404, 5, "METHOD_UNKNOWN")),
         ("OPTIONS", "/v1/tracks", "", (404, 5, "METHOD_UNKNOWN")),
         ("POST", "/furlong.game.v1.TrackService/ListTracks", "{}", (404, 5, "METHOD_UNKNOWN")),

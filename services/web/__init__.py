@@ -1,0 +1,1 @@
+"""web: serves the pages of `web/`."""
