@@ -1,10 +1,12 @@
 """persist: `python -m services.persist`. The only place that builds its parts."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+import asyncpg
 from furlong.persist.v1 import (
     lease_service_pb2,
     lease_service_pb2_grpc,
@@ -70,6 +72,7 @@ async def persist(config: PersistConfig, clock: Clock) -> AsyncIterator[Persist]
     )
     pulse = Pulse(database.answers)
     await database.open()
+    await asyncio.gather(*(lane.open() for lane in lanes))
     writer.start()
     pulse.start()
     try:
@@ -120,9 +123,15 @@ def _hosted(database: Database, writer: TicketWriter) -> Sequence[Hosted]:
 
 
 async def run(config: PersistConfig) -> None:
-    """Serve until told to end."""
+    """Serve until told to end. Without a database to begin with, the process ends and says so."""
     clock = SystemClock()
-    async with persist(config, clock) as parts:
+    async with AsyncExitStack() as stack:
+        try:
+            parts = await stack.enter_async_context(persist(config, clock))
+        except asyncpg.UndefinedTableError as error:
+            sys.exit(f"the database has not been migrated ({error}): run python -m services.persist.migrate up")
+        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+            sys.exit(f"the database of DATABASE_URL does not answer: {error!r}")
         await serve(
             name=NAME,
             config=config.server,

@@ -120,6 +120,10 @@ class LaneStore:
         self._connection: OwnConnection | None = None
         self._statements: Statements = {}
 
+    async def open(self) -> None:
+        """Connect ahead of the first batch. Raises what asyncpg raises."""
+        await self._connect()
+
     async def begin(self, round_id: int) -> "PostgresBatch":
         """Begin a transaction behind the round's gate."""
         fresh = self._connection is None or self._connection.is_closed()
@@ -155,9 +159,13 @@ class LaneStore:
                 return BatchLost(repr(error), retry=retry)
 
     async def close(self) -> None:
-        """Close the connection in order."""
-        if self._connection is not None and not self._connection.is_closed():
+        """Close the connection in order, or by force where the server does not answer."""
+        if self._connection is None or self._connection.is_closed():
+            return
+        try:
             await self._connection.close(timeout=self._settings.connection_timeout_ms / 1000)
+        except (OSError, TimeoutError, asyncpg.InterfaceError) as error:  # asyncpg has cut the connection by now
+            _log.warning("writer_connection_cut", cause=repr(error))
 
     async def _connect(self) -> OwnConnection:
         timeout_ms = self._settings.statement_timeout_ms
@@ -175,6 +183,8 @@ class LaneStore:
                 statement: await connection.prepare(statement)
                 for statement in (LOCK_PAYERS, READ_ROUND_AND_KEYS, WRITE_KEYS, WRITE_TICKETS, WRITE_SUMS)
             }
+            # Preparing leaves the server inside a transaction of its own that holds locks on the statements' tables.
+            await connection.execute("SELECT 1")
         except BaseException:
             connection.terminate()
             raise
