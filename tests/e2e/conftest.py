@@ -1,10 +1,17 @@
-"""One stack for all end-to-end tests."""
+"""One stack for all end-to-end tests, tracks and people on it, and the ways in."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 
+import grpc
+import httpx
 import pytest
 
 from deploy.local.stack import LocalStack
+from tests.e2e.books import Books
+from tests.e2e.doors import CALL_S, Door, GrpcDoor, RestDoor
+from tests.e2e.people import People
+from tests.e2e.racing import FAST, SLOW, new_track
 from tests.stack import running_stack
 
 
@@ -13,3 +20,68 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """A stack that runs, without a track. Its parts are everybody's: a test that kills one has a stack of its own."""
     with running_stack(tmp_path_factory.mktemp("stack")) as stack:
         yield stack
+
+
+@pytest.fixture(scope="session")
+def people(stack: LocalStack) -> People:
+    """Tokens for those whom the tests act as."""
+    return People(stack)
+
+
+@pytest.fixture(scope="session")
+def quick_track(stack: LocalStack) -> str:
+    """A track whose rounds take three seconds."""
+    return asyncio.run(new_track(stack, "quick", FAST))
+
+
+@pytest.fixture(scope="session")
+def steady_track(stack: LocalStack) -> str:
+    """A track whose first round stays OPEN; tests share it and must not void it."""
+    return asyncio.run(new_track(stack, "steady", SLOW))
+
+
+@pytest.fixture(scope="session")
+def bare_track(stack: LocalStack) -> str:
+    """A track without a race card; tests share it and must not give it one."""
+    return asyncio.run(new_track(stack, "bare", SLOW, cards=()))
+
+
+@pytest.fixture
+async def http(stack: LocalStack) -> AsyncIterator[httpx.AsyncClient]:
+    """A plain HTTP client towards the gateway."""
+    async with httpx.AsyncClient(base_url=f"http://{stack.addresses.gateway}", timeout=CALL_S) as client:
+        yield client
+
+
+@pytest.fixture
+async def channel(stack: LocalStack) -> AsyncIterator[grpc.aio.Channel]:
+    """A bare gRPC channel to the gateway."""
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    async with grpc.aio.insecure_channel(stack.addresses.gateway, options=options) as opened:
+        yield opened
+
+
+@pytest.fixture
+def rest_door(http: httpx.AsyncClient) -> RestDoor:
+    """The gateway over REST."""
+    return RestDoor(http)
+
+
+@pytest.fixture
+def grpc_door(channel: grpc.aio.Channel) -> GrpcDoor:
+    """The gateway over gRPC."""
+    return GrpcDoor(channel)
+
+
+@pytest.fixture(params=["REST", "gRPC"])
+def door(request: pytest.FixtureRequest) -> Door:
+    """The gateway over either; a test that asks for it runs once with each."""
+    found: Door = request.getfixturevalue({"REST": "rest_door", "gRPC": "grpc_door"}[request.param])
+    return found
+
+
+@pytest.fixture
+async def books(stack: LocalStack) -> AsyncIterator[Books]:
+    """The tables of the stack."""
+    async with Books.open(stack.addresses.database_url) as opened:
+        yield opened
