@@ -22,8 +22,7 @@ RUNNERS_MIN = 2
 RUNNER_NUMBER_MAX = 40
 RACE_NUMBER_MAX = 999
 DISTANCE_M_MIN, DISTANCE_M_MAX = 100, 10_000
-# A card is a race yet to be run, so it needs a distance; a file that has none for a race gets the commonest sprint.
-DISTANCE_M_ASSUMED = 1_200
+DISTANCE_M_UNKNOWN = 0
 ODDS_MIN, ODDS_MAX = 1, 10_000
 NAME_CHARACTERS_MAX = 80
 VENUE_CHARACTERS_MAX = 80
@@ -259,7 +258,7 @@ class _Reader:
                 text = f"{race.name} keeps {len(race.entries)} of the {RUNNERS_MIN} runners that a race needs"
                 self._problem(race.line, "status", text)
             if race.distance_m is None:
-                text = f"{race.name} has no distance: {DISTANCE_M_ASSUMED} m taken"
+                text = f"{race.name} has no distance: the card says that it is not known"
                 self._notes.append(Finding(line=race.line, column="distance_m", text=text))
 
 
@@ -324,7 +323,7 @@ def _card(race: _Race) -> RaceCard:
     weights = weights_from_odds([entry.odds for entry in entries])
     return RaceCard(
         name=race.name,
-        distance_m=race.distance_m or DISTANCE_M_ASSUMED,
+        distance_m=race.distance_m or DISTANCE_M_UNKNOWN,
         runners=[
             Runner(runner=entry.number, name=entry.name, weight=weight)
             for entry, weight in zip(entries, weights, strict=True)

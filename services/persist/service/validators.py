@@ -89,7 +89,7 @@ def open_round(request: rounds.OpenRoundRequest, checks: Checks) -> None:
     checks.between("epoch", request.epoch, 1, INT64_MAX)
     checks.between("card_id", request.card_id, 1, INT64_MAX)
     checks.text("race_name", request.race_name, 1, 120)
-    checks.between("distance_m", request.distance_m, 100, 10_000)
+    _distance("distance_m", request.distance_m, checks)
     _runners("runners", request.runners, checks)
     for n, runner in enumerate(request.runners):
         checks.between(
@@ -189,7 +189,7 @@ def put_race_cards(request: tracks.PutRaceCardsRequest, checks: Checks) -> None:
     checks.length("cards", request.cards, 1, CARDS_IN_CALL_MAX)
     for n, card in enumerate(request.cards):
         checks.text(f"cards[{n}].name", card.name, 1, 120)
-        checks.between(f"cards[{n}].distance_m", card.distance_m, 100, 10_000)
+        _distance(f"cards[{n}].distance_m", card.distance_m, checks)
         _runners(f"cards[{n}].runners", card.runners, checks)
     names = {card.name for card in request.cards}
     checks.that("cards", len(names) == len(request.cards), "name a race twice")
@@ -238,6 +238,11 @@ def _track_name(field: str, name: str, checks: Checks) -> None:
     checks.pattern(
         field, name, _TRACK, "a track: 1 to 40 lower-case letters, digits and single hyphens, beginning with a letter"
     )
+
+
+def _distance(at: str, distance_m: int, checks: Checks) -> None:
+    if distance_m != 0:  # 0 is a distance that nobody knows
+        checks.between(at, distance_m, 100, 10_000)
 
 
 def _runners(field: str, runners: Any, checks: Checks) -> None:

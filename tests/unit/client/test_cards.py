@@ -119,11 +119,11 @@ def test_a_withdrawn_runner_is_left_out_and_named_with_line_and_column(withdrawn
     ]
 
 
-def test_a_race_without_a_distance_gets_one_and_a_note() -> None:
+def test_a_race_without_a_distance_says_that_it_is_not_known() -> None:
     read = cards.read_cards(file(*(line.replace(",1200,", ",,") for line in RACE)))
-    assert read.cards[0].distance_m == cards.DISTANCE_M_ASSUMED
+    assert read.cards[0].distance_m == cards.DISTANCE_M_UNKNOWN
     assert [str(note) for note in read.notes] == [
-        "line 2, column distance_m: ST 2025-09-07 race 1 has no distance: 1200 m taken"
+        "line 2, column distance_m: ST 2025-09-07 race 1 has no distance: the card says that it is not known"
     ]
 
 

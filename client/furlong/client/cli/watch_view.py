@@ -23,9 +23,7 @@ PHASES_WITH_RESULT = (Round.FINISHED, Round.SETTLED)
 
 def screen(round_: Round, now_ms: int) -> RenderableType:
     """Draw a round as of `now_ms`, Unix time on the service's clock, in milliseconds."""
-    title = Text.assemble(
-        (plain(round_.track), "bold"), f"  round {round_.round_id}  {plain(round_.race_name)}, {round_.distance_m} m"
-    )
+    title = Text.assemble((plain(round_.track), "bold"), f"  round {round_.round_id}  {_race(round_)}")
     body = Group(_countdown(round_, now_ms), Text(), _runners(round_), Text(), _footer(round_))
     return Panel(body, title=title, title_align="left", padding=(1, 2))
 
@@ -43,7 +41,7 @@ def lines(frame: WatchRoundsResponse) -> Iterator[str]:
     if frame.kind == WatchRoundsResponse.UPDATE and round_.totals.tickets:
         return
     if round_.phase == Round.OPEN:
-        yield f"          {plain(round_.race_name)}, {round_.distance_m} m, commitment {plain(round_.commitment)}"
+        yield f"          {_race(round_)}, commitment {plain(round_.commitment)}"
         for runner in round_.runners:
             yield f"          {runner.runner:>2}  {price(runner.win_price_hundredths):>7}  {plain(runner.name)}"
     if round_.phase in PHASES_WITH_RESULT:
@@ -129,3 +127,8 @@ def _result(round_: Round) -> str:
     first = names.get(round_.result[0]) if round_.result else None
     winner = f": {plain(first.name)} wins at {price(first.win_price_hundredths)}" if first else ""
     return f"result {'-'.join(map(str, round_.result[:PLACES_SHOWN]))}{winner}"
+
+
+def _race(round_: Round) -> str:
+    """The race's name, with its distance where that is known."""
+    return plain(round_.race_name) + (f", {round_.distance_m} m" if round_.distance_m else "")

@@ -63,9 +63,9 @@ class TopicServiceServicer:
 
     def Subscribe(self, request, context):
         """Subscribe follows a topic. Messages come in order of their sequence; where some were lost, or the subscriber read
-        too slowly for its bounded mailbox, a GAP says so. A HEARTBEAT comes first, to tell where the topic stands, and
-        then every 250 ms when nothing else does, so that silence means that the topic is down. The stream stays open
-        through an outage.
+        too slowly for its bounded mailbox, a GAP says so. The first event tells where the subscriber stands: a HEARTBEAT,
+        a GAP, or the message after the one that it saw. A HEARTBEAT then comes four times a second when nothing else does,
+        so that silence means that the topic is down. The stream stays open through an outage.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

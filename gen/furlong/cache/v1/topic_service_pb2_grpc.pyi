@@ -41,9 +41,9 @@ class TopicServiceStub:
     """
     Subscribe: _grpc.UnaryStreamMultiCallable[_topic_service_pb2.SubscribeRequest, _topic_service_pb2.SubscribeResponse]
     """Subscribe follows a topic. Messages come in order of their sequence; where some were lost, or the subscriber read
-    too slowly for its bounded mailbox, a GAP says so. A HEARTBEAT comes first, to tell where the topic stands, and
-    then every 250 ms when nothing else does, so that silence means that the topic is down. The stream stays open
-    through an outage.
+    too slowly for its bounded mailbox, a GAP says so. The first event tells where the subscriber stands: a HEARTBEAT,
+    a GAP, or the message after the one that it saw. A HEARTBEAT then comes four times a second when nothing else does,
+    so that silence means that the topic is down. The stream stays open through an outage.
     """
 
 @_typing.type_check_only
@@ -59,9 +59,9 @@ class TopicServiceAsyncStub(TopicServiceStub):
     """
     Subscribe: _aio.UnaryStreamMultiCallable[_topic_service_pb2.SubscribeRequest, _topic_service_pb2.SubscribeResponse]  # type: ignore[assignment]
     """Subscribe follows a topic. Messages come in order of their sequence; where some were lost, or the subscriber read
-    too slowly for its bounded mailbox, a GAP says so. A HEARTBEAT comes first, to tell where the topic stands, and
-    then every 250 ms when nothing else does, so that silence means that the topic is down. The stream stays open
-    through an outage.
+    too slowly for its bounded mailbox, a GAP says so. The first event tells where the subscriber stands: a HEARTBEAT,
+    a GAP, or the message after the one that it saw. A HEARTBEAT then comes four times a second when nothing else does,
+    so that silence means that the topic is down. The stream stays open through an outage.
     """
 
 class TopicServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -86,9 +86,9 @@ class TopicServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_topic_service_pb2.SubscribeResponse], _abc.AsyncIterator[_topic_service_pb2.SubscribeResponse]]:
         """Subscribe follows a topic. Messages come in order of their sequence; where some were lost, or the subscriber read
-        too slowly for its bounded mailbox, a GAP says so. A HEARTBEAT comes first, to tell where the topic stands, and
-        then every 250 ms when nothing else does, so that silence means that the topic is down. The stream stays open
-        through an outage.
+        too slowly for its bounded mailbox, a GAP says so. The first event tells where the subscriber stands: a HEARTBEAT,
+        a GAP, or the message after the one that it saw. A HEARTBEAT then comes four times a second when nothing else does,
+        so that silence means that the topic is down. The stream stays open through an outage.
         """
 
 def add_TopicServiceServicer_to_server(servicer: TopicServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

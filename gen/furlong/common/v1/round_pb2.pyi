@@ -200,7 +200,7 @@ class RaceCard(_message.Message):
     name: _builtins.str
     """name for people, unique on its track, at most 120 characters."""
     distance_m: _builtins.int
-    """distance_m in metres, 100 to 10,000."""
+    """distance_m in metres, 100 to 10,000; 0 where it is not known."""
     @_builtins.property
     def runners(self) -> _containers.RepeatedCompositeFieldContainer[Global___Runner]:
         """runners in the order of their numbers, 2 to 40."""
@@ -363,7 +363,7 @@ class Round(_message.Message):
     race_name: _builtins.str
     """race_name and distance_m come from the race card."""
     distance_m: _builtins.int
-    """distance_m in metres."""
+    """distance_m in metres; 0 where it is not known."""
     return_bps: _builtins.int
     """return_bps is the target return in basis points, as it was when the round opened."""
     void_reason: _builtins.str

@@ -89,7 +89,7 @@ class OpenRoundRequest(_message.Message):
     race_name: _builtins.str
     """race_name and distance_m of the card."""
     distance_m: _builtins.int
-    """distance_m in metres."""
+    """distance_m in metres; 0 where it is not known."""
     return_bps: _builtins.int
     """return_bps of this round."""
     commitment: _builtins.bytes

@@ -48,7 +48,7 @@ CREATE TABLE cards (
     card_id         bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     track           text NOT NULL REFERENCES tracks,
     name            text NOT NULL,
-    distance_m      integer NOT NULL CHECK (distance_m > 0),
+    distance_m      integer NOT NULL CHECK (distance_m >= 0),
     runner_numbers  smallint[] NOT NULL,
     runner_names    text[] NOT NULL,
     runner_weights  bigint[] NOT NULL,
