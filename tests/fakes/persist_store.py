@@ -267,7 +267,8 @@ class FakePersist:
         round_ = stored.round
         if epoch or wanted is not Phase.VOID:
             self._check_epoch(round_.track, epoch)
-        if round_.phase is wanted and (result is None or result == round_.result):
+        is_durable = round_.phase >= wanted and (round_.phase is wanted or Phase.VOID not in (round_.phase, wanted))
+        if is_durable and (result is None or result == round_.result):
             return stored
         if wanted not in WAYS[round_.phase]:
             raise Refusal(Reason.ROUND_PHASE, f"round {round_id} is {round_.phase.name}")

@@ -1,0 +1,72 @@
+"""The game's store ports twice: the small one in memory, and persist over a real PostgreSQL."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from furlong.client.channel import open_channel
+from furlong.client.identity import uuid7
+from furlong.common.v1.account_pb2 import Account
+
+from services.chassis.clock import SystemClock
+from services.game.__main__ import PERSIST_SERVICES
+from services.game.adapters.persist.leases import PersistLeases
+from services.game.adapters.persist.ledger import PersistLedger
+from services.game.adapters.persist.rounds import PersistRounds
+from services.game.adapters.persist.tickets import PersistTickets
+from services.game.adapters.persist.tracks import PersistTracks
+from services.game.ports import Leases, RoundStore, TicketStore, TrackStore
+from services.persist.__main__ import persist
+from services.persist.config import PersistConfig
+from services.persist.service.validators import VALIDATORS
+from tests.fakes.persist_store import FakePersist
+from tests.postgres import database_url, postgres
+from tests.served import config, serving
+
+__all__ = ["database_url", "postgres", "store"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """Everything that the game keeps, and the id of an account with money."""
+
+    rounds: RoundStore
+    tickets: TicketStore
+    tracks: TrackStore
+    leases: Leases
+    account_id: str
+
+
+@pytest.fixture(params=["fake", "persist"])
+async def store(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Store]:
+    if request.param == "fake":
+        fake = FakePersist(SystemClock())
+        yield Store(rounds=fake, tickets=fake, tracks=fake, leases=fake, account_id=uuid7())
+        return
+    async with _real(database_url) as real:
+        yield real
+
+
+@asynccontextmanager
+async def _real(database_url: str) -> AsyncIterator[Store]:
+    whole = PersistConfig(server=config(), database_url=database_url)
+    async with (
+        persist(whole, SystemClock()) as parts,
+        serving(*parts.hosted, settings=whole.server, validators=VALIDATORS) as served,
+        open_channel(f"127.0.0.1:{served.server.port}", services=PERSIST_SERVICES) as channel,
+    ):
+        ledger = PersistLedger(channel)
+        opening: dict[str, Any] = {"kind": Account.PLAYER, "currency": "EUR", "display_name": "", "floor_minor": 0}
+        account = await ledger.create_account(request_id=uuid7(), actor="test", **opening)
+        await ledger.credit_account(
+            request_id=uuid7(), account_id=account.account_id, amount_minor=1_000_000, reason="test", actor="test"
+        )
+        yield Store(
+            rounds=PersistRounds(channel),
+            tickets=PersistTickets(channel),
+            tracks=PersistTracks(channel),
+            leases=PersistLeases(channel),
+            account_id=account.account_id,
+        )

@@ -1,0 +1,386 @@
+"""What the game may believe of its store. The same tests judge persist and the small one that unit tests use."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
+
+import pytest
+from furlong.client.identity import uuid7
+from furlong.common.v1.error_pb2 import Reason
+from furlong.common.v1.ticket_pb2 import Ticket
+
+from services.chassis.refusal import Refusal
+from services.game.domain.card import RaceCard
+from services.game.domain.draw import commitment, finishing_order
+from services.game.domain.order import Line, Order, Verdict, content_hash, judge, offer_of
+from services.game.domain.phase import Phase
+from services.game.domain.prices import priced
+from services.game.domain.round import StoredRound
+from services.game.domain.track import Timetable
+from services.game.domain.winners import winners
+from services.game.ports import Placing
+from tests.contract.game.conftest import Store
+from tests.rounds import CARD, TRACK
+
+T = TRACK.track
+BRIEF = replace(TRACK, timetable=Timetable(betting_window_ms=1_000, lock_ms=100, race_ms=100, finish_ms=100))
+LONG = replace(TRACK, timetable=Timetable(betting_window_ms=60_000, lock_ms=100, race_ms=100, finish_ms=100))
+
+
+async def reason_of(call: Awaitable[object]) -> Refusal:
+    with pytest.raises(Refusal) as refused:
+        await call
+    return refused.value
+
+
+class Leader:
+    """Somebody who holds the track's lease and runs rounds by hand."""
+
+    def __init__(self, store: Store, epoch: int) -> None:
+        self.store = store
+        self.epoch = epoch
+        self.seed = b""
+
+    async def open(self, seed: bytes = b"s" * 32) -> StoredRound:
+        track = await self.store.rounds.track(T)
+        card = await self.store.rounds.next_card(T)
+        opened = await self.store.rounds.open_round(
+            request_id=uuid7(),
+            track=track,
+            epoch=self.epoch,
+            card=replace(card, runners=priced(card.runners, track.return_bps)),
+            commitment=commitment(seed),
+            sealed_seed=b"sealed " + seed,
+        )
+        self.seed = seed
+        return opened
+
+    async def lock(self, stored: StoredRound) -> StoredRound:
+        await wait_until(stored.round.schedule.locks_at_ms)
+        ids = {"request_id": uuid7(), "round_id": stored.round.round_id, "epoch": self.epoch}
+        return await self.store.rounds.lock_round(**ids)  # type: ignore[arg-type] # a table of strings and numbers
+
+    async def start(self, stored: StoredRound) -> StoredRound:
+        await wait_until(stored.round.schedule.starts_at_ms)
+        result = finishing_order(stored.round.runners, iter([0] * 40))
+        return await self.store.rounds.start_race(
+            request_id=uuid7(),
+            round_id=stored.round.round_id,
+            epoch=self.epoch,
+            result=result,
+            server_seed=self.seed,
+        )
+
+    async def finish(self, stored: StoredRound) -> StoredRound:
+        await wait_until(stored.round.schedule.finishes_at_ms)
+        return await self.store.rounds.finish_round(
+            request_id=uuid7(), round_id=stored.round.round_id, epoch=self.epoch
+        )
+
+    async def settle(self, stored: StoredRound) -> StoredRound:
+        return await self.store.rounds.settle_round(
+            request_id=uuid7(),
+            round_id=stored.round.round_id,
+            epoch=self.epoch,
+            winners=winners(stored.round.result),
+        )
+
+    async def void(self, stored: StoredRound, reason: str = "rain", epoch: int = 0) -> StoredRound:
+        return await self.store.rounds.void_round(
+            request_id=uuid7(), round_id=stored.round.round_id, epoch=epoch, reason=reason, actor="operator"
+        )
+
+
+async def wait_until(at_ms: int) -> None:
+    await asyncio.sleep(max(at_ms / 1_000 - time.time() + 0.002, 0))
+
+
+async def lead(store: Store, track: object = BRIEF, cards: Sequence[RaceCard] = (CARD,)) -> Leader:
+    assert isinstance(track, type(BRIEF))
+    await store.tracks.create_track(request_id=uuid7(), track=track)
+    if cards:
+        named = [replace(card, card_id=0) for card in cards]
+        await store.tracks.put_cards(request_id=uuid7(), track=T, cards=named)
+    epoch = await store.leases.acquire(request_id=uuid7(), track=T, holder="contract", ttl_ms=60_000)
+    return Leader(store, epoch)
+
+
+def placing(stored: StoredRound, account_id: str, *, request_id: str = "", runner: int = 1) -> Placing:
+    line = Line(market=1, runners=(runner,), stake_minor=10, price_hundredths=0)
+    order = Order(request_id=request_id or uuid7(), account_id=account_id, lines=(line,))
+    return Placing(
+        order=order,
+        judgement=judge(order, offer_of(stored.round)),
+        content_hash=content_hash(stored.round.round_id, order),
+    )
+
+
+# Rounds
+
+
+async def test_a_round_runs_through_its_phases_and_its_history_has_no_gaps(store: Store) -> None:
+    leader = await lead(store)
+    opened = await leader.open()
+    locked = await leader.lock(opened)
+    running = await leader.start(locked)
+    finished = await leader.finish(running)
+    settled = await leader.settle(finished)
+
+    steps = [opened, locked, running, finished, settled]
+    assert [step.round.phase for step in steps] == list(Phase)[:5]
+    assert [step.round.revision for step in steps] == [1, 2, 3, 4, 5]
+    assert [bool(step.round.tickets_root) for step in steps] == [False, True, True, True, True]
+    assert [bool(step.server_seed) for step in steps] == [False, False, True, True, True]
+    assert [step.sealed_seed for step in steps] == [opened.sealed_seed] * 5
+    history = await store.rounds.transitions(T, 0, 100)
+    assert (list(history.items), history.latest) == (steps, 5)
+    assert list((await store.rounds.transitions(T, 3, 1)).items) == [finished]
+    assert await store.rounds.round(opened.round.round_id) == settled
+
+
+async def test_a_schedule_follows_the_timetable(store: Store) -> None:
+    leader = await lead(store)
+    schedule = (await leader.open()).round.schedule
+
+    assert schedule.locks_at_ms - schedule.opens_at_ms == 1_000
+    assert schedule.starts_at_ms - schedule.locks_at_ms == 100
+    assert schedule.finishes_at_ms - schedule.starts_at_ms == 100
+    assert schedule.ends_at_ms - schedule.finishes_at_ms == 100
+
+
+async def test_no_transition_comes_before_its_time(store: Store) -> None:
+    leader = await lead(store)
+    opened = await leader.open()
+    ids = {"request_id": uuid7(), "round_id": opened.round.round_id, "epoch": leader.epoch}
+    refusal = await reason_of(store.rounds.lock_round(**ids))  # type: ignore[arg-type] # strings and numbers
+
+    assert refusal.reason == Reason.TOO_EARLY
+    assert refusal.retry_in_ms is not None
+    assert 0 < refusal.retry_in_ms <= 1_000
+    again = await leader.lock(opened)
+    assert again.round.phase is Phase.LOCKED, "the same round may be locked when its time has come"
+
+
+async def test_a_phase_is_never_skipped_and_never_goes_back(store: Store) -> None:
+    leader = await lead(store)
+    opened = await leader.open()
+    await wait_until(opened.round.schedule.finishes_at_ms)
+    assert (await reason_of(leader.finish(opened))).reason == Reason.ROUND_PHASE
+    assert (await reason_of(leader.start(replace(opened)))).reason == Reason.ROUND_PHASE
+    locked = await leader.lock(opened)
+    running = await leader.start(locked)
+    assert (await reason_of(leader.void(running))).reason == Reason.ROUND_PHASE
+    assert (await reason_of(leader.settle(running))).reason == Reason.ROUND_PHASE
+    assert await leader.lock(opened) == running, "what is durable already is answered as it is now"
+
+
+async def test_a_transition_asked_for_again_answers_the_round_as_it_is(store: Store) -> None:
+    leader = await lead(store)
+    opened = await leader.open()
+    locked = await leader.lock(opened)
+    assert await leader.lock(opened) == locked
+    running = await leader.start(locked)
+    assert await leader.start(locked) == running
+    finished = await leader.finish(running)
+    settled = await leader.settle(finished)
+    assert await leader.settle(finished) == settled
+
+    assert (await store.rounds.transitions(T, 0, 100)).latest == 5
+
+
+async def test_a_stale_epoch_changes_nothing(store: Store) -> None:
+    leader = await lead(store)
+    opened = await leader.open()
+    await store.leases.release(request_id=uuid7(), track=T, holder="contract", epoch=leader.epoch)
+    await store.leases.acquire(request_id=uuid7(), track=T, holder="another", ttl_ms=60_000)
+
+    assert (await reason_of(leader.lock(opened))).reason == Reason.EPOCH_STALE
+    assert (await reason_of(leader.open(b"t" * 32))).reason == Reason.EPOCH_STALE
+    assert (await store.rounds.current_round(T)) == opened
+
+
+async def test_the_next_round_waits_for_the_race_and_not_for_the_settlement(store: Store) -> None:
+    leader = await lead(store)
+    opened = await leader.open()
+    assert (await reason_of(leader.open(b"t" * 32))).reason == Reason.ROUND_PHASE
+    finished = await leader.finish(await leader.start(await leader.lock(opened)))
+    second = await leader.open(b"t" * 32)
+    settled = await leader.settle(finished)
+
+    assert second.round.round_id > opened.round.round_id
+    assert (second.round.transition_seq, settled.round.transition_seq) == (5, 6)
+    assert await store.rounds.current_round(T) == second
+    assert await store.rounds.unsettled_rounds(T) == [second]
+
+
+async def test_an_operator_voids_before_the_draw_and_the_next_round_may_open(store: Store) -> None:
+    leader = await lead(store, LONG)
+    opened = await leader.open()
+    voided = await leader.void(opened)
+
+    assert (voided.round.phase, voided.round.void_reason) == (Phase.VOID, "rain")
+    assert voided.round.result == ()
+    assert (await leader.open(b"t" * 32)).round.phase is Phase.OPEN
+    assert [stored.round.phase for stored in await store.rounds.unsettled_rounds(T)] == [Phase.OPEN]
+
+
+async def test_what_is_not_there_is_told_so(store: Store) -> None:
+    await lead(store, cards=())
+
+    assert (await reason_of(store.rounds.round(9_999))).reason == Reason.ROUND_UNKNOWN
+    assert (await reason_of(store.rounds.current_round(T))).reason == Reason.ROUND_UNKNOWN
+    assert (await reason_of(store.rounds.current_round("nowhere"))).reason == Reason.TRACK_NOT_FOUND
+    assert (await reason_of(store.rounds.next_card(T))).reason == Reason.CARD_MISSING
+    assert (await reason_of(store.tracks.track("nowhere"))).reason == Reason.TRACK_NOT_FOUND
+    assert (await reason_of(store.tickets.ticket(uuid7()))).reason == Reason.TICKET_UNKNOWN
+    assert (await store.rounds.transitions(T, 0, 100)).latest == 0
+
+
+async def test_rounds_are_listed_the_newest_first_page_by_page(store: Store) -> None:
+    leader = await lead(store, LONG)
+    opened = []
+    for number in range(5):
+        stored = await leader.open(b"%032d" % number)
+        await leader.void(stored)
+        opened.append(stored.round.round_id)
+    first = await store.rounds.rounds(T, 3, "")
+    second = await store.rounds.rounds(T, 3, first.next_page_token)
+
+    listed = [stored.round.round_id for stored in (*first.items, *second.items)]
+    assert listed == sorted(opened, reverse=True)
+    assert second.next_page_token == ""
+
+
+# Leases
+
+
+async def test_a_lease_has_one_holder_and_its_epoch_rises_with_every_change(store: Store) -> None:
+    leader = await lead(store)
+    renewed = await store.leases.acquire(request_id=uuid7(), track=T, holder="contract", ttl_ms=60_000)
+    held = await reason_of(store.leases.acquire(request_id=uuid7(), track=T, holder="another", ttl_ms=60_000))
+    await store.leases.release(request_id=uuid7(), track=T, holder="another", epoch=renewed)
+    still = await reason_of(store.leases.acquire(request_id=uuid7(), track=T, holder="another", ttl_ms=60_000))
+    await store.leases.release(request_id=uuid7(), track=T, holder="contract", epoch=renewed)
+    taken = await store.leases.acquire(request_id=uuid7(), track=T, holder="another", ttl_ms=60_000)
+
+    assert renewed == leader.epoch
+    assert (held.reason, still.reason) == (Reason.LEASE_HELD, Reason.LEASE_HELD)
+    assert held.retry_in_ms is not None
+    assert 0 < held.retry_in_ms <= 60_000
+    assert taken > leader.epoch
+
+
+async def test_a_lease_that_ended_is_anybodys(store: Store) -> None:
+    await store.tracks.create_track(request_id=uuid7(), track=BRIEF)
+    first = await store.leases.acquire(request_id=uuid7(), track=T, holder="one", ttl_ms=500)
+    await asyncio.sleep(0.6)
+
+    assert await store.leases.acquire(request_id=uuid7(), track=T, holder="two", ttl_ms=500) > first
+
+
+# Tracks and cards
+
+
+async def test_cards_take_turns_and_a_card_of_the_same_name_replaces_the_old_one(store: Store) -> None:
+    cards = [replace(CARD, name=f"Race {n}") for n in range(3)]
+    leader = await lead(store, LONG, cards)
+    names = []
+    for number in range(4):
+        stored = await leader.open(b"%032d" % number)
+        names.append(stored.round.race_name)
+        await leader.void(stored)
+    counts = await store.tracks.put_cards(
+        request_id=uuid7(),
+        track=T,
+        cards=[replace(cards[1], card_id=0, distance_m=2_000), replace(CARD, card_id=0, name="New")],
+    )
+
+    assert names == ["Race 0", "Race 1", "Race 2", "Race 0"]
+    assert counts == (1, 1)
+
+
+async def test_tracks_are_listed_by_name_page_by_page(store: Store) -> None:
+    for name in ("b", "c", "a"):
+        await store.tracks.create_track(request_id=uuid7(), track=replace(BRIEF, track=name))
+    first = await store.tracks.tracks(2, "")
+    second = await store.tracks.tracks(2, first.next_page_token)
+
+    assert [track.track for track in (*first.items, *second.items)] == ["a", "b", "c"]
+    assert second.next_page_token == ""
+    assert await store.tracks.track("b") == replace(BRIEF, track="b")
+
+
+async def test_a_track_of_the_same_name_with_other_settings_is_refused(store: Store) -> None:
+    await store.tracks.create_track(request_id=uuid7(), track=BRIEF)
+    other = store.tracks.create_track(request_id=uuid7(), track=replace(BRIEF, return_bps=8_000))
+
+    assert (await reason_of(other)).reason == Reason.TRACK_EXISTS
+
+
+# Tickets
+
+
+async def test_tickets_are_answered_in_order_and_repeats_with_what_was_said_before(store: Store) -> None:
+    leader = await lead(store, LONG)
+    opened = await leader.open()
+    good = placing(opened, store.account_id)
+    bad = placing(opened, store.account_id, runner=3)
+    reused = placing(opened, store.account_id, request_id=good.order.request_id, runner=2)
+    first = await store.tickets.append(opened.round.round_id, [good, bad])
+    again = await store.tickets.append(opened.round.round_id, [bad, good, reused])
+
+    assert [answer.verdict for answer in first.answers] == [Verdict.ACCEPTED, Verdict.INVALID_SELECTION]
+    assert [answer.replayed for answer in first.answers] == [False, False]
+    assert [answer.verdict for answer in again.answers] == [
+        Verdict.INVALID_SELECTION,
+        Verdict.ACCEPTED,
+        Verdict.REQUEST_ID_REUSED,
+    ]
+    assert [answer.replayed for answer in again.answers] == [True, True, False]
+    ticket = first.answers[0].ticket
+    assert ticket is not None
+    assert again.answers[1].ticket == ticket
+    assert await store.tickets.ticket(good.order.request_id) == ticket
+    assert (ticket.state, ticket.stake_minor, ticket.currency) == (Ticket.ACCEPTED, 10, "EUR")
+    assert again.totals == first.totals
+    assert first.totals is not None
+    assert (first.totals.tickets, first.totals.stake_minor) == (1, 10)
+
+
+async def test_no_ticket_is_taken_from_the_time_of_the_lock_on(store: Store) -> None:
+    leader = await lead(store)
+    opened = await leader.open()
+    await wait_until(opened.round.schedule.locks_at_ms)
+    before_the_lock = await store.tickets.append(opened.round.round_id, [placing(opened, store.account_id)])
+    await leader.lock(opened)
+    wrong_too = placing(opened, store.account_id, runner=3)
+    after_it = await store.tickets.append(opened.round.round_id, [placing(opened, store.account_id), wrong_too])
+
+    answers = [*before_the_lock.answers, *after_it.answers]
+    assert {answer.verdict for answer in answers} == {Verdict.BETTING_CLOSED}
+
+
+async def test_tickets_on_a_round_that_does_not_exist_are_told_so(store: Store) -> None:
+    leader = await lead(store, LONG)
+    opened = await leader.open()
+    nowhere = replace(opened, round=replace(opened.round, round_id=9_999))
+    answered = await store.tickets.append(9_999, [placing(nowhere, store.account_id)])
+
+    assert [answer.verdict for answer in answered.answers] == [Verdict.ROUND_NOT_FOUND]
+    assert answered.totals is None
+
+
+async def test_tickets_of_an_account_are_listed_the_newest_first(store: Store) -> None:
+    leader = await lead(store, LONG)
+    opened = await leader.open()
+    placed = []
+    for _ in range(5):
+        one = placing(opened, store.account_id)
+        await store.tickets.append(opened.round.round_id, [one])
+        placed.append(one.order.request_id)
+    first = await store.tickets.tickets(store.account_id, 3, "")
+    second = await store.tickets.tickets(store.account_id, 3, first.next_page_token)
+
+    assert [ticket.ticket_id for ticket in (*first.items, *second.items)] == list(reversed(placed))
+    assert second.next_page_token == ""

@@ -1,0 +1,155 @@
+"""The game's services in this process, on a small persist in memory and a real clock: tests without a database."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from furlong.common.v1.account_pb2 import Account
+from furlong.common.v1.error_pb2 import Reason
+from furlong.game.v1 import (
+    account_service_pb2,
+    account_service_pb2_grpc,
+    round_service_pb2,
+    round_service_pb2_grpc,
+    ticket_service_pb2,
+    ticket_service_pb2_grpc,
+    track_service_pb2,
+    track_service_pb2_grpc,
+)
+
+from services.chassis.clock import Clock, SystemClock
+from services.chassis.hosted import Hosted
+from services.chassis.refusal import Refusal
+from services.game.domain.track import Timetable
+from services.game.engine.broadcast.hub import Hub
+from services.game.engine.desk import Desk
+from services.game.engine.offers import Offers
+from services.game.engine.tracks import Tracks
+from services.game.service.accounts import AccountService
+from services.game.service.frames import encode
+from services.game.service.rounds import RAW_STREAMS, RoundService
+from services.game.service.tickets import TicketService
+from services.game.service.tracks import TrackService
+from services.game.service.validators import VALIDATORS
+from tests.fakes.persist_store import FakePersist
+from tests.fakes.plain_seal import PlainSeal
+from tests.fakes.seeded_chance import SeededChance
+from tests.rounds import CARD, TRACK
+from tests.served import Served, serving
+
+__all__ = ["Playing", "playing"]
+
+
+@dataclass(slots=True)
+class FakeLedger:
+    """Accounts without money."""
+
+    accounts: dict[str, Account] = field(default_factory=dict)
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+    async def create_account(self, **asked: Any) -> Account:
+        self.asked.append(asked)
+        account = Account(account_id=asked["request_id"], kind=asked["kind"], currency=asked["currency"])
+        self.accounts[account.account_id] = account
+        return account
+
+    async def credit_account(self, **asked: Any) -> Account:
+        self.asked.append(asked)
+        account = await self.account(asked["account_id"])
+        account.balance_minor += asked["amount_minor"]
+        return account
+
+    async def account(self, account_id: str) -> Account:
+        if account_id not in self.accounts:
+            raise Refusal(Reason.ACCOUNT_UNKNOWN, "no such account")
+        return self.accounts[account_id]
+
+
+class Playing:
+    """A game's parts, put together."""
+
+    def __init__(self, clock: Clock, *, mailbox_frames_max: int = 32) -> None:
+        self.clock = clock
+        self.store = FakePersist(clock)
+        self.ledger = FakeLedger()
+        self.seal = PlainSeal()
+        self.hub = Hub(
+            rounds=self.store,
+            tracks=self.store,
+            clock=clock,
+            encode=encode,
+            mailbox_frames_max=mailbox_frames_max,
+        )
+        self.tracks = Tracks(
+            holder="game",
+            lease_ttl_ms=3_000,
+            sweep_ms=2_000,
+            tracks=self.store,
+            leases=self.store,
+            rounds=self.store,
+            seal=self.seal,
+            hub=self.hub,
+            clock=clock,
+            chance=SeededChance(),
+        )
+        self.desk = Desk(store=self.store, offers=Offers(self.store), hub=self.hub, queue_tickets_max=20_000)
+        self.rounds = RoundService(rounds=self.store, hub=self.hub)
+        self.tickets = TicketService(desk=self.desk, tickets=self.store)
+        self.accounts = AccountService(ledger=self.ledger)
+        self.track_service = TrackService(store=self.store, rounds=self.store, tracks=self.tracks, hub=self.hub)
+
+    async def add_track(self, timetable: Timetable = TRACK.timetable) -> None:
+        """TRACK with one card."""
+        await self.store.create_track(request_id="", track=replace(TRACK, timetable=timetable))
+        await self.store.put_cards(request_id="", track=TRACK.track, cards=[CARD])
+
+    async def go_away(self) -> None:
+        """What the game does when it is told to end."""
+        await self.tracks.close()
+        self.hub.drain()
+
+    async def close(self) -> None:
+        await self.tracks.close()
+        await self.hub.close()
+
+    def hosted(self) -> Sequence[Hosted]:
+        return (
+            Hosted(
+                add=round_service_pb2_grpc.add_RoundServiceServicer_to_server,
+                servicer=self.rounds,
+                descriptor=round_service_pb2.DESCRIPTOR.services_by_name["RoundService"],
+                raw_streams=RAW_STREAMS,
+            ),
+            Hosted(
+                add=ticket_service_pb2_grpc.add_TicketServiceServicer_to_server,
+                servicer=self.tickets,
+                descriptor=ticket_service_pb2.DESCRIPTOR.services_by_name["TicketService"],
+            ),
+            Hosted(
+                add=account_service_pb2_grpc.add_AccountServiceServicer_to_server,
+                servicer=self.accounts,
+                descriptor=account_service_pb2.DESCRIPTOR.services_by_name["AccountService"],
+            ),
+            Hosted(
+                add=track_service_pb2_grpc.add_TrackServiceServicer_to_server,
+                servicer=self.track_service,
+                descriptor=track_service_pb2.DESCRIPTOR.services_by_name["TrackService"],
+            ),
+        )
+
+
+@asynccontextmanager
+async def playing(
+    *, timetable: Timetable = TRACK.timetable, mailbox_frames_max: int = 32, is_leading: bool = True
+) -> AsyncIterator[tuple[Playing, Served]]:
+    """A game on loopback, access off, with TRACK; without leading, nothing moves but what the test moves."""
+    parts = Playing(SystemClock(), mailbox_frames_max=mailbox_frames_max)
+    await parts.add_track(timetable)
+    if is_leading:
+        parts.tracks.start()
+    try:
+        async with serving(*parts.hosted(), validators=VALIDATORS, on_drain=parts.go_away) as served:
+            yield parts, served
+    finally:
+        await parts.close()

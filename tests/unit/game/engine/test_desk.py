@@ -1,0 +1,304 @@
+"""The desk sends what arrives together in one call, bounds what waits, and gives everybody the right answer."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from furlong.client import deadline
+from furlong.common.v1.error_pb2 import Reason
+
+from services.chassis.refusal import Refusal
+from services.game.domain.order import Line, Order, Verdict
+from services.game.domain.phase import Phase
+from services.game.domain.round import StoredRound, Totals
+from services.game.engine.desk import Desk
+from services.game.engine.offers import Offers
+from services.game.engine.parcel import BYTES_MAX, bytes_at_most
+from services.game.ports import Answer, Appended, Placing
+from tests.rounds import TRACK, stored_round
+
+ACCOUNT = "0190d3c5-0000-7000-8000-000000000001"
+QUEUE_MAX = 2_000
+
+
+def order(number: int, *, runner: int = 1, lines: int = 1) -> Order:
+    return Order(
+        request_id=f"0190d3c5-0000-7000-8000-{number:012d}",
+        account_id=ACCOUNT,
+        lines=(Line(market=1, runners=(runner,), stake_minor=10, price_hundredths=0),) * lines,
+    )
+
+
+class Counter:
+    """The store at the other end: answers when it is let, and remembers what came in which call."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[str]] = []
+        self.deadlines: list[float | None] = []
+        self.reads: list[int] = []
+        self.cancelled = 0
+        self.failure: Exception | None = None
+        self.open = asyncio.Event()
+        self.open.set()
+        self.totals: list[tuple[str, int, Totals]] = []
+
+    async def append(self, round_id: int, placings: Sequence[Placing]) -> Appended:
+        self.calls.append([placing.order.request_id for placing in placings])
+        self.deadlines.append(deadline.inbound())
+        try:
+            await self.open.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if self.failure is not None:
+            raise self.failure
+        answers = [
+            Answer(
+                verdict=placing.judgement.verdict or Verdict.ACCEPTED,
+                replayed=False,
+                reason=placing.order.request_id,
+                ticket=None,
+            )
+            for placing in placings
+        ]
+        return Appended(answers=answers, totals=Totals(tickets=len(self.calls), stake_minor=0))
+
+    async def round(self, round_id: int) -> StoredRound:
+        self.reads.append(round_id)
+        await asyncio.sleep(0)
+        if round_id == 404:
+            raise Refusal(Reason.ROUND_UNKNOWN, "none")
+        if round_id == 503:
+            raise Refusal(Reason.DEPENDENCY_DOWN, "down")
+        return stored_round(Phase.OPEN, round_id=round_id)
+
+
+@pytest.fixture
+async def store() -> Counter:
+    return Counter()
+
+
+@pytest.fixture
+async def desk(store: Counter) -> Desk:
+    class Hub:
+        def totals(self, track: str, round_id: int, totals: Totals) -> None:
+            store.totals.append((track, round_id, totals))
+
+    return Desk(
+        store=store,  # type: ignore[arg-type] # only appends are asked for
+        offers=Offers(store),  # type: ignore[arg-type] # only rounds are asked for
+        hub=Hub(),  # type: ignore[arg-type] # only totals are told
+        queue_tickets_max=QUEUE_MAX,
+    )
+
+
+async def turns() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_a_ticket_alone_goes_at_once(desk: Desk, store: Counter) -> None:
+    answers = await desk.place(17, [order(1)])
+
+    assert [answer.verdict for answer in answers] == [Verdict.ACCEPTED]
+    assert len(store.calls) == 1
+
+
+async def test_what_arrives_while_a_call_is_under_way_goes_in_the_next(desk: Desk, store: Counter) -> None:
+    await desk.place(17, [order(0)])
+    store.open.clear()
+    placing = [asyncio.ensure_future(desk.place(17, [order(n)])) for n in range(1, 101)]
+    await turns()
+    store.open.set()
+    answers = await asyncio.gather(*placing)
+
+    assert [len(call) for call in store.calls] == [1, 1, 99]
+    assert [answer.reason for [answer] in answers] == [order(n).request_id for n in range(1, 101)]
+
+
+async def test_answers_come_in_the_order_of_the_orders(desk: Desk) -> None:
+    numbers = [5, 3, 9, 1]
+    answers = await desk.place(17, [order(number) for number in numbers])
+
+    assert [answer.reason for answer in answers] == [order(number).request_id for number in numbers]
+
+
+async def test_a_call_to_the_store_has_500_tickets_at_most(desk: Desk, store: Counter) -> None:
+    store.open.clear()
+    placing = [asyncio.ensure_future(desk.place(17, [order(n * 100 + i) for i in range(100)])) for n in range(12)]
+    await turns()
+    store.open.set()
+    await asyncio.gather(*placing)
+
+    assert max(len(call) for call in store.calls) == 500
+    assert sum(len(call) for call in store.calls) == 1_200
+
+
+async def test_tickets_too_long_for_one_call_go_in_several(desk: Desk, store: Counter) -> None:
+    orders = [order(number, lines=20) for number in range(500)]
+    answers = await desk.place(17, orders)
+
+    assert len(store.calls) > 1
+    assert [answer.reason for answer in answers] == [each.request_id for each in orders]
+    assert max(len(call) for call in store.calls) * bytes_at_most(orders[0]) <= BYTES_MAX
+
+
+async def test_rounds_do_not_wait_for_one_another(desk: Desk, store: Counter) -> None:
+    store.open.clear()
+    placing = [asyncio.ensure_future(desk.place(round_id, [order(round_id)])) for round_id in (1, 2, 3)]
+    await turns()
+
+    assert len(store.calls) == 3
+    store.open.set()
+    await asyncio.gather(*placing)
+
+
+async def test_a_full_desk_refuses_and_says_when_to_come_back(desk: Desk, store: Counter) -> None:
+    store.open.clear()
+    waiting = [asyncio.ensure_future(desk.place(17, [order(n * 500 + i) for i in range(500)])) for n in range(5)]
+    await turns()
+
+    with pytest.raises(Refusal) as refused:
+        await desk.place(17, [order(9_999)])
+    assert refused.value.reason == Reason.OVERLOADED
+    assert refused.value.retry_in_ms
+    store.open.set()
+    assert sum(len(answers) for answers in await asyncio.gather(*waiting)) == 2_500
+    assert len(await desk.place(17, [order(9_999)])) == 1
+
+
+async def test_an_order_whose_time_is_over_is_not_sent(desk: Desk, store: Counter) -> None:
+    store.open.clear()
+    first = asyncio.ensure_future(desk.place(17, [order(1)]))
+    await turns()
+    deadline.set_inbound(time.monotonic() - 1)
+    late = asyncio.ensure_future(desk.place(17, [order(2)]))
+    await turns()
+    store.open.set()
+    await first
+
+    with pytest.raises(Refusal) as refused:
+        await late
+    assert refused.value.reason == Reason.OUT_OF_TIME
+    assert store.calls == [[order(1).request_id]]
+
+
+async def test_an_order_whose_caller_has_gone_is_not_sent(desk: Desk, store: Counter) -> None:
+    store.open.clear()
+    first = asyncio.ensure_future(desk.place(17, [order(1)]))
+    await turns()
+    gone = asyncio.ensure_future(desk.place(17, [order(2)]))
+    await turns()
+    gone.cancel()
+    store.open.set()
+    await first
+    await turns()
+
+    assert store.calls == [[order(1).request_id]]
+    assert len(await desk.place(17, [order(3)])) == 1
+
+
+async def test_a_call_is_cancelled_when_all_its_callers_have_gone(desk: Desk, store: Counter) -> None:
+    store.open.clear()
+    alone = asyncio.ensure_future(desk.place(17, [order(1)]))
+    await turns()
+    alone.cancel()
+    await turns()
+
+    assert store.cancelled == 1
+    store.open.set()
+    assert len(await desk.place(17, [order(2)])) == 1
+
+
+async def test_a_call_goes_on_for_those_who_still_wait(desk: Desk, store: Counter) -> None:
+    store.open.clear()
+    first = asyncio.ensure_future(desk.place(17, [order(0)]))
+    await turns()
+    together = [asyncio.ensure_future(desk.place(17, [order(n)])) for n in (1, 2)]
+    await turns()
+    store.open.set()
+    store.open.clear()
+    await turns()
+    together[0].cancel()
+    await turns()
+    store.open.set()
+
+    assert store.cancelled == 0
+    assert [answer.reason for answer in await together[1]] == [order(2).request_id]
+    await first
+
+
+async def test_a_call_has_the_deadline_of_the_caller_who_waits_longest(desk: Desk, store: Counter) -> None:
+    now_s = time.monotonic()
+    store.open.clear()
+    deadline.set_inbound(now_s + 1)
+    placing = [asyncio.ensure_future(desk.place(17, [order(1)]))]
+    await turns()
+    for number, left_s in ((2, 5), (3, 9), (4, 7)):
+        deadline.set_inbound(now_s + left_s)
+        placing.append(asyncio.ensure_future(desk.place(17, [order(number)])))
+        await turns()
+    store.open.set()
+    await asyncio.gather(*placing)
+
+    assert store.deadlines == [now_s + 1, now_s + 9]
+
+
+async def test_a_failure_is_told_to_everybody_whose_ticket_was_in_the_call(desk: Desk, store: Counter) -> None:
+    store.failure = Refusal(Reason.OUTCOME_UNKNOWN, "lost")
+    store.open.clear()
+    placing = [asyncio.ensure_future(desk.place(17, [order(n)])) for n in range(10)]
+    await turns()
+    store.open.set()
+    ends = await asyncio.gather(*placing, return_exceptions=True)
+
+    assert {end.reason for end in ends if isinstance(end, Refusal)} == {Reason.OUTCOME_UNKNOWN}
+    assert len(ends) == 10
+    store.failure = None
+    assert len(await desk.place(17, [order(99)])) == 1
+
+
+async def test_the_rules_of_racing_are_asked_before_the_store(desk: Desk) -> None:
+    answers = await desk.place(17, [order(1, runner=1), order(2, runner=3), order(3, runner=4)])
+
+    assert [answer.verdict.name for answer in answers] == ["ACCEPTED", "INVALID_SELECTION", "ACCEPTED"]
+
+
+async def test_a_round_that_does_not_exist_is_the_verdict_on_its_orders(desk: Desk, store: Counter) -> None:
+    answers = await desk.place(404, [order(1)])
+
+    assert [answer.verdict.name for answer in answers] == ["ROUND_NOT_FOUND"]
+    await desk.place(404, [order(2)])
+    assert store.reads == [404, 404], "a round that is not there may come to be"
+
+
+async def test_a_store_that_is_down_refuses_the_call_and_is_asked_again_next_time(desk: Desk, store: Counter) -> None:
+    for _ in range(2):
+        with pytest.raises(Refusal) as refused:
+            await desk.place(503, [order(1)])
+        assert refused.value.reason == Reason.DEPENDENCY_DOWN
+
+    assert store.reads == [503, 503]
+
+
+async def test_an_offer_is_read_once_however_many_ask_for_it(desk: Desk, store: Counter) -> None:
+    await asyncio.gather(*(desk.place(17, [order(n)]) for n in range(50)))
+
+    assert store.reads == [17]
+
+
+async def test_totals_are_told_to_the_watchers(desk: Desk, store: Counter) -> None:
+    await desk.place(17, [order(1)])
+
+    assert store.totals == [(TRACK.track, 17, Totals(tickets=1, stake_minor=0))]
+
+
+async def test_nothing_is_kept_of_a_round_whose_tickets_are_answered(desk: Desk) -> None:
+    for round_id in range(1, 50):
+        await desk.place(round_id, [replace(order(round_id))])
+    await turns()
+
+    assert desk._lanes == {}
+    assert desk._queued_tickets == 0

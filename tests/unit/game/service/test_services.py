@@ -1,0 +1,278 @@
+"""The public services: who may see and do what, and how it is answered."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from furlong.common.v1.account_pb2 import Account
+from furlong.common.v1.error_pb2 import Reason
+from furlong.common.v1.policy_pb2 import Role
+from furlong.common.v1.round_pb2 import RaceCard, Round, Runner, Track
+from furlong.common.v1.ticket_pb2 import Line, Ticket, TicketOrder, TicketResult
+from furlong.game.v1 import account_service_pb2 as accounts
+from furlong.game.v1 import round_service_pb2 as rounds
+from furlong.game.v1 import ticket_service_pb2 as tickets
+from furlong.game.v1 import track_service_pb2 as tracks
+
+from services.chassis.principal import Principal, set_current
+from services.chassis.refusal import Refusal
+from services.game.domain.track import DEFAULT_LIMITS, DEFAULT_RETURN_BPS, DEFAULT_TIMETABLE
+from tests.fakes.virtual_clock import VirtualClock
+from tests.gaming import Playing
+from tests.model import draw as model
+from tests.rounds import TRACK
+
+MINE = "0190d3c5-0000-7000-8000-000000000001"
+THEIRS = "0190d3c5-0000-7000-8000-000000000002"
+CONTEXT: Any = None
+
+
+@pytest.fixture
+async def game() -> AsyncIterator[Playing]:
+    clock = VirtualClock()
+    playing = Playing(clock)
+    await playing.add_track()
+    playing.tracks.start()
+    await clock.settle()
+    yield playing
+    await playing.close()
+
+
+def clock_of(game: Playing) -> VirtualClock:
+    assert isinstance(game.clock, VirtualClock)
+    return game.clock
+
+
+def become(*roles: Role.ValueType, accounts: tuple[str, ...] = (MINE,)) -> None:
+    set_current(Principal(subject="somebody", roles=frozenset(roles), accounts=frozenset(accounts)))
+
+
+def request_id(number: int) -> str:
+    return f"0190d3c5-0000-7000-8000-{number:012d}"
+
+
+def order(number: int, account_id: str = MINE, runner: int = 1) -> TicketOrder:
+    line = Line(market=Line.WIN, runners=[runner], stake_minor=10)
+    return TicketOrder(request_id=request_id(number), account_id=account_id, lines=[line])
+
+
+async def place(game: Playing, *orders: TicketOrder, round_id: int = 1) -> list[TicketResult]:
+    request = tickets.PlaceTicketsRequest(round_id=round_id, tickets=orders)
+    return list((await game.tickets.PlaceTickets(request, CONTEXT)).results)
+
+
+async def test_a_placed_ticket_is_answered_with_its_price(game: Playing) -> None:
+    become(Role.PLAYER)
+    [result] = await place(game, order(7))
+
+    price = (await game.store.round(1)).round.runners[0].win_price_hundredths
+    assert result.verdict == TicketResult.ACCEPTED
+    assert (result.request_id, result.ticket.ticket_id) == (request_id(7), request_id(7))
+    assert result.ticket.state == Ticket.ACCEPTED
+    assert [line.price_hundredths for line in result.ticket.lines] == [price]
+    assert result.ticket.currency == TRACK.currency
+
+
+async def test_the_same_order_gets_the_same_answer_again(game: Playing) -> None:
+    become(Role.PLAYER)
+    [first] = await place(game, order(7))
+    [again] = await place(game, order(7))
+    [other] = await place(game, order(7, runner=2))
+
+    assert (first.replayed, again.replayed) == (False, True)
+    assert again.ticket == first.ticket
+    assert other.verdict == TicketResult.REQUEST_ID_REUSED
+
+
+async def test_one_account_that_is_not_the_callers_refuses_the_whole_call(game: Playing) -> None:
+    become(Role.PLAYER)
+    with pytest.raises(Refusal) as refused:
+        await place(game, order(1), order(2, THEIRS))
+
+    assert refused.value.reason == Reason.ACCOUNT_NOT_YOURS
+    assert refused.value.metadata == {"account_id": THEIRS}
+    assert "append" not in game.store.calls
+
+
+@pytest.mark.parametrize(
+    ("roles", "own", "sees"),
+    [
+        ((Role.PLAYER,), (MINE,), True),
+        ((Role.PLAYER,), (THEIRS,), False),
+        ((Role.CASHIER,), (THEIRS,), False),
+        ((Role.PLAYER,), ("*",), True),
+        ((Role.OPERATOR,), (), True),
+        ((Role.AUDITOR,), (), True),
+    ],
+)
+async def test_who_sees_a_ticket_and_its_account(
+    game: Playing, roles: tuple[Role.ValueType, ...], own: tuple[str, ...], sees: bool
+) -> None:
+    become(Role.PLAYER)
+    await place(game, order(7))
+    game.ledger.accounts[MINE] = Account(account_id=MINE)
+    become(*roles, accounts=own)
+    asked = [
+        (game.tickets.GetTicket, tickets.GetTicketRequest(ticket_id=request_id(7)), Reason.TICKET_UNKNOWN),
+        (game.tickets.ListTickets, tickets.ListTicketsRequest(account_id=MINE), Reason.ACCOUNT_UNKNOWN),
+        (game.accounts.GetAccount, accounts.GetAccountRequest(account_id=MINE), Reason.ACCOUNT_UNKNOWN),
+    ]
+
+    for method, request, reason in asked:
+        if sees:
+            await method(request, CONTEXT)  # type: ignore[operator] # one of three signatures
+            continue
+        with pytest.raises(Refusal) as refused:
+            await method(request, CONTEXT)  # type: ignore[operator] # one of three signatures
+        assert refused.value.reason == reason
+
+
+async def test_anothers_ticket_is_answered_like_one_that_does_not_exist(game: Playing) -> None:
+    become(Role.PLAYER)
+    await place(game, order(7))
+    become(Role.PLAYER, accounts=(THEIRS,))
+    told = []
+    for ticket_id in (request_id(7), request_id(8)):
+        with pytest.raises(Refusal) as refused:
+            await game.tickets.GetTicket(tickets.GetTicketRequest(ticket_id=ticket_id), CONTEXT)
+        told.append((refused.value.reason, refused.value.message.replace(ticket_id, ""), refused.value.retry_in_ms))
+
+    assert told[0] == told[1]
+
+
+async def test_anothers_account_is_answered_like_one_that_does_not_exist(game: Playing) -> None:
+    game.ledger.accounts[THEIRS] = Account(account_id=THEIRS)
+    become(Role.PLAYER, accounts=(MINE,))
+    told = []
+    for account_id in (THEIRS, MINE):
+        with pytest.raises(Refusal) as refused:
+            await game.accounts.GetAccount(accounts.GetAccountRequest(account_id=account_id), CONTEXT)
+        told.append((refused.value.reason, refused.value.message.replace(account_id, "")))
+
+    assert told[0] == told[1]
+
+
+async def test_a_tills_credit_is_its_floor_and_the_books_know_who_asked(game: Playing) -> None:
+    become(Role.OPERATOR)
+    request = accounts.CreateAccountRequest(
+        request_id=MINE, kind=Account.CASHIER, currency="EUR", credit_limit_minor=5_000
+    )
+    await game.accounts.CreateAccount(request, CONTEXT)
+    await game.accounts.CreditAccount(
+        accounts.CreditAccountRequest(request_id=THEIRS, account_id=MINE, amount_minor=5, reason="float"), CONTEXT
+    )
+
+    assert game.ledger.asked[0]["floor_minor"] == -5_000
+    assert [asked["actor"] for asked in game.ledger.asked] == ["somebody", "somebody"]
+
+
+async def test_the_proof_comes_with_the_end_of_the_race_and_not_before(game: Playing) -> None:
+    request = rounds.GetRoundProofRequest(round_id=1)
+    for ms in (0, 1_000, 100, 850):
+        await clock_of(game).run_for_ms(ms)
+        with pytest.raises(Refusal) as refused:
+            await game.rounds.GetRoundProof(request, CONTEXT)
+        assert refused.value.reason == Reason.PROOF_NOT_READY
+    await clock_of(game).run_for_ms(50)
+    proof = (await game.rounds.GetRoundProof(request, CONTEXT)).proof
+
+    seed = bytes.fromhex(proof.server_seed)
+    key = model.key(seed, proof.track, proof.round_id, proof.beacon, proof.tickets_root)
+    field = [(runner.runner, runner.weight) for runner in proof.runners]
+    assert model.commitment(seed) == proof.commitment
+    assert model.finishing_order(field, model.words(key)) == list(proof.result)
+
+
+async def test_a_void_round_has_no_proof(game: Playing) -> None:
+    become(Role.OPERATOR)
+    await game.track_service.VoidRound(tracks.VoidRoundRequest(request_id=MINE, round_id=1, reason="rain"), CONTEXT)
+
+    with pytest.raises(Refusal) as refused:
+        await game.rounds.GetRoundProof(rounds.GetRoundProofRequest(round_id=1), CONTEXT)
+    assert refused.value.metadata == {"phase": "VOID"}
+
+
+async def test_voiding_a_round_opens_the_next_one_at_once(game: Playing) -> None:
+    become(Role.OPERATOR)
+    request = tracks.VoidRoundRequest(request_id=MINE, round_id=1, reason="rain")
+    voided = (await game.track_service.VoidRound(request, CONTEXT)).round
+    await clock_of(game).settle()
+
+    assert (voided.phase, voided.void_reason) == (Round.VOID, "rain")
+    current = await game.rounds.GetCurrentRound(rounds.GetCurrentRoundRequest(track=TRACK.track), CONTEXT)
+    assert (current.round.round_id, current.round.phase, current.round.screen) == (2, Round.OPEN, Round.GAME)
+
+
+async def test_rounds_are_listed_the_newest_first_page_by_page(game: Playing) -> None:
+    await clock_of(game).run_for_ms(2_500 * 24)
+    seen: list[int] = []
+    token = ""
+    while True:
+        request = rounds.ListRoundsRequest(track=TRACK.track, page_token=token)
+        page = await game.rounds.ListRounds(request, CONTEXT)
+        seen += [round_.round_id for round_ in page.rounds]
+        token = page.next_page_token
+        if not token:
+            break
+
+    assert seen == list(range(25, 0, -1))
+
+
+async def test_a_track_takes_the_defaults_for_what_is_left_open(game: Playing) -> None:
+    bare = Track(track="bare", display_name="Bare", currency="EUR")
+    track = (
+        await game.track_service.CreateTrack(tracks.CreateTrackRequest(request_id=MINE, track=bare), CONTEXT)
+    ).track
+
+    assert track.return_bps == DEFAULT_RETURN_BPS
+    assert track.timetable.betting_window_ms == DEFAULT_TIMETABLE.betting_window_ms
+    assert track.limits.stake_max_minor == DEFAULT_LIMITS.stake_max_minor
+    assert track.state == Track.RUNNING
+
+
+async def test_a_new_track_opens_as_soon_as_it_has_a_card(game: Playing) -> None:
+    bare = Track(track="bare", display_name="Bare", currency="EUR")
+    await game.track_service.CreateTrack(tracks.CreateTrackRequest(request_id=MINE, track=bare), CONTEXT)
+    await clock_of(game).settle()
+    runners = [Runner(runner=1, name="a", weight=1), Runner(runner=2, name="b", weight=1)]
+    card = RaceCard(name="Race", distance_m=1_200, runners=runners)
+    request = tracks.ImportRaceCardsRequest(request_id=MINE, track="bare", cards=[card])
+    answer = await game.track_service.ImportRaceCards(request, CONTEXT)
+    await clock_of(game).settle()
+
+    assert (answer.cards_added, answer.cards_replaced) == (1, 0)
+    current = await game.rounds.GetCurrentRound(rounds.GetCurrentRoundRequest(track="bare"), CONTEXT)
+    assert current.round.race_name == "Race"
+
+
+async def test_a_card_with_a_runner_that_cannot_be_priced_is_refused_by_name(game: Playing) -> None:
+    runners = [Runner(runner=1, name="a", weight=99), Runner(runner=2, name="b", weight=1)]
+    card = RaceCard(name="Walkover", distance_m=1_200, runners=runners)
+    request = tracks.ImportRaceCardsRequest(request_id=MINE, track=TRACK.track, cards=[card])
+
+    with pytest.raises(Refusal, match="Walkover: runner 1 is so strong") as refused:
+        await game.track_service.ImportRaceCards(request, CONTEXT)
+    assert [violation.field for violation in refused.value.violations] == ["cards[0].runners"]
+    assert game.store.calls.count("put_cards") == 1, "only the fixture's own"
+
+
+@pytest.mark.parametrize("method", ["GetRound", "GetRoundProof"])
+async def test_a_round_that_does_not_exist_is_unknown(game: Playing, method: str) -> None:
+    request = getattr(rounds, f"{method}Request")(round_id=99)
+
+    with pytest.raises(Refusal) as refused:
+        await getattr(game.rounds, method)(request, CONTEXT)
+    assert refused.value.reason == Reason.ROUND_UNKNOWN
+
+
+async def test_tickets_of_an_account_are_listed_the_newest_first(game: Playing) -> None:
+    become(Role.PLAYER)
+    await place(game, *[order(number) for number in range(60)])
+    page = await game.tickets.ListTickets(tickets.ListTicketsRequest(account_id=MINE), CONTEXT)
+    request = tickets.ListTicketsRequest(account_id=MINE, page_token=page.next_page_token)
+    rest = await game.tickets.ListTickets(request, CONTEXT)
+
+    seen = [ticket.ticket_id for ticket in (*page.tickets, *rest.tickets)]
+    assert len(page.tickets) == 50
+    assert seen == [request_id(number) for number in reversed(range(60))]
+    assert rest.next_page_token == ""

@@ -1,0 +1,188 @@
+"""A request that breaks its contract is refused as a whole, with the field named."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from furlong.common.v1.account_pb2 import Account
+from furlong.common.v1.round_pb2 import Limits, RaceCard, Runner, Timetable, Track
+from furlong.common.v1.ticket_pb2 import Line, TicketOrder
+from furlong.game.v1 import account_service_pb2 as accounts
+from furlong.game.v1 import round_service_pb2 as rounds
+from furlong.game.v1 import ticket_service_pb2 as tickets
+from furlong.game.v1 import track_service_pb2 as tracks
+from google.protobuf import message_factory
+from google.protobuf.message import Message
+
+from services.chassis.refusal import Refusal
+from services.chassis.validation import Checks
+from services.game.service.validators import VALIDATORS
+
+ID = "0190d3c5-0000-7000-8000-000000000001"
+V4 = "0190d3c5-0000-4000-8000-000000000001"
+TRACK_WORDS = ["", "Upper", "1st", "-a", "a-", "a--b", "a b", "a" * 41]
+
+
+def violations(request: Message) -> Sequence[str]:
+    checks = Checks()
+    VALIDATORS[type(request)](request, checks)
+    try:
+        checks.refuse()
+    except Refusal as refusal:
+        return [violation.field for violation in refusal.violations]
+    return []
+
+
+def order(**changes: Any) -> TicketOrder:
+    fields: dict[str, Any] = {"request_id": ID, "account_id": V4, "lines": [Line(market=Line.WIN, runners=[1])]}
+    return TicketOrder(**(fields | changes))
+
+
+def place(*orders: TicketOrder, round_id: int = 1) -> Message:
+    return tickets.PlaceTicketsRequest(round_id=round_id, tickets=orders)
+
+
+def card(**changes: Any) -> RaceCard:
+    runners = [Runner(runner=1, name="a", weight=1), Runner(runner=2, name="b", weight=1)]
+    fields: dict[str, Any] = {"name": "Race", "distance_m": 1_200, "runners": runners}
+    return RaceCard(**(fields | changes))
+
+
+def imported(*cards: RaceCard) -> Message:
+    return tracks.ImportRaceCardsRequest(request_id=ID, track="t", cards=cards)
+
+
+def created(**changes: Any) -> Message:
+    track = Track(**({"track": "t", "display_name": "T", "currency": "EUR"} | changes))
+    return tracks.CreateTrackRequest(request_id=ID, track=track)
+
+
+def opened(**changes: Any) -> Message:
+    fields: dict[str, Any] = {"request_id": ID, "kind": Account.PLAYER, "currency": "EUR"}
+    return accounts.CreateAccountRequest(**(fields | changes))
+
+
+def credited(**changes: Any) -> Message:
+    fields: dict[str, Any] = {"request_id": ID, "account_id": ID, "amount_minor": 1, "reason": "cash"}
+    return accounts.CreditAccountRequest(**(fields | changes))
+
+
+TIMES = {"betting_window_ms": 1_000, "lock_ms": 100, "race_ms": 100, "finish_ms": 100}
+
+TABLE: list[tuple[Message, str]] = [
+    # placing
+    (place(order()), ""),
+    (place(*[order()] * 500), ""),
+    (place(order(lines=[Line()] * 20)), ""),
+    (place(order(lines=[Line(market=Line.WIN, runners=[-1, 99], stake_minor=-5)])), ""),  # judged, not checked
+    (place(order(), round_id=0), "round_id"),
+    (place(), "tickets"),
+    (place(*[order()] * 501), "tickets"),
+    (place(order(), order(request_id="x")), "tickets[1].request_id"),
+    (place(order(request_id=V4)), "tickets[0].request_id"),
+    (place(order(request_id=ID.upper())), "tickets[0].request_id"),
+    (place(order(account_id="")), "tickets[0].account_id"),
+    (place(order(lines=[])), "tickets[0].lines"),
+    (place(order(lines=[Line()] * 21)), "tickets[0].lines"),
+    (place(order(lines=[Line(runners=[1] * 41)])), "tickets[0].lines[0].runners"),
+    (place(order(lines=[Line(price_hundredths=-1)])), "tickets[0].lines[0].price_hundredths"),
+    (tickets.GetTicketRequest(ticket_id=V4), ""),
+    (tickets.GetTicketRequest(ticket_id="17"), "ticket_id"),
+    (tickets.ListTicketsRequest(account_id=ID, page_size=10**9), ""),
+    (tickets.ListTicketsRequest(account_id=ID, page_size=-1), "page_size"),
+    (tickets.ListTicketsRequest(account_id=ID, page_token="t" * 201), "page_token"),
+    (tickets.ListTicketsRequest(account_id="me"), "account_id"),
+    # rounds
+    (rounds.GetRoundRequest(round_id=1), ""),
+    (rounds.GetRoundRequest(round_id=0), "round_id"),
+    (rounds.GetRoundProofRequest(round_id=-1), "round_id"),
+    (rounds.GetCurrentRoundRequest(track="a-1-b"), ""),
+    *[(rounds.GetCurrentRoundRequest(track=track), "track") for track in TRACK_WORDS],
+    (rounds.ListRoundsRequest(track="t", page_size=-1), "page_size"),
+    (rounds.WatchRoundsRequest(track="t"), ""),
+    (rounds.WatchRoundsRequest(track="t", after=1, update_interval_ms=100, tick_interval_ms=60_000), ""),
+    (rounds.WatchRoundsRequest(track="t", after=-1), "after"),
+    (rounds.WatchRoundsRequest(track="t", update_interval_ms=99), "update_interval_ms"),
+    (rounds.WatchRoundsRequest(track="t", tick_interval_ms=60_001), "tick_interval_ms"),
+    (rounds.WatchRoundsRequest(track="t", tick_interval_ms=-1), "tick_interval_ms"),
+    # tracks
+    (tracks.ListTracksRequest(), ""),
+    (tracks.ListTracksRequest(page_size=-1), "page_size"),
+    (tracks.GetTrackRequest(track="T"), "track"),
+    (created(), ""),
+    (created(state=Track.RUNNING, return_bps=9_999, timetable=Timetable(**TIMES)), ""),
+    (tracks.CreateTrackRequest(request_id="x", track=Track(track="t", display_name="T", currency="EUR")), "request_id"),
+    (created(track="T"), "track.track"),
+    (created(display_name=""), "track.display_name"),
+    (created(display_name="x" * 81), "track.display_name"),
+    (created(currency="eur"), "track.currency"),
+    (created(state=7), "track.state"),
+    (created(return_bps=4_999), "track.return_bps"),
+    (created(return_bps=10_000), "track.return_bps"),
+    (created(timetable=Timetable(**(TIMES | {"lock_ms": 99}))), "track.timetable.lock_ms"),
+    (created(timetable=Timetable(**(TIMES | {"betting_window_ms": 0}))), "track.timetable.betting_window_ms"),
+    (created(limits=Limits(stake_min_minor=1, stake_max_minor=10_000_000)), ""),
+    (created(limits=Limits(stake_min_minor=0, stake_max_minor=5)), "track.limits.stake_min_minor"),
+    (created(limits=Limits(stake_min_minor=6, stake_max_minor=5)), "track.limits.stake_max_minor"),
+    (created(limits=Limits(stake_min_minor=1, stake_max_minor=10_000_001)), "track.limits.stake_max_minor"),
+    (imported(card()), ""),
+    (imported(), "cards"),
+    (imported(*[card(name=f"Race {n}") for n in range(201)]), "cards"),
+    (imported(card(), card()), "cards"),
+    (imported(card(card_id=1)), "cards[0].card_id"),
+    (imported(card(name="")), "cards[0].name"),
+    (imported(card(distance_m=99)), "cards[0].distance_m"),
+    (imported(card(runners=[Runner(runner=1, name="a", weight=1)])), "cards[0].runners"),
+    (
+        imported(card(runners=[Runner(runner=2, name="a", weight=1), Runner(runner=1, name="b", weight=1)])),
+        "cards[0].runners",
+    ),
+    (
+        imported(card(runners=[Runner(runner=1, name="a", weight=1), Runner(runner=1, name="b", weight=1)])),
+        "cards[0].runners",
+    ),
+    (
+        imported(card(runners=[Runner(runner=1, name="a", weight=0), Runner(runner=2, name="b", weight=1)])),
+        "cards[0].runners[0].weight",
+    ),
+    (
+        imported(card(runners=[Runner(runner=1, name="a", weight=1), Runner(runner=41, name="b", weight=1)])),
+        "cards[0].runners[1].runner",
+    ),
+    (tracks.VoidRoundRequest(request_id=ID, round_id=1, reason="rain"), ""),
+    (tracks.VoidRoundRequest(request_id=ID, round_id=0, reason="rain"), "round_id"),
+    (tracks.VoidRoundRequest(request_id=ID, round_id=1), "reason"),
+    (tracks.VoidRoundRequest(request_id=ID, round_id=1, reason="a\nb"), "reason"),
+    # accounts
+    (opened(), ""),
+    (opened(kind=Account.CASHIER, credit_limit_minor=500), ""),
+    (opened(kind=Account.HOUSE), "kind"),
+    (opened(kind=0), "kind"),
+    (opened(currency="EURO"), "currency"),
+    (opened(display_name="x" * 81), "display_name"),
+    (opened(credit_limit_minor=1), "credit_limit_minor"),
+    (opened(kind=Account.CASHIER, credit_limit_minor=-1), "credit_limit_minor"),
+    (credited(), ""),
+    (credited(amount_minor=0), "amount_minor"),
+    (credited(amount_minor=-5), "amount_minor"),
+    (credited(amount_minor=10**12 + 1), "amount_minor"),
+    (credited(reason=""), "reason"),
+    (accounts.GetAccountRequest(account_id=ID), ""),
+    (accounts.GetAccountRequest(account_id="me"), "account_id"),
+]
+
+
+@pytest.mark.parametrize(("request_", "field"), TABLE, ids=lambda value: value if isinstance(value, str) else "")
+def test_the_field_that_breaks_the_contract_is_named(request_: Message, field: str) -> None:
+    assert list(violations(request_)) == ([field] if field else [])
+
+
+def test_every_request_of_the_public_services_is_checked() -> None:
+    requests = {
+        message_factory.GetMessageClass(method.input_type)
+        for module in (accounts, rounds, tickets, tracks)
+        for service in module.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+    }
+
+    assert requests == set(VALIDATORS)

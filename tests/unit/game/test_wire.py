@@ -1,0 +1,76 @@
+"""The game's values and the wire agree on every number, and nothing secret gets onto it."""
+
+from enum import IntEnum
+
+import pytest
+from furlong.common.v1 import round_pb2, ticket_pb2
+from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
+from google.protobuf.json_format import MessageToJson
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from services.game.domain.order import Line, Market, Verdict
+from services.game.domain.phase import Phase
+from services.game.domain.proof import Trust
+from services.game.domain.screen import Screen
+from services.game.engine.broadcast.frame import Frame, Kind
+from services.game.service.frames import encode
+from services.game.wire import card_of, card_to, line_of, line_to, ms_of, ms_to, round_of, round_to, track_of, track_to
+from tests.rounds import CARD, SEED, TRACK, stored_round
+
+
+@pytest.mark.parametrize(
+    ("ours", "wire", "zero"),
+    [
+        (Phase, round_pb2.Round.Phase, "PHASE_UNSPECIFIED"),
+        (Screen, round_pb2.Round.Screen, "SCREEN_UNSPECIFIED"),
+        (Trust, round_pb2.RoundProof.Trust, "TRUST_UNSPECIFIED"),
+        (Market, ticket_pb2.Line.Market, "MARKET_UNSPECIFIED"),
+        (Verdict, ticket_pb2.TicketResult.Verdict, "VERDICT_UNSPECIFIED"),
+        (Kind, WatchRoundsResponse.Kind, "KIND_UNSPECIFIED"),
+    ],
+)
+def test_every_number_means_the_same_on_both_sides(
+    ours: type[IntEnum], wire: type[ticket_pb2.Line.Market], zero: str
+) -> None:
+    own = {member.name: member.value for member in ours if member.value != 0}
+
+    assert own == {name: number for name, number in wire.items() if name != zero}
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_a_round_comes_back_from_the_wire_as_it_went(phase: Phase) -> None:
+    round_ = stored_round(phase).round
+
+    assert round_of(round_to(round_)) == round_
+
+
+def test_tracks_cards_and_lines_come_back_from_the_wire_as_they_went() -> None:
+    line = Line(market=-3, runners=(1, 40), stake_minor=-5, price_hundredths=0)
+
+    assert track_of(track_to(TRACK)) == TRACK
+    assert card_of(card_to(CARD)) == CARD
+    assert line_of(line_to(line)) == line
+
+
+@pytest.mark.parametrize(
+    ("seconds", "nanos", "at_ms"),
+    [(1, 0, 1_000), (1, 1, 1_001), (1, 999_999, 1_001), (1, 1_000_000, 1_001), (1, 999_999_999, 2_000)],
+)
+def test_times_are_rounded_up_so_that_nobody_comes_too_early(seconds: int, nanos: int, at_ms: int) -> None:
+    assert ms_of(Timestamp(seconds=seconds, nanos=nanos)) == at_ms
+    assert ms_of(ms_to(at_ms)) == at_ms
+
+
+@pytest.mark.parametrize(
+    ("phase", "screen"),
+    [("OPEN", "GAME"), ("LOCKED", "GAME"), ("RUNNING", "MOVIE"), ("FINISHED", "FINISH"), ("SETTLED", "FINISH")],
+)
+def test_a_frame_shows_the_screen_and_never_the_seed(phase: str, screen: str) -> None:
+    round_ = stored_round(Phase[phase]).round
+    frame = encode(Frame(kind=Kind.UPDATE, round=round_, transition_seq=9, made_at_ms=1_500))
+    shown = WatchRoundsResponse.FromString(frame)
+
+    assert shown.round.screen == round_pb2.Round.Screen.Value(screen)
+    assert (shown.transition_seq, shown.server_time.ToMilliseconds()) == (9, 1_500)
+    assert SEED.hex() not in MessageToJson(shown)
+    assert SEED not in frame
