@@ -35,6 +35,7 @@ SEALED_SEED_BYTES_MAX: Final = 256
 
 _TRACK: Final = re.compile(r"(?=.{1,40}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
+_MARKETS: Final = frozenset(ticket_pb2.Line.Market.values()) - {ticket_pb2.Line.MARKET_UNSPECIFIED}
 _REFUSALS_OF_GAME: Final = range(Verdict.ROUND_NOT_FOUND, Verdict.STAKE_ABOVE_MAX + 1)
 
 
@@ -65,7 +66,7 @@ def _line(at: str, line: ticket_pb2.Line, checks: Checks) -> None:
 
 
 def _selection(at: str, of: Any, checks: Checks) -> None:
-    checks.that(f"{at}.market", of.market in ticket_pb2.Line.Market.values() and of.market != 0, "is no market")
+    checks.that(f"{at}.market", of.market in _MARKETS, "is no market")
     checks.length(f"{at}.runners", of.runners, 1, RUNNERS_MAX)
     for n, runner in enumerate(of.runners):
         checks.between(f"{at}.runners[{n}]", runner, 1, RUNNERS_MAX)
