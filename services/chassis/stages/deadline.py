@@ -1,6 +1,7 @@
 """Ends every unary call in time, and hands its deadline to the calls that are made while answering it."""
 
 import asyncio
+import time
 from typing import Any
 
 from furlong.client import deadline
@@ -14,7 +15,9 @@ from services.chassis.refusal import Refusal
 class Deadline:
     """Gives a call the caller's deadline, at most 10 s, or the method's own where the caller named none.
 
-    A method whose policy has no deadline is a stream that stays open; it has none, and passes none on.
+    The caller's own deadline is kept by gRPC, which cancels the call at both ends when it passes: a timer of ours would
+    cost every call and tell nobody anything. Only where we set the deadline do we end the call, and say so. A method
+    whose policy has no deadline is a stream that stays open; it has none, and passes none on.
     """
 
     def around(self, method: Method, inner: Handler) -> Handler:
@@ -27,7 +30,10 @@ class Deadline:
         async def bound(request: Any, call: Call) -> Any:
             # None where the caller named no deadline; the type stubs know only of the float.
             left_s: float | None = call.context.time_remaining()
-            budget_s = default_s if left_s is None else min(left_s, longest_s)
+            if left_s is not None and left_s <= longest_s:
+                deadline.set_inbound(time.monotonic() + left_s)
+                return await inner(request, call)
+            budget_s = default_s if left_s is None else longest_s
             at_s = asyncio.get_running_loop().time() + budget_s
             deadline.set_inbound(at_s)
             try:
