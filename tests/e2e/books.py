@@ -5,6 +5,8 @@ The words of numbers are taken from the public contract, not from the services' 
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -37,6 +39,8 @@ SELECT t.ticket_id, t.account_id, l.market, l.selection, l.stake_minor, l.price_
 FROM tickets t LEFT JOIN lines l USING (round_id, ticket_id)
 WHERE t.round_id = $1 ORDER BY t.ticket_id, l.line
 """
+
+BATCHES = "SELECT batch_id, ticket_id FROM tickets WHERE round_id = $1 ORDER BY batch_id, batch_place"
 
 ACCOUNTS = "SELECT account_id, currency, balance_minor, floor_minor FROM accounts"
 
@@ -97,6 +101,20 @@ class Books:
             BoughtTicket(ticket_id=ticket_id, account_id=account_id, lines=tuple(lines.get(ticket_id, ())))
             for ticket_id, account_id in owners.items()
         ]
+
+    async def batches(self, round_id: int) -> list[list[BoughtTicket]]:
+        """The stored tickets of a round, as they were committed together."""
+        by_id = {ticket.ticket_id: ticket for ticket in await self.tickets(round_id)}
+        rows = await self._sql.fetch(BATCHES, round_id)
+        return [[by_id[str(row["ticket_id"])] for row in batch] for _, batch in groupby(rows, itemgetter("batch_id"))]
+
+    async def placed_after_the_lock(self, round_id: int) -> int:
+        """How many tickets of a round bear a time at or after its lock."""
+        found: int = await self._sql.fetchval(
+            "SELECT count(*) FROM tickets JOIN rounds USING (round_id) WHERE round_id = $1 AND placed_at >= locks_at",
+            round_id,
+        )
+        return found
 
     async def ledger(self) -> tuple[list[BookAccount], list[BookTransfer]]:
         """All accounts and all transfers, as of one moment."""

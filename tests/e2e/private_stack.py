@@ -39,6 +39,10 @@ class PrivateStack:
         """End a part with SIGKILL."""
         await self._do(self.stack.part(name).kill)
 
+    async def stop(self, name: str) -> None:
+        """End a part in order, with SIGTERM."""
+        await self._do(self.stack.part(name).stop)
+
     async def start(self, name: str) -> None:
         """Start a part again and wait until it serves."""
         part = self.stack.part(name)

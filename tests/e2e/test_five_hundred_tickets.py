@@ -33,7 +33,7 @@ from tests.e2e.racing import (
     round_that_is,
     win_line,
 )
-from tests.model import draw, ledger, settlement
+from tests.model import draw, ledger, settlement, tickets_root
 
 SEED = 20261121
 TICKETS = 500
@@ -64,6 +64,7 @@ class Story:
     read_one_by_one: Mapping[str, Answer]
     read_by_account: Mapping[str, Answer]
     stored: Sequence[settlement.BoughtTicket]
+    batches: Sequence[Sequence[settlement.BoughtTicket]]
     accounts: Sequence[ledger.BookAccount]
     transfers: Sequence[ledger.BookTransfer]
     proof: Answer
@@ -111,6 +112,7 @@ async def play(stack: LocalStack, people: People) -> Story:
             ),
             read_by_account=await read_by_account(grpc, people.cashier, list(funds_minor)),
             stored=await books.tickets(int(opened["round_id"])),
+            batches=await books.batches(int(opened["round_id"])),
             accounts=accounts,
             transfers=transfers,
             proof=(await rest.call(methods.GET_PROOF, {"round_id": opened["round_id"]}))["proof"],
@@ -270,6 +272,13 @@ def test_the_result_is_what_an_independent_model_draws(story: Story) -> None:
 
     assert draw.commitment(seed) == story.opened["commitment"]
     assert draw.finishing_order(weights, draw.words(key)) == story.settled["result"]
+
+
+def test_the_ticket_root_is_what_an_independent_model_computes(story: Story) -> None:
+    root = tickets_root.tickets_root(story.batches, int(story.opened["round_id"]))
+
+    assert story.settled["tickets_root"] == root
+    assert story.opened["tickets_root"] == ""
 
 
 def test_the_command_verifies_the_round(stack: LocalStack, story: Story) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -83,6 +83,9 @@ def orders_of(account_id: str, count: int) -> list[TicketOrder]:
     ]
 
 
+End = Callable[[PrivateStack, str], Awaitable[None]]
+
+
 # ---- game ------------------------------------------------------------------------------------------------------------
 
 
@@ -105,9 +108,14 @@ async def watched(client: Furlong, track: str) -> AsyncIterator[list[WatchRounds
         await asyncio.gather(watcher, return_exceptions=True)
 
 
-@pytest.mark.parametrize("phase", ["OPEN", "LOCKED", "RUNNING"])
-async def test_a_killed_game_loses_no_round_and_settles_none_twice(
-    own: PrivateStack, own_people: People, door: GrpcDoor, client: Furlong, phase: str
+@pytest.mark.parametrize(
+    ("end", "phase"),
+    [(PrivateStack.kill, "OPEN"), (PrivateStack.kill, "LOCKED"), (PrivateStack.kill, "RUNNING"),
+     (PrivateStack.stop, "OPEN")],
+    ids=["killed while OPEN", "killed while LOCKED", "killed while RUNNING", "ended in order while OPEN"],
+)  # fmt: skip
+async def test_a_game_that_goes_away_loses_no_round_and_settles_none_twice(
+    own: PrivateStack, own_people: People, door: GrpcDoor, client: Furlong, end: End, phase: str
 ) -> None:
     track = await new_track(own.stack, "killed", TIMETABLE)
     ann = await open_account(door, own_people.cashier)
@@ -118,7 +126,7 @@ async def test_a_killed_game_loses_no_round_and_settles_none_twice(
         before = await client.tickets.place(round_id, orders)
         await round_that_is(door, opened["round_id"], phase)
 
-        await own.kill("game")
+        await end(own, "game")
         await own.start("game")
 
         again = await client.tickets.place(round_id, orders, deadline_s=PLACE_S)
@@ -185,7 +193,7 @@ def assert_every_transition_once_and_in_order(frames: list[WatchRoundsResponse])
     assert all(frame.kind != WatchRoundsResponse.GAP for frame in frames)
 
 
-# ---- persist and PostgreSQL under load -------------------------------------------------------------------------------
+# ---- every part under load -------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -211,7 +219,7 @@ async def work(client: Furlong, round_id: int, account_id: str, load: Load, done
             load.results += await client.tickets.place(round_id, orders, deadline_s=PLACE_S)
 
 
-@pytest.mark.parametrize("name", ["persist", "postgres"])
+@pytest.mark.parametrize("name", ["persist", "postgres", "game", "gateway"])
 async def test_what_is_killed_under_load_loses_nothing_that_was_acknowledged(
     own: PrivateStack, own_people: People, door: GrpcDoor, client: Furlong, name: str
 ) -> None:
