@@ -74,10 +74,10 @@ class RoundService(RoundServiceServicer):
             tick_interval_ms=request.tick_interval_ms,
             on_fell_behind=writer.cancel,
         ) as mailbox:
-            await _write_frames(mailbox, context)
+            await _write_frames(mailbox, context, writer)
 
 
-async def _write_frames(mailbox: Mailbox, context: Any) -> None:
+async def _write_frames(mailbox: Mailbox, context: Any, writer: "asyncio.Task[Any]") -> None:
     try:
         while True:
             await context.write(await mailbox.take())
@@ -86,6 +86,7 @@ async def _write_frames(mailbox: Mailbox, context: Any) -> None:
         # and cancels the writer; any other cancellation is gRPC's, whose watcher has gone.
         if mailbox.ending is None or mailbox.ending.reason != Reason.FELL_BEHIND:
             raise
+        writer.uncancel()
         raise mailbox.ending from None
 
 

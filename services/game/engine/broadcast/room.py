@@ -222,12 +222,14 @@ class Room:
         frame = self._numbered(Kind.TRANSITION, round_, now_ms)
         self._history.append(frame)
         self._update_frame = None
+        first = self._round is None
         # An older round may be settled while the next one is open; the next one goes on being shown.
         shown = self._round is None or round_.round_id >= self._round.round_id
         if shown:
             self._round = round_
         for watcher in self._watchers:
-            watcher.mailbox.put_transition(frame)
+            # Whoever waited for the track's first round has seen nothing yet, and begins with the round as it is.
+            watcher.mailbox.put_transition(self._update() if first else frame)
             if shown:
                 self._told(watcher, now_ms)
 

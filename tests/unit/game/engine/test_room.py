@@ -186,9 +186,10 @@ async def test_a_track_without_a_round_is_watched_until_it_opens_one() -> None:
         seat = await theatre.watch()
         assert seat.seen == []
         theatre.hint()
+        theatre.hint()
         await theatre.clock.settle()
 
-        assert seat.seen == [("TRANSITION", 1)]
+        assert seat.seen == [("UPDATE", 1), ("TRANSITION", 2)]
 
 
 async def test_a_hint_that_leaves_a_gap_makes_the_room_read_what_is_missing() -> None:

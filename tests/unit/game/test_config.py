@@ -1,0 +1,40 @@
+"""The game's settings are read once and told by their variables."""
+
+import pytest
+
+from services.chassis.config import ConfigError, describe, read
+from services.game.config import GameConfig
+
+NEEDED = {"PERSIST_ADDRESS": "127.0.0.1:50053", "SEED_KEY_FILE": "/run/seed.key"}
+
+
+def test_two_variables_are_needed_and_the_rest_has_defaults() -> None:
+    config = read(GameConfig, NEEDED)
+
+    assert (config.lease_ttl_ms, config.coalesce_queue_max) == (3_000, 20_000)
+    assert (config.mailbox_frames_max, config.track_sweep_ms) == (32, 2_000)
+    assert config.service_token_file == ""
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PERSIST_ADDRESS", ""),
+        ("SEED_KEY_FILE", ""),
+        ("LEASE_TTL_MS", "499"),
+        ("LEASE_TTL_MS", "soon"),
+        ("COALESCE_QUEUE_MAX", "0"),
+        ("MAILBOX_FRAMES_MAX", "3"),
+        ("TRACK_SWEEP_MS", "60001"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_told_by_its_variable(variable: str, value: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        read(GameConfig, NEEDED | {variable: value})
+
+    assert len(told.value.errors) == 1
+    assert variable in told.value.errors[0]
+
+
+def test_every_setting_is_shown_by_its_variable() -> None:
+    assert set(NEEDED) < set(describe(read(GameConfig, NEEDED)))
