@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from furlong.client.policy import policies
+from furlong.client.policy import MethodPolicy, policies
 from google.protobuf import message_factory
 from google.protobuf.descriptor import ServiceDescriptor
 
@@ -19,16 +19,18 @@ class Hosted:
 
     `add` is the generated `add_XServicer_to_server`. The methods named in `raw_streams` are server streams whose
     handler writes bytes that are encoded messages already, so that one frame is encoded once for all its receivers.
+    `policies`, by path, are those of a service whose contract is not ours and states none; ours state their own.
     """
 
     add: Callable[[Any, grpc.aio.Server], None]
     servicer: object
     descriptor: ServiceDescriptor
     raw_streams: frozenset[str] = frozenset()
+    policies: Mapping[str, MethodPolicy] | None = None
 
     def methods(self) -> Mapping[str, Method]:
         """Read every method by its path "/package.Service/Method"; ValueError where one has no policy."""
-        of_service = policies([self.descriptor])
+        of_service = policies([self.descriptor]) if self.policies is None else self.policies
         return {
             path: Method(
                 name=path.removeprefix("/"),

@@ -11,8 +11,9 @@ from typing import Final
 from opentelemetry import metrics, trace
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics import Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -21,8 +22,13 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRat
 SPAN_QUEUE_MAX: Final = 8_192
 SPAN_BATCH_MAX: Final = 512
 SPAN_DELAY_MS: Final = 1_000
-METRIC_INTERVAL_MS: Final = 10_000
+METRIC_INTERVAL_MS: Final = 2_000
+"""How often figures are sent: a board that people look at should not be older than this."""
 EXPORT_TIMEOUT_S: Final = 2
+
+DISTRIBUTION: Final = ExponentialBucketHistogramAggregation(max_size=320)
+"""Buckets that fit what is measured. With so many of them they are never more than 9 % apart: 40 octaves of eight
+buckets go from a nanosecond to half an hour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,18 +47,21 @@ class Telemetry:
 
 def set_up(service_name: str, endpoint: str | None, sample_ratio: float) -> Telemetry:
     """Set telemetry up for this process, once. Without an endpoint nothing is recorded, but calls have trace ids."""
-    resource = Resource.create({"service.name": service_name, "service.instance.id": str(uuid.uuid4())})
-    telemetry = (
-        _exporting(resource, endpoint, sample_ratio)
-        if endpoint
-        else Telemetry(
-            tracer_provider=TracerProvider(sampler=ALWAYS_OFF, resource=resource, shutdown_on_exit=False),
-            meter_provider=metrics.NoOpMeterProvider(),
-        )
-    )
+    telemetry = build(service_name, endpoint, sample_ratio)
     trace.set_tracer_provider(telemetry.tracer_provider)
     metrics.set_meter_provider(telemetry.meter_provider)
     return telemetry
+
+
+def build(service_name: str, endpoint: str | None, sample_ratio: float) -> Telemetry:
+    """Make the providers of a service without making them those of the process."""
+    resource = Resource.create({"service.name": service_name, "service.instance.id": str(uuid.uuid4())})
+    if endpoint:
+        return _exporting(resource, endpoint, sample_ratio)
+    return Telemetry(
+        tracer_provider=TracerProvider(sampler=ALWAYS_OFF, resource=resource, shutdown_on_exit=False),
+        meter_provider=metrics.NoOpMeterProvider(),
+    )
 
 
 def _exporting(resource: Resource, endpoint: str, sample_ratio: float) -> Telemetry:
@@ -69,7 +78,12 @@ def _exporting(resource: Resource, endpoint: str, sample_ratio: float) -> Teleme
         )
     )
     reader: MetricReader = PeriodicExportingMetricReader(
-        OTLPMetricExporter(endpoint=endpoint, insecure=insecure, timeout=EXPORT_TIMEOUT_S),
+        OTLPMetricExporter(
+            endpoint=endpoint,
+            insecure=insecure,
+            timeout=EXPORT_TIMEOUT_S,
+            preferred_aggregation={Histogram: DISTRIBUTION},
+        ),
         export_interval_millis=METRIC_INTERVAL_MS,
     )
     return Telemetry(

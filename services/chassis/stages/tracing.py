@@ -16,6 +16,7 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, TraceFlags, TracerProvider
 from opentelemetry.trace import StatusCode as SpanStatus
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.util.types import AttributeValue
 
 from services.chassis import telemetry_names as names
 from services.chassis.call import Call, Handler, Method
@@ -46,15 +47,11 @@ class Tracing:
 
     def around(self, method: Method, inner: Handler) -> Handler:
         """Wrap the rest of the way."""
-        start_attributes = {names.RPC_SYSTEM_NAME: "grpc", names.RPC_METHOD: method.name}
-        outcomes = {
-            code: {
-                names.RPC_SYSTEM_NAME: "grpc",
-                names.RPC_METHOD: method.name,
-                names.RPC_RESPONSE_STATUS_CODE: code.name,
-            }
-            for code in StatusCode
-        }
+        called = {names.RPC_SYSTEM_NAME: "grpc", names.RPC_METHOD: method.name}
+        start_attributes: Mapping[str, AttributeValue] = (
+            called if method.policy.deadline_ms else called | {names.FURLONG_STREAM: True}
+        )
+        outcomes = {code: called | _outcome(code) for code in StatusCode}
         ok = outcomes[StatusCode.OK]
         record = self._duration.record
 
@@ -76,7 +73,7 @@ class Tracing:
 
         return trace_call
 
-    def _begin(self, name: str, attributes: Mapping[str, str], headers: Mapping[str, str | bytes]) -> Span:
+    def _begin(self, name: str, attributes: Mapping[str, AttributeValue], headers: Mapping[str, str | bytes]) -> Span:
         parent = headers.get("traceparent")
         span = _unsampled(parent) if isinstance(parent, str) and "tracestate" not in headers else None
         if span is None:
@@ -84,6 +81,12 @@ class Tracing:
             span = self._tracer.start_span(name, context=inherited, kind=SpanKind.SERVER, attributes=attributes)
         otel_context.attach(trace.set_span_in_context(span, otel_context.Context()))
         return span
+
+
+def _outcome(code: StatusCode) -> dict[str, str]:
+    """How a call ended, for the metric: a refusal is an answer, a fault of ours is an error."""
+    ended = {names.RPC_RESPONSE_STATUS_CODE: code.name}
+    return ended | {names.ERROR_TYPE: code.name} if code in _SERVER_FAULTS else ended
 
 
 def _unsampled(parent: str) -> Span | None:
