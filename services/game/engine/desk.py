@@ -13,7 +13,7 @@ from services.game.domain.round import Totals
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.lane import Lane
 from services.game.engine.offers import Offers
-from services.game.engine.parcel import parcels
+from services.game.engine.parcel import Parcel, parcels
 from services.game.ports import Answer, Placing, TicketStore
 
 COME_BACK_MS: Final = 100
@@ -40,11 +40,12 @@ class Desk:
         for parcel in packed:
             lane.put(parcel)
         try:
-            answered = await asyncio.gather(*(parcel.answers for parcel in packed))
+            if len(packed) == 1:
+                return list(await packed[0].answers)
+            return await _of_all(packed)
         finally:
             for parcel in packed:
                 parcel.answers.cancel()
-        return [answer for answers in answered for answer in answers]
 
     def _admit(self, tickets: int) -> None:
         if self._queued_tickets + tickets > self._queue_tickets_max:
@@ -74,6 +75,18 @@ class Desk:
     def _total(self, offer: Offer | None, round_id: int, totals: Totals) -> None:
         if offer is not None:
             self._hub.totals(offer.track, round_id, totals)
+
+
+async def _of_all(packed: Sequence[Parcel]) -> list[Answer]:
+    """Wait for every parcel of a call that needed several: they share one end, or the call's outcome is in doubt."""
+    ended = await asyncio.gather(*(parcel.answers for parcel in packed), return_exceptions=True)
+    failed = [end for end in ended if isinstance(end, BaseException)]
+    if failed:
+        ends = {end.reason if isinstance(end, Refusal) else type(end) for end in failed}
+        if len(failed) == len(ended) and len(ends) == 1:
+            raise failed[0]
+        raise Refusal(Reason.OUTCOME_UNKNOWN, f"some tickets may be placed, others are not: {failed[0]}") from failed[0]
+    return [answer for answers in ended if not isinstance(answers, BaseException) for answer in answers]
 
 
 def _placing(round_id: int, order: Order, offer: Offer | None) -> Placing:

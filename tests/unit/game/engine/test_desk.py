@@ -40,6 +40,7 @@ class Counter:
         self.reads: list[int] = []
         self.cancelled = 0
         self.failure: Exception | None = None
+        self.failing_calls = range(1, 1_000)
         self.open = asyncio.Event()
         self.open.set()
         self.totals: list[tuple[str, int, Totals]] = []
@@ -52,7 +53,7 @@ class Counter:
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
-        if self.failure is not None:
+        if self.failure is not None and len(self.calls) in self.failing_calls:
             raise self.failure
         answers = [
             Answer(
@@ -258,6 +259,26 @@ async def test_a_failure_is_told_to_everybody_whose_ticket_was_in_the_call(desk:
     assert len(ends) == 10
     store.failure = None
     assert len(await desk.place(17, [order(99)])) == 1
+
+
+@pytest.mark.parametrize(
+    ("failing_calls", "told"),
+    [
+        (range(1, 9), Reason.DEPENDENCY_DOWN),
+        (range(1, 2), Reason.OUTCOME_UNKNOWN),
+        (range(2, 9), Reason.OUTCOME_UNKNOWN),
+    ],
+    ids=["all parts fail", "the first fails", "the others fail"],
+)
+async def test_a_call_in_parts_is_undone_only_if_every_part_is(
+    desk: Desk, store: Counter, failing_calls: range, told: Reason.ValueType
+) -> None:
+    store.failure = Refusal(Reason.DEPENDENCY_DOWN, "nothing was done")
+    store.failing_calls = failing_calls
+    with pytest.raises(Refusal) as refused:
+        await desk.place(1, [order(number, lines=20) for number in range(400)])
+    assert len(store.calls) > 1
+    assert refused.value.reason == told
 
 
 async def test_the_rules_of_racing_are_asked_before_the_store(desk: Desk) -> None:
