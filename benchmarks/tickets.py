@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import asyncpg
-import grpc
+from furlong.client import Furlong, connect
 from furlong.common.v1.round_pb2 import Round, Timetable
 
 from benchmarks import load
@@ -34,7 +34,7 @@ from benchmarks.limits import rows
 from benchmarks.load import Load, Tally
 from benchmarks.report import Figure, Spread, last_line, p99, progress, ratios, table
 from benchmarks.scratch import scratch_folder
-from benchmarks.stage import Stage, runner_numbers
+from benchmarks.stage import open_accounts, open_track, runner_numbers, watch_until
 from deploy.local.programs import StackSettings
 from deploy.local.stack import LocalStack
 
@@ -132,14 +132,18 @@ def _extent() -> Extent:
 
 
 async def _measure(stack: LocalStack, extent: Extent) -> list[Figure]:
-    async with _stage(stack) as stage, _database(stack.addresses.database_url) as database:
+    stage_token = stack.token(roles=["OPERATOR", "CASHIER"], accounts=["*"])
+    async with (
+        connect(stack.addresses.game, token=stage_token) as furlong,
+        _database(stack.addresses.database_url) as database,
+    ):
         progress(f"opening {ACCOUNTS} accounts and a track")
-        accounts = await stage.open_accounts(ACCOUNTS)
-        race = await stage.open_track(PLACING_TRACK, LONG_TIMETABLE)
+        accounts = await open_accounts(furlong, ACCOUNTS)
+        race = await open_track(furlong, PLACING_TRACK, LONG_TIMETABLE)
         told = Told(round_id=race.round_id)
         unary = Load(
             target=stack.addresses.game,
-            token=stage.till_token,
+            token=stack.token(roles=["CASHIER"], accounts=["*"]),
             round_id=race.round_id,
             runners=runner_numbers(race),
             accounts=accounts,
@@ -155,17 +159,7 @@ async def _measure(stack: LocalStack, extent: Extent) -> list[Figure]:
         ]
         stored = await told.compare(database)
         progress(f"{stored} tickets stored, as the clients were told")
-        return [*figures, *await _locks(stage, database, batch, extent)]
-
-
-@asynccontextmanager
-async def _stage(stack: LocalStack) -> AsyncIterator[Stage]:
-    async with grpc.aio.insecure_channel(stack.addresses.game) as channel:
-        yield Stage(
-            channel=channel,
-            operator_token=stack.token(roles=["OPERATOR"], accounts=[]),
-            till_token=stack.token(roles=["CASHIER"], accounts=["*"]),
-        )
+        return [*figures, *await _locks(furlong, database, batch, extent)]
 
 
 @asynccontextmanager
@@ -230,17 +224,17 @@ async def _batch(told: Told, ours: Load, database_url: str, extent: Extent) -> l
     ]
 
 
-async def _locks(stage: Stage, database: Database, batch: Load, extent: Extent) -> list[Figure]:
+async def _locks(furlong: Furlong, database: Database, batch: Load, extent: Extent) -> list[Figure]:
     """Rounds that are locked while the load generator presses on, until some time after."""
-    await stage.open_track(LOCK_TRACK, LOCK_TIMETABLE)
+    await open_track(furlong, LOCK_TRACK, LOCK_TIMETABLE)
     lock_ms: list[float] = []
     late = 0
     for number in range(extent.locks):
         progress(f"lock under full load, {number + 1} of {extent.locks}")
-        race = await stage.watch_until(LOCK_TRACK, _is_open_long_enough)
+        race = await watch_until(furlong, LOCK_TRACK, _is_open_long_enough)
         told = Told(round_id=race.round_id)
         pressing_s = _seconds_to_lock(race) + LOAD_AFTER_LOCK_S
-        locked = await _lock(stage, told, replace(batch, round_id=race.round_id, warmup_s=0.0, seconds=pressing_s))
+        locked = await _lock(furlong, told, replace(batch, round_id=race.round_id, warmup_s=0.0, seconds=pressing_s))
         lock_ms.append(locked.after_ms)
         stored = await told.compare(database)
         late += await _placed_late(database, race.round_id) + stored - locked.tickets
@@ -251,11 +245,11 @@ async def _locks(stage: Stage, database: Database, batch: Load, extent: Extent) 
     ]
 
 
-async def _lock(stage: Stage, told: Told, pressing: Load) -> Locked:
+async def _lock(furlong: Furlong, told: Told, pressing: Load) -> Locked:
     """Press until after the lock, and watch for it."""
     async with asyncio.TaskGroup() as group:
         group.create_task(told.place("placing", pressing))
-        race = await stage.watch_until(LOCK_TRACK, lambda seen: _is_locked(seen, pressing.round_id))
+        race = await watch_until(furlong, LOCK_TRACK, lambda seen: _is_locked(seen, pressing.round_id))
         after_ms = -_seconds_to_lock(race) * 1_000
     return Locked(after_ms=after_ms, tickets=race.totals.tickets)
 
