@@ -1,4 +1,4 @@
-"""One stack for all end-to-end tests, tracks and people on it, and the ways in."""
+"""One stack for all end-to-end tests, tracks and people on it, the ways in, and a second stack to be broken."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -7,12 +7,17 @@ import grpc
 import httpx
 import pytest
 
-from deploy.local.stack import LocalStack
+from deploy.local.stack import LocalStack, StackSettings
 from tests.e2e.books import Books
 from tests.e2e.doors import CALL_S, Door, GrpcDoor, RestDoor
 from tests.e2e.people import People
+from tests.e2e.private_stack import PrivateStack, private_stack
 from tests.e2e.racing import FAST, SLOW, new_track
 from tests.stack import running_stack
+
+LEASE_MS = 1_000
+"""Shorter than usual, so that a killed holder is missed for a shorter time."""
+OWN_WRITES_MAX = 50
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +25,21 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """A stack that runs, without a track. Its parts are everybody's: a test that kills one has a stack of its own."""
     with running_stack(tmp_path_factory.mktemp("stack")) as stack:
         yield stack
+
+
+@pytest.fixture(scope="session")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateStack]:
+    """A second stack, with low limits, whose parts a test may kill and bring back."""
+    folder = tmp_path_factory.mktemp("own")
+    game = {"LEASE_TTL_MS": str(LEASE_MS), "ADMISSION_WRITE_MAX": str(OWN_WRITES_MAX)}
+    with private_stack(StackSettings(data_dir=folder, extra_env={"game": game})) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def own_people(own: PrivateStack) -> People:
+    """Tokens for the second stack."""
+    return People(own.stack)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -12,11 +12,10 @@ from furlong.common.v1.round_pb2 import Round, Timetable
 from furlong.common.v1.ticket_pb2 import Line, TicketOrder, TicketResult
 from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
 
-from deploy.local.stack import StackSettings
 from tests.e2e.books import Books
 from tests.e2e.doors import Answer, GrpcDoor, doors
 from tests.e2e.people import People
-from tests.e2e.private_stack import PrivateStack, private_stack
+from tests.e2e.private_stack import PrivateStack
 from tests.e2e.racing import (
     SETTLE_S,
     SLOW,
@@ -30,8 +29,6 @@ from tests.e2e.racing import (
 from tests.e2e.waiting import until
 from tests.model import ledger, settlement
 
-LEASE_MS = 1_000
-"""Shorter than usual, so that a killed holder is missed for a shorter time."""
 TIMETABLE = Timetable(betting_window_ms=2_500, lock_ms=1_500, race_ms=1_500, finish_ms=500)
 """Every phase is long enough to be hit."""
 TICKETS_BEFORE_KILL = 40
@@ -42,21 +39,6 @@ DOWN_S = 0.3
 """How long the killed part stays away, so that calls really meet its absence."""
 PLACE_S = 30.0
 STAKE_MINOR = 7
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateStack]:
-    settings = StackSettings(
-        data_dir=tmp_path_factory.mktemp("killed") / "data",
-        extra_env={"game": {"LEASE_TTL_MS": str(LEASE_MS)}},
-    )
-    with private_stack(settings) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def own_people(own: PrivateStack) -> People:
-    return People(own.stack)
 
 
 @pytest.fixture
