@@ -77,9 +77,9 @@ class Served:
 
 
 def config(jwks_file: Path | None = None, **settings: Any) -> ServerConfig:
-    """Make settings for a test: access off where no keys are given, and no patience when draining."""
+    """Make settings for a test: without keys access is off; every trace is recorded; draining has no patience."""
     access = {"auth": "off"} if jwks_file is None else {"jwks_file": jwks_file}
-    return ServerConfig(**({"drain_grace_ms": 2_000} | access | settings))
+    return ServerConfig(**({"drain_grace_ms": 2_000, "trace_sample_ratio": 1.0} | access | settings))
 
 
 async def _nothing() -> None:

@@ -145,7 +145,7 @@ class Server:
         return (
             Recovery(budget),
             Deadline(),
-            Tracing(self._tracer_provider, self._meter_provider),
+            Tracing(self._tracer_provider, self._meter_provider, root_sample_ratio=self._config.trace_sample_ratio),
             AccessLog(budget, successes=self._config.log_level == "debug"),
             self._access(),
             self._admission,

@@ -17,7 +17,9 @@ from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
+
+from services.chassis.sampling import RootSampler
 
 SPAN_QUEUE_MAX: Final = 8_192
 SPAN_BATCH_MAX: Final = 512
@@ -67,7 +69,7 @@ def build(service_name: str, endpoint: str | None, sample_ratio: float) -> Telem
 def _exporting(resource: Resource, endpoint: str, sample_ratio: float) -> Telemetry:
     insecure = not endpoint.startswith("https://")
     tracer_provider = TracerProvider(
-        sampler=ParentBased(TraceIdRatioBased(sample_ratio)), resource=resource, shutdown_on_exit=False
+        sampler=ParentBased(RootSampler(sample_ratio)), resource=resource, shutdown_on_exit=False
     )
     tracer_provider.add_span_processor(
         BatchSpanProcessor(

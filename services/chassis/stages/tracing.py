@@ -1,10 +1,12 @@
 """One server span and one duration per call.
 
-A call whose parent is not sampled pays for no span at all: its trace id is only read, for the logs and for the calls
-made on its behalf. Everything that can be computed once per method is.
+A call that is not recorded pays for no span at all: whether its parent says so or, where it has none, the sample ratio
+does, it only has ids, for the logs and for the calls made on its behalf. Everything that can be computed once per
+method is.
 """
 
 from collections.abc import Mapping
+from random import getrandbits, random
 from time import perf_counter
 from typing import Any, Final
 
@@ -22,6 +24,7 @@ from services.chassis import telemetry_names as names
 from services.chassis.call import Call, Handler, Method
 from services.chassis.outcome import code_of
 from services.chassis.refusal import Refusal
+from services.chassis.sampling import RECORDED_ROOT
 
 _SERVER_FAULTS: Final = frozenset(
     {
@@ -41,7 +44,10 @@ _W3C: Final = TraceContextTextMapPropagator()
 class Tracing:
     """Continues the caller's trace, or begins one, and measures how long the answer took."""
 
-    def __init__(self, tracer_provider: TracerProvider, meter_provider: MeterProvider) -> None:
+    def __init__(
+        self, tracer_provider: TracerProvider, meter_provider: MeterProvider, *, root_sample_ratio: float
+    ) -> None:
+        self._root_sample_ratio = root_sample_ratio
         self._tracer = tracer_provider.get_tracer("furlong.chassis")
         self._duration = names.RPC_SERVER_CALL_DURATION.histogram(meter_provider.get_meter("furlong.chassis"))
 
@@ -75,9 +81,13 @@ class Tracing:
 
     def _begin(self, name: str, attributes: Mapping[str, AttributeValue], headers: Mapping[str, str | bytes]) -> Span:
         parent = headers.get("traceparent")
-        span = _unsampled(parent) if isinstance(parent, str) and "tracestate" not in headers else None
+        if parent is None:
+            recorded = random() < self._root_sample_ratio  # noqa: S311 - nothing is secret about a sample
+            span = None if recorded else _unrecorded()
+        else:
+            span = _unsampled(str(parent)) if "tracestate" not in headers else None
         if span is None:
-            inherited = _W3C.extract(headers) if parent else otel_context.Context()
+            inherited = RECORDED_ROOT if parent is None else _W3C.extract(headers, otel_context.Context())
             span = self._tracer.start_span(name, context=inherited, kind=SpanKind.SERVER, attributes=attributes)
         otel_context.attach(trace.set_span_in_context(span, otel_context.Context()))
         return span
@@ -87,6 +97,12 @@ def _outcome(code: StatusCode) -> dict[str, str]:
     """How a call ended, for the metric: a refusal is an answer, a fault of ours is an error."""
     ended = {names.RPC_RESPONSE_STATUS_CODE: code.name}
     return ended | {names.ERROR_TYPE: code.name} if code in _SERVER_FAULTS else ended
+
+
+def _unrecorded() -> Span:
+    """Begin a trace that has ids and nothing else."""
+    trace_id, span_id = getrandbits(128), getrandbits(64)
+    return NonRecordingSpan(SpanContext(trace_id, span_id, is_remote=False, trace_flags=_NOT_SAMPLED))
 
 
 def _unsampled(parent: str) -> Span | None:

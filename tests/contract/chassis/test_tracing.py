@@ -20,6 +20,7 @@ from opentelemetry.trace import SpanKind
 from opentelemetry.trace import StatusCode as SpanStatus
 
 from services.chassis.refusal import Refusal
+from services.chassis.sampling import RootSampler
 from tests.served import Served, config, host_rounds, refused, serving
 
 REQUEST = pb2.GetRoundRequest(round_id=1)
@@ -59,13 +60,16 @@ class Recording:
 
 
 @asynccontextmanager
-async def record(sampler: Sampler | None = None, **answers: Any) -> AsyncIterator[Recording]:
+async def record(sampler: Sampler | None = None, *, ratio: float = 1.0, **answers: Any) -> AsyncIterator[Recording]:
     exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
     tracer_provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
     tracer_provider.add_span_processor(SimpleSpanProcessor(exporter))
     meter_provider = MeterProvider([reader], shutdown_on_exit=False)
     async with serving(
-        host_rounds(**answers), tracer_provider=tracer_provider, meter_provider=meter_provider, settings=config()
+        host_rounds(**answers),
+        tracer_provider=tracer_provider,
+        meter_provider=meter_provider,
+        settings=config(trace_sample_ratio=ratio),
     ) as served:
         yield Recording(served=served, exporter=exporter, reader=reader)
     tracer_provider.shutdown()
@@ -134,16 +138,29 @@ async def test_a_parent_that_is_no_parent_begins_a_new_trace(parent: str) -> Non
         assert span.parent is None
 
 
-async def test_a_call_that_nobody_records_still_has_a_trace_id() -> None:
+@pytest.mark.parametrize(("sampler", "ratio"), [(ParentBased(ALWAYS_OFF), 1.0), (None, 0.0)])
+async def test_a_call_that_nobody_records_still_has_a_trace_id(sampler: Sampler | None, ratio: float) -> None:
     seen: list[bool] = []
 
     async def look(_: Any, __: Any) -> Any:
         seen.append(trace.get_current_span().get_span_context().is_valid)
         return pb2.GetRoundResponse()
 
-    async with record(ParentBased(ALWAYS_OFF), GetRound=look) as recording:
+    async with record(sampler, ratio=ratio, GetRound=look) as recording:
         await recording.served.rounds.GetRound(REQUEST)
         assert seen == [True]
+        assert recording.exporter.get_finished_spans() == ()
+
+
+async def test_a_root_that_the_server_decided_to_record_is_not_sampled_a_second_time() -> None:
+    async with record(ParentBased(RootSampler(0)), ratio=1.0, GetRound=answer) as recording:
+        await recording.served.rounds.GetRound(REQUEST)
+        assert (await recording.span()).parent is None
+
+
+async def test_a_caller_cannot_have_itself_recorded_by_a_parent_that_is_none() -> None:
+    async with record(ParentBased(RootSampler(0)), ratio=1.0, GetRound=answer) as recording:
+        await recording.served.rounds.GetRound(REQUEST, metadata=(("traceparent", "nonsense"),))
         assert recording.exporter.get_finished_spans() == ()
 
 
