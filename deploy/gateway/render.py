@@ -22,7 +22,8 @@ from deploy.gateway import errors
 
 TEMPLATE = Path(__file__).with_name("envoy.yaml")
 DESCRIPTOR_SET = Path(__file__).resolve().parents[2] / "gen" / "furlong.binpb"
-PUBLIC_PACKAGES = frozenset({"furlong.game.v1"})
+CLUSTERS: Mapping[str, str] = {"furlong.game.v1": "game", "furlong.cache.v1": "cache", "furlong.metrics.v1": "metrics"}
+"""The packages that have public methods, and the cluster that answers each."""
 
 ANSWER_TIMEOUT_S = 11
 """The services answer within 10 s; one that is silent for longer does not answer at all."""
@@ -64,6 +65,10 @@ class GatewaySettings:
     """Replicas of game; a name that resolves to several addresses counts as several replicas."""
     web: Address
     """What serves the pages."""
+    cache: tuple[Address, ...] = ()
+    """Replicas of the cache; without any, its methods are not public."""
+    metrics: tuple[Address, ...] = ()
+    """Replicas of metrics; without any, its methods are not public."""
     descriptor_set: Path = DESCRIPTOR_SET
     """Where the gateway finds the contract; may be another path than the one that routes are read from here."""
     otlp_endpoint: str = ""
@@ -82,9 +87,11 @@ class GatewaySettings:
 
 def render(settings: GatewaySettings) -> str:
     """The configuration for Envoy. Raises ValueError for an OTLP endpoint that cannot be read."""
-    methods = list(public_methods())
+    replicas = {"game": settings.game, "cache": settings.cache, "metrics": settings.metrics}
+    methods = [method for method in public_methods() if replicas[method.cluster]]
     otlp = otlp_address(settings.otlp_endpoint) if settings.otlp_endpoint else None
-    clusters = [_game_cluster(settings.game), _web_cluster(settings.web)]
+    clusters = [_service_cluster(name, addresses) for name, addresses in replicas.items() if addresses]
+    clusters += [_web_cluster(settings.web)]
     clusters += [_cluster("otlp", (otlp,))] if otlp else []
     values = {
         "admin_host": settings.admin.host,
@@ -114,6 +121,7 @@ class PublicMethod:
     service: str
     name: str
     streams: bool
+    cluster: str
 
     @property
     def path(self) -> str:
@@ -125,7 +133,7 @@ def public_methods() -> Iterator[PublicMethod]:
     """The methods of the public packages that have a REST form."""
     files = descriptor_pb2.FileDescriptorSet.FromString(DESCRIPTOR_SET.read_bytes())
     for file in files.file:
-        if file.package not in PUBLIC_PACKAGES:
+        if file.package not in CLUSTERS:
             continue
         for service in file.service:
             for method in service.method:
@@ -134,6 +142,7 @@ def public_methods() -> Iterator[PublicMethod]:
                         service=f"{file.package}.{service.name}",
                         name=method.name,
                         streams=method.server_streaming,
+                        cluster=CLUSTERS[file.package],
                     )
 
 
@@ -144,10 +153,10 @@ def _route(method: PublicMethod) -> dict[str, Any]:
         "decorator": {"operation": method.path, "propagate": False},
     }
     if method.streams:
-        return {**route, "route": {"cluster": "game", "timeout": "0s", "idle_timeout": "0s"}}
+        return {**route, "route": {"cluster": method.cluster, "timeout": "0s", "idle_timeout": "0s"}}
     # Only what certainly never reached a service is sent again.
     retry = {"retry_on": "connect-failure,refused-stream", "num_retries": 1}
-    return {**route, "route": {"cluster": "game", "timeout": f"{ANSWER_TIMEOUT_S}s", "retry_policy": retry}}
+    return {**route, "route": {"cluster": method.cluster, "timeout": f"{ANSWER_TIMEOUT_S}s", "retry_policy": retry}}
 
 
 def _web_routes() -> list[dict[str, Any]]:
@@ -166,8 +175,8 @@ def _web_routes() -> list[dict[str, Any]]:
     ]
 
 
-def _game_cluster(addresses: Sequence[Address]) -> dict[str, Any]:
-    """The replicas of game. When none is healthy all are tried: a service knows best why it cannot serve."""
+def _service_cluster(name: str, addresses: Sequence[Address]) -> dict[str, Any]:
+    """The replicas of a service. When none is healthy all are tried: a service knows best why it cannot serve."""
     limits = {"max_connections": UPSTREAM_CALLS_MAX, "max_pending_requests": UPSTREAM_CALLS_MAX}
     limits |= {"max_requests": UPSTREAM_CALLS_MAX, "max_retries": 100}
     health_check = {
@@ -179,7 +188,7 @@ def _game_cluster(addresses: Sequence[Address]) -> dict[str, Any]:
         "grpc_health_check": {"service_name": HEALTH_SERVICE},
     }
     return {
-        **_cluster("game", addresses),
+        **_cluster(name, addresses),
         "lb_policy": "LEAST_REQUEST",
         "circuit_breakers": {"thresholds": [{"priority": "DEFAULT", **limits}]},
         "health_checks": [health_check],
@@ -280,6 +289,8 @@ def _read_arguments() -> GatewaySettings:
     parser.add_argument("--listen", type=Address.parse, default="0.0.0.0:8080", metavar="HOST:PORT")
     parser.add_argument("--admin", type=Address.parse, default="127.0.0.1:9901", metavar="HOST:PORT")
     parser.add_argument("--game", type=Address.parse, action="append", required=True, metavar="HOST:PORT")
+    parser.add_argument("--cache", type=Address.parse, action="append", default=[], metavar="HOST:PORT")
+    parser.add_argument("--metrics", type=Address.parse, action="append", default=[], metavar="HOST:PORT")
     parser.add_argument("--web", type=Address.parse, required=True, metavar="HOST:PORT")
     parser.add_argument("--descriptor-set", type=Path, default=DESCRIPTOR_SET, metavar="FILE")
     parser.add_argument("--otlp-endpoint", default="", metavar="URL")
@@ -290,6 +301,8 @@ def _read_arguments() -> GatewaySettings:
         admin=given.admin,
         game=tuple(given.game),
         web=given.web,
+        cache=tuple(given.cache),
+        metrics=tuple(given.metrics),
         descriptor_set=given.descriptor_set,
         otlp_endpoint=given.otlp_endpoint,
         trace_sample_ratio=given.trace_sample_ratio,

@@ -15,7 +15,8 @@ WEB = Address(host="web", port=8000)
 
 def settings(**changes: Any) -> GatewaySettings:
     replicas = (Address(host="game-1", port=50051), Address(host="game-2", port=50051))
-    return GatewaySettings(**{"listen": LISTEN, "admin": ADMIN, "game": replicas, "web": WEB, **changes})
+    others = {"cache": (Address(host="cache", port=50052),), "metrics": (Address(host="metrics", port=50054),)}
+    return GatewaySettings(**{"listen": LISTEN, "admin": ADMIN, "game": replicas, "web": WEB, **others, **changes})
 
 
 def test_every_replica_of_game_is_an_endpoint() -> None:
@@ -23,6 +24,18 @@ def test_every_replica_of_game_is_an_endpoint() -> None:
 
     assert '"game-1"' in configuration
     assert '"game-2"' in configuration
+
+
+@pytest.mark.parametrize("service", ["cache", "metrics"])
+def test_a_service_that_is_not_there_has_no_route(service: str) -> None:
+    assert f"furlong.{service}.v1" in render(settings())
+    assert f"furlong.{service}.v1" not in render(settings(**{service: ()}))
+
+
+def test_each_method_goes_to_the_service_that_has_it() -> None:
+    clusters = {method.service.split(".")[1]: method.cluster for method in public_methods()}
+
+    assert clusters == {"game": "game", "cache": "cache", "metrics": "metrics"}
 
 
 def test_nothing_is_left_to_fill_in() -> None:
@@ -55,14 +68,21 @@ def test_an_address_that_is_not_host_and_port_is_refused(text: str) -> None:
 def test_a_stream_has_no_timeout_and_every_other_call_has_one() -> None:
     routes = {method.path: method.streams for method in public_methods()}
 
-    assert [path for path, streams in routes.items() if streams] == ["furlong.game.v1.RoundService/WatchRounds"]
-    assert render(settings()).count('"timeout": "0s"') == 1
+    assert {path for path, streams in routes.items() if streams} == {
+        "furlong.game.v1.RoundService/WatchRounds",
+        "furlong.metrics.v1.MetricsService/WatchSnapshot",
+    }
+    assert render(settings()).count('"timeout": "0s"') == 2
     calls_and_pages = list(routes.values()).count(False) + 1
     assert render(settings()).count('"timeout": "11s"') == calls_and_pages
 
 
 def test_no_internal_service_is_reachable() -> None:
-    assert "furlong.persist" not in render(settings())
+    configuration = render(settings())
+
+    assert "furlong.persist" not in configuration
+    assert "furlong.cache.v1.TopicService" not in configuration
+    assert "furlong.cache.v1.CacheService/Get" not in configuration.replace("CacheService/GetStats", "")
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.message[:40])
