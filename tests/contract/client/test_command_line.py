@@ -59,6 +59,10 @@ ROUND = Round(
     race_name="Saltmarsh Quay 2026-05-02 race 1",
     distance_m=1000,
 )
+OPEN = Round()
+OPEN.CopyFrom(ROUND)
+OPEN.phase = Round.OPEN
+OPEN.ClearField("result")
 PLACED = Ticket(
     ticket_id=TICKET,
     round_id=17,
@@ -147,8 +151,24 @@ def verdict(number: TicketResult.Verdict.ValueType, reason: str = "", replayed: 
 class TestPlace:
     @pytest.fixture(autouse=True)
     def round_is_there(self, gateway: Gateway) -> None:
-        gateway.answers["GetCurrentRound"] = [GetCurrentRoundResponse(round=ROUND)]
+        gateway.answers["GetCurrentRound"] = [GetCurrentRoundResponse(round=OPEN)]
         gateway.answers["GetRound"] = [GetRoundResponse(round=ROUND)]
+
+    def test_between_two_rounds_the_next_one_is_waited_for(self, gateway: Gateway) -> None:
+        following = Round()
+        following.CopyFrom(OPEN)
+        following.round_id = 18
+        gateway.answers["GetCurrentRound"] = [GetCurrentRoundResponse(round=ROUND)]
+        gateway.answers["WatchRounds"] = [
+            [
+                WatchRoundsResponse(round=ROUND, kind=WatchRoundsResponse.UPDATE, transition_seq=4),
+                WatchRoundsResponse(round=following, kind=WatchRoundsResponse.TRANSITION, transition_seq=5),
+            ]
+        ]
+        gateway.answers["PlaceTickets"] = [verdict(TicketResult.ACCEPTED)]
+        result = place(gateway, "harbour-mile")
+        assert (result.exit_code, result.stderr) == (0, "round 17 is FINISHED: waiting for the next one\n")
+        assert gateway.asked["PlaceTickets"][0].round_id == 18
 
     def test_an_accepted_ticket_is_told_with_stake_price_and_payout(self, gateway: Gateway) -> None:
         gateway.answers["PlaceTickets"] = [verdict(TicketResult.ACCEPTED)]

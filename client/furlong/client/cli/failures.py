@@ -52,7 +52,8 @@ def _cause(error: FurlongError) -> str:
 
 
 def _what(error: FurlongError) -> str:
-    fields = "; ".join(f"{violation.field}: {violation.description}" for violation in error.violations)
-    said = "; ".join(filter(None, [error.message, fields]))
+    fields = [f"{violation.field}: {violation.description}" for violation in error.violations]
+    # A message that already tells the first violation need not tell it twice.
+    said = "; ".join(filter(None, [error.message, *(field for field in fields if field not in error.message)]))
     again = f", again in {-(-error.retry_in_ms // 1000)} s" if error.retry_in_ms else ""
     return plain(f"{error.reason or error.code.name}: {said or 'nothing was said'}{again}")

@@ -1,6 +1,7 @@
 """`furlong place` and `furlong ticket`: bet on a round, and see what became of it."""
 
 import re
+from contextlib import aclosing
 from typing import Annotated
 
 import typer
@@ -29,7 +30,7 @@ def win_line(text: str) -> Line:
 
 def place(
     ctx: typer.Context,
-    target: Annotated[str, typer.Argument(metavar="ROUND|TRACK", help="A round's id, or a track: its latest round.")],
+    target: Annotated[str, typer.Argument(metavar="ROUND|TRACK", help="A round's id, or a track: its open round.")],
     account: Annotated[str, typer.Option(metavar="UUID", envvar="FURLONG_ACCOUNT", help="The account that pays.")],
     win: Annotated[
         list[Line],
@@ -46,6 +47,9 @@ def place(
 ) -> None:
     """Place one ticket on a round.
 
+    On a track it is the round that takes tickets; between two rounds, the next one is waited for. To repeat an order by
+    its --id, name its round.
+
     An accepted ticket is on the database's disk. Where the answer is lost, the same order is sent again until it is
     known; repeating an order with its --id never bets twice.
 
@@ -54,7 +58,7 @@ def place(
     order = TicketOrder(request_id=request_id or uuid7(), account_id=account, lines=win)
 
     async def ask(furlong: Furlong) -> tuple[Round, TicketResult]:
-        round_ = await (furlong.rounds.get(int(target)) if target.isdecimal() else furlong.rounds.current(target))
+        round_ = await (furlong.rounds.get(int(target)) if target.isdecimal() else _open_round(furlong, target))
         (result,) = await furlong.tickets.place(round_.round_id, [order])
         return round_, result
 
@@ -87,6 +91,19 @@ def ticket(
     typer.echo(
         f"staked {money(found.stake_minor, found.currency)}, paid back {money(found.payout_minor, found.currency)}"
     )
+
+
+async def _open_round(furlong: Furlong, track: str) -> Round:
+    """Give the track's round once it takes tickets, and say so when that has to be waited for."""
+    round_ = await furlong.rounds.current(track)
+    if round_.phase == Round.OPEN:
+        return round_
+    typer.echo(f"round {round_.round_id} is {Round.Phase.Name(round_.phase)}: waiting for the next one", err=True)
+    async with aclosing(furlong.rounds.watch(track)) as frames:
+        async for frame in frames:
+            if frame.round.phase == Round.OPEN:
+                return frame.round
+    raise AssertionError("a watch has no end")
 
 
 def _print_result(result: TicketResult, round_: Round) -> None:

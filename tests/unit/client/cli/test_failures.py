@@ -70,3 +70,10 @@ def test_a_failure_is_one_line_that_says_what_to_do(error: FurlongError, told: s
 
 def test_advice_is_given_for_reasons_that_exist() -> None:
     assert set(ADVICE) <= set(Reason.keys())
+
+
+def test_a_violation_that_the_message_tells_is_told_once() -> None:
+    told = "account_id: 'x' is not a UUID"
+    violation = Violation(field="account_id", description="'x' is not a UUID")
+    error = CallRefused(CODE.INVALID_ARGUMENT, "MALFORMED", told, violations=(violation,))
+    assert explain(error, "here:1") == f"MALFORMED: {told}"
