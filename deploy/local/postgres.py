@@ -227,7 +227,9 @@ def _as_server() -> list[str]:
     if os.geteuid() == 0:
         user = pwd.getpwnam(UNPRIVILEGED_USER)
         words += [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
-        words += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+        # A clone below a private folder must be reached. PostgreSQL's tools ask access(), which goes by the real user
+        # and forgets capabilities unless the kernel is told to keep them through changes of the user.
+        words += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup"]
     return words
 
 
