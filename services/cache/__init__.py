@@ -1,0 +1,1 @@
+"""cache: entries in two tiers, and topics between replicas. Nothing depends on it but speed."""

@@ -1,0 +1,106 @@
+"""cache: `python -m services.cache`. The only place that builds its parts."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from furlong.cache.v1 import cache_service_pb2, cache_service_pb2_grpc, topic_service_pb2, topic_service_pb2_grpc
+
+from services.cache.adapters.redis.client import connect
+from services.cache.adapters.redis.store import RedisStore
+from services.cache.adapters.redis.topics import FOLLOW_S, RedisTopics
+from services.cache.config import CacheConfig
+from services.cache.domain.memory import Memory
+from services.cache.engine.follower import Follower
+from services.cache.engine.link import Link
+from services.cache.engine.tally import Tally
+from services.cache.engine.tiers import Tiers
+from services.cache.engine.topics import Topics
+from services.cache.service.cache import CacheDesk
+from services.cache.service.topics import TopicDesk
+from services.cache.service.validators import VALIDATORS
+from services.chassis.clock import Clock, SystemClock
+from services.chassis.hosted import Hosted
+from services.chassis.launch import launch
+from services.chassis.server import serve
+
+NAME = "cache"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cache:
+    """The cache put together and at work: what a server hosts, how it tells its health, how it goes away."""
+
+    hosted: Sequence[Hosted]
+    liveness: Callable[[], bool]
+    drain: Callable[[], None]
+
+
+@asynccontextmanager
+async def cache(config: CacheConfig, clock: Clock) -> AsyncIterator[Cache]:
+    """Put the cache together, and take it apart again."""
+    # Stamps begin where the store's would, so that versions rise even when this replica never sees the store.
+    link = Link(configured=bool(config.redis_url), known=clock.now_ms() * 1_000)
+    tally = Tally()
+    memory = Memory(config.bytes_max)
+    if not config.redis_url:
+        tiers = Tiers(memory=memory, link=link, store=None, tally=tally, clock=clock)
+        topics = Topics(store=None, link=link)
+        yield Cache(hosted=_hosted(tiers, topics, link, tally), liveness=lambda: True, drain=topics.drain)
+        return
+    redis, waiting = connect(config.redis_url), connect(config.redis_url, wait_s=FOLLOW_S, connections_max=1)
+    store = RedisStore(redis)
+    messages = RedisTopics(redis, waiting)
+    tiers = Tiers(memory=memory, link=link, store=store, tally=tally, clock=clock)
+    topics = Topics(store=messages, link=link)
+    follower = Follower(
+        tiers=tiers, topics=topics, link=link, entries=store, state=store, messages=messages, clock=clock
+    )
+    await follower.start()
+    try:
+        yield Cache(hosted=_hosted(tiers, topics, link, tally), liveness=follower.alive, drain=topics.drain)
+    finally:
+        await follower.close()
+        await messages.close()
+        await store.close()
+        await waiting.aclose()
+        await redis.aclose()
+
+
+def _hosted(tiers: Tiers, topics: Topics, link: Link, tally: Tally) -> Sequence[Hosted]:
+    return (
+        Hosted(
+            add=cache_service_pb2_grpc.add_CacheServiceServicer_to_server,
+            servicer=CacheDesk(tiers=tiers, link=link, tally=tally),
+            descriptor=cache_service_pb2.DESCRIPTOR.services_by_name["CacheService"],
+        ),
+        Hosted(
+            add=topic_service_pb2_grpc.add_TopicServiceServicer_to_server,
+            servicer=TopicDesk(topics=topics),
+            descriptor=topic_service_pb2.DESCRIPTOR.services_by_name["TopicService"],
+        ),
+    )
+
+
+async def run(config: CacheConfig) -> None:
+    """Serve until told to end."""
+    clock = SystemClock()
+    async with cache(config, clock) as parts:
+
+        async def drain() -> None:
+            parts.drain()
+
+        await serve(
+            name=NAME,
+            config=config.server,
+            hosted=parts.hosted,
+            validators=VALIDATORS,
+            liveness=parts.liveness,
+            readiness=lambda: True,  # a cache without Redis is slow, and still better than none
+            on_drain=drain,
+            clock=clock,
+        )
+
+
+if __name__ == "__main__":
+    launch(NAME, CacheConfig, run)

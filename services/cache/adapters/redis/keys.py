@@ -1,0 +1,64 @@
+"""Everything that the cache keeps in Redis, by name.
+
+    furlong:cache:state            hash    incarnation, version, every mark and how many of each kind; never expires
+    furlong:cache:e:<ns>:<key>     string  an entry (see `domain/entry.py`); expires
+    furlong:topic:<topic>          stream  the last messages, with ids <epoch>-<sequence>; expires, unless it is ours
+    furlong:head:<topic>           hash    epoch and sequence; expires with its stream
+
+The server may evict what expires (`maxmemory-policy volatile-*`): entries become misses and topics begin a new epoch.
+The state is one key, so that it is lost as a whole or not at all, and losing it makes every entry worthless.
+"""
+
+from typing import Final
+
+from services.cache.domain.change import Change, Scope
+from services.cache.domain.entry import Key
+
+STATE: Final = "furlong:cache:state"
+INCARNATION: Final = "incarnation"
+VERSION: Final = "version"
+_LETTERS: Final = {Scope.NAMESPACE: "*", Scope.TAG: "t", Scope.PATTERN: "p"}
+_SCOPES: Final = {letter: scope for scope, letter in _LETTERS.items()}
+
+
+def entry(key: Key) -> str:
+    """Name the key of an entry."""
+    return f"furlong:cache:e:{key.namespace}:{key.key}"
+
+
+def stream(topic: str) -> str:
+    """Name the key of a topic's messages."""
+    return f"furlong:topic:{topic}"
+
+
+def head(topic: str) -> str:
+    """Name the key that tells where a topic stands."""
+    return f"furlong:head:{topic}"
+
+
+def mark(namespace: str, scope: Scope, name: str = "") -> str:
+    """Name the field of a mark."""
+    return f"mark:{namespace}:{_LETTERS[scope]}:{name}"
+
+
+def marks_of(namespace: str) -> str:
+    """Tell how the fields of all marks of a namespace begin."""
+    return f"mark:{namespace}:"
+
+
+def count(namespace: str, scope: Scope) -> str:
+    """Name the field that counts a namespace's marks of one kind."""
+    return f"count:{namespace}:{_LETTERS[scope]}"
+
+
+def read_mark(field: str) -> Change | None:
+    """Read the field of a mark; None for one that is no mark.
+
+    One of a kind that only later versions know is taken for a mark on the whole namespace, which covers it anyway.
+    """
+    kind, _, rest = field.partition(":")
+    if kind != "mark":
+        return None
+    namespace, letter, name = rest.split(":", 2)
+    scope = _SCOPES.get(letter, Scope.NAMESPACE)
+    return Change(namespace, scope, () if scope is Scope.NAMESPACE else (name,))

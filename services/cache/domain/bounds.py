@@ -1,0 +1,26 @@
+"""The bounds that the contract states, and those that memory needs."""
+
+from typing import Final
+
+KEY_BYTES_MAX: Final = 512
+TAG_BYTES_MAX: Final = 128
+TAGS_MAX: Final = 8
+PATTERN_BYTES_MAX: Final = 128
+BATCH_MAX: Final = 1_000
+VALUE_BYTES_MAX: Final = 128 * 1024
+
+ANSWER_VALUE_BYTES_MAX: Final = 3 * 1024 * 1024
+"""Values in the answer to one batch; with their keys' answers it stays below the 4 MiB that clients receive."""
+
+TOPIC_BYTES_MAX: Final = 128
+PAYLOAD_BYTES_MAX: Final = 64 * 1024
+
+TAG_MARKS_MAX: Final = 1_024
+PATTERN_MARKS_MAX: Final = 64
+"""Marks of a namespace; one more, and all of them become one mark on the whole namespace."""
+
+KEY_MARKS_MAX: Final = 8_192
+"""Changed keys that are remembered for reads that are under way; see `marks.py`."""
+
+READ_KEYS_MAX: Final = 200
+"""Keys of one read of the store. With values at their bound it brings 25 MiB."""

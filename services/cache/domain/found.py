@@ -1,0 +1,43 @@
+"""The answer to one key. The numbers of the enums are those of the wire."""
+
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+from services.cache.domain.entry import Entry
+
+
+class Outcome(IntEnum):
+    """What looking an entry up came to."""
+
+    HIT = 1
+    STALE = 2
+    MISS = 3
+    OMITTED = 4
+
+
+class Tier(IntEnum):
+    """Where an entry came from."""
+
+    NONE = 0
+    L1 = 1
+    L2 = 2
+
+
+class Found(NamedTuple):
+    """An entry with its outcome and age, or none. A tuple, because one is made for every key of every call."""
+
+    outcome: Outcome
+    value: bytes = b""
+    version: int = 0
+    age_ms: int = 0
+    tier: Tier = Tier.NONE
+
+
+MISSED: Final = Found(Outcome.MISS)
+OMITTED: Final = Found(Outcome.OMITTED)
+
+
+def found(entry: Entry, tier: Tier, now_ms: int) -> Found:
+    """Answer with an entry. Clocks of replicas differ, so an entry may seem to come from the future: its age is 0."""
+    outcome = Outcome.HIT if entry.is_fresh(now_ms) else Outcome.STALE
+    return Found(outcome, entry.value, entry.version, max(now_ms - entry.created_ms, 0), tier)

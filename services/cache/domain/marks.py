@@ -1,0 +1,131 @@
+"""Marks: how a million entries are invalidated without looking at one of them.
+
+The store has one counter. Every write takes the next number from it, its stamp, and so does every invalidation. A mark
+is the stamp of an invalidation, kept under what was invalidated: a tag, a pattern, the namespace. An entry is dead when
+its own stamp is below one of the marks that speak of it. It is found dead when somebody reads it.
+
+ 1. Marks only rise, so telling of a change twice, or in the wrong order, kills nothing that is newer.
+ 2. No clock takes part. Stamps of one incarnation of the store are compared, and nothing else: an entry or a mark of
+    another incarnation is not comparable, and whoever meets one forgets everything (see `engine/follower.py`).
+ 3. Marks need not expire to stay few: where a namespace has too many, its own mark takes the place of all of them.
+"""
+
+import re
+from collections import OrderedDict
+from typing import Final
+
+from services.cache.domain.bounds import KEY_MARKS_MAX, PATTERN_MARKS_MAX, TAG_MARKS_MAX
+from services.cache.domain.change import Change, Scope
+from services.cache.domain.entry import Entry, Key
+from services.cache.domain.glob import GlobBroken, compile_glob
+
+
+class NamespaceMarks:
+    """The marks of one namespace."""
+
+    __slots__ = ("_everything", "_newest", "_patterns", "_tags")
+
+    def __init__(self) -> None:
+        self._everything = 0
+        self._tags: dict[str, int] = {}
+        self._patterns: dict[str, tuple[re.Pattern[str], int]] = {}
+        self._newest = 0
+
+    def put(self, scope: Scope, name: str, stamp: int) -> None:
+        """Raise one mark to `stamp`."""
+        assert scope is not Scope.KEYS, "keys are forgotten one by one"
+        self._newest = max(self._newest, stamp)
+        match scope:
+            case Scope.TAG:
+                self._tags[name] = max(self._tags.get(name, 0), stamp)
+            case Scope.PATTERN:
+                self._put_pattern(name, stamp)
+            case _:
+                self._everything = max(self._everything, stamp)
+        if len(self._tags) > TAG_MARKS_MAX or len(self._patterns) > PATTERN_MARKS_MAX:
+            self._everything = self._newest
+        if self._everything == self._newest:
+            self._tags.clear()
+            self._patterns.clear()
+
+    def _put_pattern(self, pattern: str, stamp: int) -> None:
+        """Raise the mark of a pattern. One that means nothing here, but did to the replica that took it, means all."""
+        try:
+            known = self._patterns.get(pattern) or (compile_glob(pattern), 0)
+        except GlobBroken:
+            self._everything = max(self._everything, stamp)
+        else:
+            self._patterns[pattern] = (known[0], max(known[1], stamp))
+
+    def kills(self, key: str, entry: Entry) -> bool:
+        """Tell whether an entry is dead."""
+        version = entry.version
+        if version >= self._newest:
+            return False
+        if version < self._everything:
+            return True
+        if any(version < self._tags.get(tag, 0) for tag in entry.tags):
+            return True
+        return any(version < stamp and expression.match(key) for expression, stamp in self._patterns.values())
+
+    def __len__(self) -> int:
+        return len(self._tags) + len(self._patterns)
+
+
+class Marks:
+    """The marks of all namespaces, and the keys that changed lately."""
+
+    def __init__(self) -> None:
+        self._namespaces: dict[str, NamespaceMarks] = {}
+        self.keys: Final = RecentKeys()
+
+    def put(self, change: Change, stamp: int) -> None:
+        """Take a change in."""
+        if change.scope is Scope.KEYS:
+            for name in change.names:
+                self.keys.put(Key(change.namespace, name), stamp)
+            return
+        of_namespace = self._namespaces.get(change.namespace)
+        if of_namespace is None:
+            of_namespace = self._namespaces[change.namespace] = NamespaceMarks()
+        for name in change.names or ("",):
+            of_namespace.put(change.scope, name, stamp)
+
+    def kills(self, key: Key, entry: Entry) -> bool:
+        """Tell whether an entry that is kept here is dead."""
+        of_namespace = self._namespaces.get(key.namespace)
+        return of_namespace is not None and of_namespace.kills(key.key, entry)
+
+    def clear(self) -> None:
+        """Forget all marks: whatever they spoke of is gone."""
+        self._namespaces.clear()
+
+    def __len__(self) -> int:
+        return sum(len(each) for each in self._namespaces.values())
+
+
+class RecentKeys:
+    """The stamps of the keys that changed last, for reads of the store that were under way at that moment.
+
+    A read that began before a change may bring the value from before it. It remembers `count` when it begins and asks
+    `outdates` when it ends. Only so many keys are remembered: a read that was overtaken by more changes than that
+    counts as outdated, whatever it brought.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._stamps: OrderedDict[Key, int] = OrderedDict()
+
+    def put(self, key: Key, stamp: int) -> None:
+        """Remember a change of a key."""
+        self.count += 1
+        self._stamps[key] = max(stamp, self._stamps.pop(key, 0))
+        if len(self._stamps) > KEY_MARKS_MAX:
+            self._stamps.popitem(last=False)
+
+    def outdates(self, key: Key, entry: Entry, count: int) -> bool:
+        """Tell whether the key was changed after the entry was written, as far as a read needs to know that began at
+        `count`."""
+        if self.count == count:
+            return False
+        return self.count - count > KEY_MARKS_MAX or entry.version < self._stamps.get(key, 0)

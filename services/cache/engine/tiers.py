@@ -1,0 +1,220 @@
+"""The two tiers: L1 in this process, L2 in the store.
+
+    Get         L1 ── nothing there that the caller may have ──▶ L2 ──▶ kept in L1
+    Set         L2, stamped, told to the others ──▶ L1
+    Invalidate  L2: keys removed or a mark left, told to the others ──▶ L1: keys dropped, the mark taken in
+
+1. No caller is ever told of the store's troubles: a read that fails is a miss, a write that fails stays here and is
+   owed.
+2. L1 holds nothing that a change heard of has outdated: what a read brings is judged by the marks, by the keys that
+   changed while it was under way, and by the session that it began in.
+3. While the others cannot be heard, entries that can be out of date (STRICT) are not answered from L1.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+from services.cache.domain.bounds import ANSWER_VALUE_BYTES_MAX, READ_KEYS_MAX
+from services.cache.domain.change import Change, Scope
+from services.cache.domain.entry import Draft, Entry, Key, decode
+from services.cache.domain.found import MISSED, OMITTED, Found, Tier, found
+from services.cache.domain.marks import Marks
+from services.cache.domain.memory import Memory
+from services.cache.domain.namespace import NAMESPACES, Coherence, Namespace
+from services.cache.engine.link import Link
+from services.cache.engine.tally import Tally
+from services.cache.ports import EntryStore, Stamp, State, StoreDown
+from services.chassis.clock import Clock
+
+
+class Item(NamedTuple):
+    """An entry to write. `ttl_ms` 0 takes the namespace's."""
+
+    key: str
+    value: bytes
+    ttl_ms: int
+    tags: tuple[str, ...]
+
+
+class Tiers:
+    """Entries of all namespaces. `store` is None where the link is off."""
+
+    def __init__(self, *, memory: Memory, link: Link, store: EntryStore | None, tally: Tally, clock: Clock) -> None:
+        self.memory = memory
+        self._marks = Marks()
+        self._link = link
+        self._store = store
+        self._counts = tally.namespaces
+        self._clock = clock
+
+    async def get(self, namespace: Namespace, keys: Sequence[str], max_stale_ms: int) -> Sequence[Found]:
+        """Look entries up, and answer each in the order of the keys."""
+        now_ms = self._clock.now_ms()
+        wanted = [Key(namespace.name, key) for key in keys]
+        answers = [self._look(namespace, key, now_ms, max_stale_ms) for key in wanted]
+        missing = [n for n, answer in enumerate(answers) if answer is None]
+        if missing and self._link.is_up:
+            await self._fetch(wanted, missing, answers, max_stale_ms)
+        counts = self._counts[namespace.name]
+        fitting = _fitting(answers)
+        for answer in fitting:
+            counts.count(answer)
+        return fitting
+
+    async def set(self, namespace: Namespace, items: Sequence[Item]) -> int:
+        """Write entries under one version, which is returned."""
+        now_ms = self._clock.now_ms()
+        drafts = [_draft(namespace, item, now_ms) for item in items]
+        count, session = self._marks.keys.count, self._link.session
+        stamp = await self._stamped(namespace.name, lambda store, known: store.write(namespace.name, drafts, known))
+        self._counts[namespace.name].sets += len(items)
+        if session == self._link.session:
+            for draft in drafts:
+                self._keep_written(Key(namespace.name, draft.key), draft.entry(*stamp), count)
+        return stamp.version
+
+    async def invalidate(self, change: Change) -> None:
+        """Forget what a change covers, everywhere."""
+        stamp = await self._stamped(change.namespace, lambda store, known: store.forget(change, known))
+        self._counts[change.namespace].invalidations += 1
+        self.apply(change, stamp)
+
+    async def flush(self) -> None:
+        """Forget everything, everywhere."""
+        if self._store is not None and self._link.is_up:
+            try:
+                stamp = await self._store.renew(self._link.known)
+            except StoreDown as down:
+                self._link.lose(str(down))
+            else:
+                if stamp.incarnation > self._link.incarnation:
+                    self.begin(State(incarnation=stamp.incarnation, version=stamp.version, marks=()))
+                return
+        for name in NAMESPACES:
+            self._link.owe(name)
+        self.memory.clear()
+
+    def apply(self, change: Change, stamp: Stamp) -> None:
+        """Take in a change, this replica's own or one that it heard of; again and again does no harm."""
+        self._link.learn(stamp.version)
+        if stamp.incarnation != self._link.incarnation:
+            self._doubt(stamp.incarnation)
+            return
+        self._marks.put(change, stamp.version)
+        if change.scope is Scope.KEYS:
+            for name in change.names:
+                self.memory.drop_older(Key(change.namespace, name), stamp.version)
+
+    def begin(self, state: State) -> None:
+        """Begin a session in which nothing has been missed: L1 forgets everything, the marks are the store's."""
+        self.memory.clear()
+        self._marks.clear()
+        self._link.begin(state.incarnation, state.version)
+        for change, version in state.marks:
+            self._marks.put(change, version)
+
+    def _look(self, namespace: Namespace, key: Key, now_ms: int, max_stale_ms: int) -> Found | None:
+        """Answer from L1, if it may answer and has what the caller may have."""
+        if namespace.coherence is Coherence.STRICT and not self._link.hears_all:
+            return None
+        entry = self.memory.get(key)
+        if entry is None:
+            return None
+        if now_ms >= entry.stale_until_ms or self._marks.kills(key, entry):
+            self.memory.drop(key)
+            return None
+        return found(entry, Tier.L1, now_ms) if entry.is_allowed(now_ms, max_stale_ms) else None
+
+    async def _fetch(
+        self, wanted: Sequence[Key], missing: Sequence[int], answers: list[Found | None], max_stale_ms: int
+    ) -> None:
+        """Answer from L2 what L1 did not, in parts, until there is no room in the answer for more."""
+        room = ANSWER_VALUE_BYTES_MAX - sum(len(answer.value) for answer in answers if answer is not None)
+        for start in range(0, len(missing), READ_KEYS_MAX):
+            part = missing[start : start + READ_KEYS_MAX]
+            if room < 0:
+                for n in part:
+                    answers[n] = OMITTED
+                continue
+            entries = await self._read([wanted[n] for n in part])
+            now_ms = self._clock.now_ms()
+            for n, entry in zip(part, entries, strict=True):
+                if entry is not None and entry.is_allowed(now_ms, max_stale_ms):
+                    answers[n] = found(entry, Tier.L2, now_ms)
+                    room -= len(entry.value)
+
+    async def _read(self, wanted: Sequence[Key]) -> Sequence[Entry | None]:
+        """Read from the store what is alive; a store that fails has nothing."""
+        assert self._store is not None, "only a store is up"
+        count, session = self._marks.keys.count, self._link.session
+        try:
+            stored = await self._store.read(wanted)
+        except StoreDown as down:
+            self._link.lose(str(down))
+            return [None] * len(wanted)
+        if session != self._link.session:
+            return [None] * len(wanted)
+        return [None if raw is None else self._take(key, raw, count) for key, raw in zip(wanted, stored, strict=True)]
+
+    def _take(self, key: Key, raw: bytes, count: int) -> Entry | None:
+        """Judge what a read brought, and keep it if it is alive. `count` is that of the keys when the read began."""
+        entry = decode(raw)
+        if entry is None:
+            return None
+        if entry.incarnation != self._link.incarnation:
+            self._doubt(entry.incarnation)
+            return None
+        self._link.learn(entry.version)
+        if self._is_dead(key, entry, count):
+            return None
+        self.memory.put(key, entry)
+        return entry
+
+    def _keep_written(self, key: Key, entry: Entry, count: int) -> None:
+        """Keep what was just written, unless a change of it was heard of before the store's answer."""
+        if entry.incarnation != self._link.incarnation:
+            self._doubt(entry.incarnation)
+            return
+        if not self._is_dead(key, entry, count):
+            self._marks.keys.put(key, entry.version)
+            self.memory.put(key, entry)
+
+    def _is_dead(self, key: Key, entry: Entry, count: int) -> bool:
+        return self._marks.kills(key, entry) or self._marks.keys.outdates(key, entry, count)
+
+    async def _stamped(self, namespace: str, write: Callable[[EntryStore, int], Awaitable[Stamp]]) -> Stamp:
+        """Write to the store, or note the debt and stamp the write here."""
+        if self._store is not None and self._link.is_up:
+            try:
+                stamp = await write(self._store, self._link.known)
+            except StoreDown as down:
+                self._link.lose(str(down))
+            else:
+                self._link.learn(stamp.version)
+                return stamp
+        self._link.owe(namespace)
+        return self._link.own_stamp()
+
+    def _doubt(self, incarnation: int) -> None:
+        """Something is of another incarnation: of one that is gone, or of a later one, which ends the session."""
+        if incarnation > self._link.incarnation:
+            self.memory.clear()
+            self._link.doubt()
+
+
+def _draft(namespace: Namespace, item: Item, now_ms: int) -> Draft:
+    fresh_until_ms = now_ms + (item.ttl_ms or namespace.ttl_ms)
+    return Draft(item.key, item.value, item.tags, now_ms, fresh_until_ms, fresh_until_ms + namespace.stale_ms)
+
+
+def _fitting(answers: Sequence[Found | None]) -> Sequence[Found]:
+    """Leave out of an answer what it has no room for; what is still unanswered is a miss."""
+    room = ANSWER_VALUE_BYTES_MAX
+    fitting: list[Found] = []
+    for answer in answers:
+        if answer is None:
+            fitting.append(MISSED)
+            continue
+        room -= len(answer.value)
+        fitting.append(answer if room >= 0 else OMITTED)
+    return fitting

@@ -1,0 +1,81 @@
+"""What the cache needs from outside: a store that all replicas share. Redis is one; see `adapters/redis`."""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from services.cache.domain.change import Change
+from services.cache.domain.entry import Draft, Key
+from services.cache.domain.position import Position
+
+
+class StoreDown(Exception):
+    """The store did not do what it was asked, in time or at all. Of a write it is not known whether it was done."""
+
+
+class Stamp(NamedTuple):
+    """What the store gives to a write: its own incarnation, and the next number of its counter."""
+
+    incarnation: int
+    version: int
+
+
+class State(NamedTuple):
+    """What a replica must know before it may trust the store's entries: every mark, with its stamp."""
+
+    incarnation: int
+    version: int
+    marks: Sequence[tuple[Change, int]]
+
+
+class Message(NamedTuple):
+    """A message of a topic. On the topic of changes it has the stamp of the change."""
+
+    position: Position
+    payload: bytes
+    request_id: str
+    stamp: Stamp | None
+
+
+class EntryStore(Protocol):
+    """Where entries are shared. Every method raises StoreDown.
+
+    `known` is the highest stamp that the caller has seen; what the store gives out is higher.
+    """
+
+    def read(self, keys: Sequence[Key]) -> Awaitable[Sequence[bytes | None]]:
+        """Read at most READ_KEYS_MAX entries as they are stored, None for each that is not there."""
+
+    async def write(self, namespace: str, drafts: Sequence[Draft], known: int) -> Stamp:
+        """Write entries of one namespace under one stamp and tell the other replicas, all at once."""
+
+    async def forget(self, change: Change, known: int) -> Stamp:
+        """Forget what a change covers and tell the other replicas, all at once."""
+
+    async def renew(self, known: int) -> Stamp:
+        """Begin a new incarnation, in which nothing that was written before is worth anything, and tell."""
+
+
+class StoreState(Protocol):
+    """What the store is. Every method raises StoreDown."""
+
+    async def state(self, known: int) -> State:
+        """Read incarnation and marks; a store without an incarnation is given one."""
+
+    async def incarnation(self) -> int:
+        """Read the incarnation; 0 where the store has lost it."""
+
+
+class TopicStore(Protocol):
+    """Where messages are shared. Every method raises StoreDown."""
+
+    async def publish(self, topic: str, payload: bytes, request_id: str, known_epoch: int) -> Position:
+        """Add a message. A topic that the store has forgotten begins an epoch above `known_epoch`."""
+
+    async def heads(self, topics: Sequence[str]) -> Sequence[Position]:
+        """Tell where topics stand; NOWHERE for one that the store does not know."""
+
+    async def between(self, topic: str, after: Position, until: Position) -> Sequence[Message]:
+        """Read the messages after one position until another, as far as they are kept."""
+
+    async def follow(self, cursors: Mapping[str, Position]) -> Mapping[str, Sequence[Message]]:
+        """Wait for messages after the cursors, for a tenth of a second at most; nothing came where it is empty."""

@@ -1,0 +1,131 @@
+"""CacheService."""
+
+from collections.abc import Sequence
+
+import grpc
+from furlong.cache.v1.cache_service_pb2 import (
+    BatchGetRequest,
+    BatchGetResponse,
+    BatchSetRequest,
+    BatchSetResponse,
+    DeleteRequest,
+    DeleteResponse,
+    FlushRequest,
+    FlushResponse,
+    GetRequest,
+    GetResponse,
+    GetStatsRequest,
+    GetStatsResponse,
+    InvalidateRequest,
+    InvalidateResponse,
+    NamespaceStats,
+    SetRequest,
+    SetResponse,
+)
+from furlong.cache.v1.cache_service_pb2 import Found as FoundMessage
+from furlong.cache.v1.cache_service_pb2 import Item as ItemMessage
+from furlong.cache.v1.cache_service_pb2_grpc import CacheServiceServicer
+
+from services.cache.domain.change import Change, Scope
+from services.cache.domain.found import Found
+from services.cache.domain.namespace import NAMESPACES
+from services.cache.engine.link import Link
+from services.cache.engine.tally import Counts, Tally
+from services.cache.engine.tiers import Item, Tiers
+
+Context = grpc.aio.ServicerContext[object, object]
+
+
+class CacheDesk(CacheServiceServicer):
+    """Answers for the two tiers. Validation has seen every request before it comes here."""
+
+    def __init__(self, *, tiers: Tiers, link: Link, tally: Tally) -> None:
+        self._tiers = tiers
+        self._link = link
+        self._tally = tally
+
+    async def Get(self, request: GetRequest, context: Context) -> GetResponse:
+        """Read one entry."""
+        (found,) = await self._tiers.get(NAMESPACES[request.namespace], (request.key,), request.max_stale_ms)
+        return GetResponse(found=_found(found))
+
+    async def BatchGet(self, request: BatchGetRequest, context: Context) -> BatchGetResponse:
+        """Read entries."""
+        found = await self._tiers.get(NAMESPACES[request.namespace], request.keys, request.max_stale_ms)
+        return BatchGetResponse(found=[_found(each) for each in found])
+
+    async def Set(self, request: SetRequest, context: Context) -> SetResponse:
+        """Write one entry."""
+        return SetResponse(version=await self._set(request.namespace, (request.item,)))
+
+    async def BatchSet(self, request: BatchSetRequest, context: Context) -> BatchSetResponse:
+        """Write entries."""
+        return BatchSetResponse(version=await self._set(request.namespace, request.items))
+
+    async def Delete(self, request: DeleteRequest, context: Context) -> DeleteResponse:
+        """Remove one entry."""
+        await self._tiers.invalidate(Change(request.namespace, Scope.KEYS, (request.key,)))
+        return DeleteResponse()
+
+    async def Invalidate(self, request: InvalidateRequest, context: Context) -> InvalidateResponse:
+        """Remove many entries."""
+        await self._tiers.invalidate(_change(request))
+        return InvalidateResponse()
+
+    async def Flush(self, request: FlushRequest, context: Context) -> FlushResponse:
+        """Forget everything."""
+        await self._tiers.flush()
+        return FlushResponse()
+
+    async def GetStats(self, request: GetStatsRequest, context: Context) -> GetStatsResponse:
+        """Tell what this replica did."""
+        return GetStatsResponse(
+            namespaces=[self._namespace(name, counts) for name, counts in sorted(self._tally.namespaces.items())],
+            bytes_max=self._tiers.memory.bytes_max,
+            redis=self._link.state.value,
+            epoch=str(self._link.incarnation or ""),
+        )
+
+    async def _set(self, namespace: str, items: Sequence[ItemMessage]) -> int:
+        return await self._tiers.set(NAMESPACES[namespace], [_item(item) for item in items])
+
+    def _namespace(self, name: str, counts: Counts) -> NamespaceStats:
+        share = self._tiers.memory.share(name)
+        return NamespaceStats(
+            namespace=name,
+            hits_l1=counts.hits_l1,
+            hits_l2=counts.hits_l2,
+            stale=counts.stale_l1 + counts.stale_l2,
+            misses=counts.misses,
+            sets=counts.sets,
+            invalidations=counts.invalidations,
+            evictions=share.evictions,
+            entries=share.entries,
+            bytes=share.bytes,
+        )
+
+
+def _item(message: ItemMessage) -> Item:
+    return Item(message.key, message.value, message.ttl_ms, tuple(message.tags))
+
+
+def _change(request: InvalidateRequest) -> Change:
+    match request.WhichOneof("target"):
+        case "keys":
+            return Change(request.namespace, Scope.KEYS, tuple(request.keys.keys))
+        case "pattern":
+            return Change(request.namespace, Scope.PATTERN, (request.pattern,))
+        case "tag":
+            return Change(request.namespace, Scope.TAG, (request.tag,))
+        case _:
+            return Change(request.namespace, Scope.NAMESPACE)
+
+
+def _found(found: Found) -> FoundMessage:
+    return FoundMessage(
+        outcome=FoundMessage.Outcome.ValueType(found.outcome),
+        value=found.value,
+        version=found.version,
+        age_ms=found.age_ms,
+        tier=FoundMessage.Tier.ValueType(found.tier),
+    )

@@ -1,0 +1,132 @@
+"""Replicas of the cache for tests: real ones, each behind a server of its own on loopback."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import grpc
+from furlong.cache.v1 import cache_service_pb2 as pb
+from furlong.cache.v1 import cache_service_pb2_grpc as grpc_cache
+from furlong.cache.v1 import topic_service_pb2 as topics_pb
+from furlong.cache.v1 import topic_service_pb2_grpc as grpc_topics
+
+from services.cache.__main__ import cache
+from services.cache.config import CacheConfig
+from services.cache.service.validators import VALIDATORS
+from services.chassis.clock import Clock, SystemClock
+from services.chassis.server import Server
+from tests import served
+
+EVENTUAL: Final = "reports"
+"""A namespace that a replica answers for on its own."""
+
+STRICT: Final = "tracks"
+"""A namespace that it does not answer for while it cannot hear the others."""
+
+REQUEST_ID: Final = "6f1c0a52-3f5e-4b6e-9c39-0c1d5f1a7b11"
+
+Found = pb.Found
+Event = topics_pb.SubscribeResponse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """A replica and what tests ask of it, in one namespace unless they say another."""
+
+    entries: "grpc_cache.CacheServiceAsyncStub"
+    topics: "grpc_topics.TopicServiceAsyncStub"
+    server: Server
+
+    async def get(self, key: str, namespace: str = EVENTUAL, *, max_stale_ms: int = 0) -> pb.Found:
+        answer = await self.entries.Get(pb.GetRequest(namespace=namespace, key=key, max_stale_ms=max_stale_ms))
+        return answer.found
+
+    async def value(self, key: str, namespace: str = EVENTUAL) -> bytes | None:
+        """The value of a fresh entry; None for a miss."""
+        found = await self.get(key, namespace)
+        assert found.outcome in (Found.HIT, Found.MISS)
+        return found.value if found.outcome == Found.HIT else None
+
+    async def set(
+        self, key: str, value: bytes, namespace: str = EVENTUAL, *, ttl_ms: int = 0, tags: Iterable[str] = ()
+    ) -> int:
+        item = pb.Item(key=key, value=value, ttl_ms=ttl_ms, tags=tags)
+        return (await self.entries.Set(pb.SetRequest(namespace=namespace, item=item))).version
+
+    async def delete(self, key: str, namespace: str = EVENTUAL) -> None:
+        await self.entries.Delete(pb.DeleteRequest(namespace=namespace, key=key))
+
+    async def invalidate(self, namespace: str = EVENTUAL, **target: Any) -> None:
+        """Invalidate by `keys` (a list), `pattern`, `tag` or `everything`."""
+        if "keys" in target:
+            target["keys"] = pb.Keys(keys=target["keys"])
+        await self.entries.Invalidate(pb.InvalidateRequest(namespace=namespace, **target))
+
+    async def flush(self) -> None:
+        await self.entries.Flush(pb.FlushRequest())
+
+    async def stats(self) -> pb.GetStatsResponse:
+        return await self.entries.GetStats(pb.GetStatsRequest())
+
+    async def redis(self) -> str:
+        """How this replica sees Redis."""
+        return (await self.stats()).redis
+
+    async def publish(self, topic: str, payload: bytes, request_id: str = "") -> topics_pb.PublishResponse:
+        request = topics_pb.PublishRequest(topic=topic, payload=payload, request_id=request_id or REQUEST_ID)
+        return await self.topics.Publish(request)
+
+    @contextmanager
+    def subscribed(self, topic: str, *, after: int = 0, epoch: str = "") -> "Iterator[Subscription]":
+        call = self.topics.Subscribe(topics_pb.SubscribeRequest(topic=topic, after=after, epoch=epoch))
+        try:
+            yield Subscription(call)
+        finally:
+            call.cancel()
+
+
+class Subscription:
+    """A subscription that a test reads event by event."""
+
+    def __init__(self, call: "grpc.aio.UnaryStreamCall[topics_pb.SubscribeRequest, Event]") -> None:
+        self._call = call
+
+    async def event(self, *, within_s: float = 5.0) -> "Event":
+        """The next event of any kind. Raises TimeoutError when none comes, and AioRpcError when the stream ends."""
+        async with asyncio.timeout(within_s):
+            event = await self._call.read()
+        assert isinstance(event, Event), "the stream ended"
+        return event
+
+    async def news(self, *, within_s: float = 5.0) -> "Event":
+        """The next event that is no heartbeat."""
+        async with asyncio.timeout(within_s):
+            while (event := await self.event(within_s=within_s)).kind == Event.HEARTBEAT:
+                pass
+        return event
+
+
+@asynccontextmanager
+async def replica(redis_url: str = "", *, clock: Clock | None = None, **settings: Any) -> AsyncIterator[Replica]:
+    """Run a replica for as long as the block lasts; without an address it has no Redis."""
+    config = CacheConfig(server=served.config(), redis_url=redis_url, **settings)
+    async with cache(config, clock or SystemClock()) as parts:
+
+        async def drain() -> None:
+            parts.drain()
+
+        async with served.serving(*parts.hosted, validators=VALIDATORS, on_drain=drain) as server:
+            yield Replica(
+                entries=grpc_cache.CacheServiceStub(server.channel),
+                topics=grpc_topics.TopicServiceStub(server.channel),
+                server=server.server,
+            )
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], *, within_s: float = 5.0) -> None:
+    """Wait for what another replica or the follower brings about; TimeoutError when it does not come."""
+    async with asyncio.timeout(within_s):
+        while not await condition():  # noqa: ASYNC110 - what is waited for happens in other processes too
+            await asyncio.sleep(0.01)
