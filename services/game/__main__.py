@@ -30,13 +30,13 @@ from services.chassis.clock import Clock, SystemClock
 from services.chassis.hosted import Hosted
 from services.chassis.launch import launch
 from services.chassis.server import serve
+from services.chassis.service_token import ServiceToken
 from services.game.adapters.persist.leases import PersistLeases
 from services.game.adapters.persist.ledger import PersistLedger
 from services.game.adapters.persist.rounds import PersistRounds
 from services.game.adapters.persist.tickets import PersistTickets
 from services.game.adapters.persist.tracks import PersistTracks
 from services.game.adapters.seal import AesGcmSeal, read_key
-from services.game.adapters.service_token import ServiceToken
 from services.game.config import GameConfig
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.desk import Desk

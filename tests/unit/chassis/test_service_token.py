@@ -1,8 +1,8 @@
-"""The token towards persist is renewed while the game runs."""
+"""The token towards other services is renewed while the service runs."""
 
 from pathlib import Path
 
-from services.game.adapters.service_token import READ_AGAIN_S, ServiceToken
+from services.chassis.service_token import READ_AGAIN_S, ServiceToken
 from tests.clocks import ManualClock
 
 

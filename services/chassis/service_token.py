@@ -1,4 +1,4 @@
-"""The token that the game shows to persist, read from a file that may be renewed while the game runs."""
+"""The token that a service shows to other services, read from a file that may be renewed while the service runs."""
 
 from pathlib import Path
 from typing import Final
