@@ -1,10 +1,12 @@
 """Run the local stack: `python -m deploy.local up | down | status`.
 
 GATEWAY_PORT                  the public port, 8080 unless set
+REPLICAS                      how many of game, persist and cache each, 1 unless set
 DATABASE_URL                  a PostgreSQL that you have; unset starts one of our own
+REDIS_URL                     a Redis that you have; unset starts one of our own
 FURLONG_DATA                  the data folder, .furlong unless set
 FURLONG_AUTH                  `off` lets everybody do everything, on this machine only
-OTEL_EXPORTER_OTLP_ENDPOINT   where traces go, as http://host:port; unset keeps none
+OTEL_EXPORTER_OTLP_ENDPOINT   where metrics passes all telemetry on to, as http://host:port; unset for nowhere
 OTEL_TRACES_SAMPLER_ARG       share of the traces that are kept, 0.05 unless set
 """
 
@@ -23,7 +25,7 @@ from deploy.local.folder import DataFolder, FolderBusy
 from deploy.local.opening import open_first_tracks
 from deploy.local.part import PartFailed
 from deploy.local.ports import NoFreePort
-from deploy.local.programs import ProgramMissing, StackSettings
+from deploy.local.programs import REPLICAS_MAX, ProgramMissing, StackSettings
 from deploy.local.stack import LocalStack, PortTaken
 
 GATEWAY_PORT = 8080
@@ -115,6 +117,9 @@ def read_settings(environ: Mapping[str, str]) -> StackSettings:
     port = environ.get("GATEWAY_PORT") or str(GATEWAY_PORT)
     if not port.isdecimal() or not 0 < int(port) < 65_536:
         raise SettingRefused(f"GATEWAY_PORT is {port!r}; it must be a port, 1 to 65535")
+    replicas = environ.get("REPLICAS") or "1"
+    if not replicas.isdecimal() or not 1 <= int(replicas) <= REPLICAS_MAX:
+        raise SettingRefused(f"REPLICAS is {replicas!r}; it must be 1 to {REPLICAS_MAX}")
     auth = environ.get("FURLONG_AUTH") or "on"
     if auth not in ("on", "off"):
         raise SettingRefused(f"FURLONG_AUTH is {auth!r}; it must be on or off")
@@ -122,6 +127,8 @@ def read_settings(environ: Mapping[str, str]) -> StackSettings:
         data_dir=Path(environ.get("FURLONG_DATA") or DATA_FOLDER),
         gateway_port=int(port),
         database_url=environ.get("DATABASE_URL") or None,
+        redis_url=environ.get("REDIS_URL") or None,
+        replicas=int(replicas),
         otlp_endpoint=_endpoint(environ, "OTEL_EXPORTER_OTLP_ENDPOINT"),
         trace_sample_ratio=_share(environ, "OTEL_TRACES_SAMPLER_ARG", 0.05),
         auth=auth,
@@ -159,6 +166,8 @@ Furlong is up.  Ctrl-C ends it; the data stays.
   gateway   http://{gateway}   (gRPC, gRPC-Web, REST, SSE)
   game      {stack.addresses.game}
   persist   {stack.addresses.persist}
+  cache     {stack.addresses.cache}
+  metrics   {stack.addresses.metrics}   (OTLP at {stack.addresses.otlp})
   tracks    {", ".join(tracks)}
   token     {token_file}   (a developer's: all roles, all accounts)
   logs      {_shown(stack.logs)}/

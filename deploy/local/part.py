@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from deploy.local.postgres import PostgresFailed, PostgresServer
+from deploy.local.redis import RedisFailed, RedisServer
 
 POLL_S = 0.05
 READY_TIMEOUT_S = 60.0
@@ -173,4 +174,38 @@ class PostgresPart:
 
     def kill(self) -> None:
         """End its head with SIGKILL."""
+        self._server.kill()
+
+
+class RedisPart:
+    """Redis as a part: `RedisServer` does the work, and is ready when its start returns."""
+
+    name = "redis"
+
+    def __init__(self, server: RedisServer) -> None:
+        self._server = server
+
+    @property
+    def pid(self) -> int | None:
+        """Its process; None while it is down."""
+        return self._server.pid
+
+    def start(self) -> None:
+        """Start the server, empty. Raises PartFailed with what it said."""
+        try:
+            self._server.start()
+        except RedisFailed as failed:
+            raise PartFailed(str(failed)) from failed
+
+    def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
+        """Nothing is left to wait for once it has started. Raises PartFailed when it is down."""
+        if self.pid is None:
+            raise PartFailed(f"{self.name} is down")
+
+    def stop(self) -> None:
+        """End it in order."""
+        self._server.stop()
+
+    def kill(self) -> None:
+        """End it with SIGKILL; what it held is gone."""
         self._server.kill()

@@ -3,7 +3,7 @@
 import importlib.util
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,8 @@ SERVICE_STOP_TIMEOUT_S = 15.0
 """More than a service takes to drain."""
 GATEWAY_STOP_TIMEOUT_S = 5.0
 GATEWAY_WORKERS = 2
+REPLICAS_MAX = 8
+"""More than that is no test of anything on one machine."""
 ENVOY_WHEEL = "envoy"
 ENVOY_IN_WHEEL = Path("_bin", "envoy")
 
@@ -27,20 +29,31 @@ class ProgramMissing(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackSettings:
-    """How a stack differs from the usual one. `extra_env` adds variables to a part's environment, by its name."""
+    """How a stack differs from the usual one.
+
+    `extra_env` adds variables to a part's environment, by its name; replicas have one name.
+    """
 
     data_dir: Path
     gateway_port: int = 0  # 0 takes a free one
     database_url: str | None = None  # None starts a PostgreSQL of our own
+    redis_url: str | None = None  # None starts a Redis of our own
+    replicas: int = 1  # of game, persist and cache each
     otlp_endpoint: str = ""
     trace_sample_ratio: float = 0.05
     auth: str = "on"
     extra_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        assert 1 <= self.replicas <= REPLICAS_MAX, f"{self.replicas} replicas, not 1 to {REPLICAS_MAX}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """Where a stack answers, as `host:port`; the database as a URL with its password."""
+    """Where a stack answers, as `host:port`, with commas between replicas; databases as URLs with their passwords.
+
+    What a stack does not have is empty.
+    """
 
     gateway: str
     game: str
@@ -48,6 +61,15 @@ class Addresses:
     web: str
     envoy_admin: str
     database_url: str
+    cache: str = ""
+    metrics: str = ""
+    otlp: str = ""
+    redis_url: str = ""
+
+
+def replicas_of(addresses: str) -> tuple[Address, ...]:
+    """The replicas out of an address with commas; none out of an empty one."""
+    return tuple(map(Address.parse, addresses.split(","))) if addresses else ()
 
 
 def gateway_part(settings: StackSettings, addresses: Addresses, folder: Path) -> ProcessPart:
@@ -56,9 +78,11 @@ def gateway_part(settings: StackSettings, addresses: Addresses, folder: Path) ->
         GatewaySettings(
             listen=Address.parse(addresses.gateway),
             admin=Address.parse(addresses.envoy_admin),
-            game=(Address.parse(addresses.game),),
+            game=replicas_of(addresses.game),
+            cache=replicas_of(addresses.cache),
+            metrics=replicas_of(addresses.metrics),
             web=Address.parse(addresses.web),
-            otlp_endpoint=settings.otlp_endpoint,
+            otlp_endpoint=_telemetry(settings, addresses),
             trace_sample_ratio=settings.trace_sample_ratio,
         )
     )
@@ -77,21 +101,40 @@ def gateway_part(settings: StackSettings, addresses: Addresses, folder: Path) ->
     )
 
 
-def game_part(settings: StackSettings, addresses: Addresses, folder: Path, keys: KeyRing) -> ProcessPart:
-    """The service game, which speaks to persist with a token of its own."""
-    service_token = folder / "service.token"
-    write_private(service_token, keys.service_token(subject="game") + "\n")
+def game_parts(settings: StackSettings, addresses: Addresses, folder: Path, keys: KeyRing) -> list[ProcessPart]:
+    """The replicas of game, which speak to persist and cache with a token of their own."""
     environment = {
         "PERSIST_ADDRESS": addresses.persist,
-        "SERVICE_TOKEN_FILE": str(service_token),
+        "CACHE_ADDRESS": addresses.cache,
+        "SERVICE_TOKEN_FILE": _service_token("game", folder, keys),
         "SEED_KEY_FILE": str(keys.seed_key_file),
     }
-    return _service("game", addresses.game, settings, folder, keys, environment)
+    return _services("game", addresses.game, settings, addresses, folder, keys, environment)
 
 
-def persist_part(settings: StackSettings, addresses: Addresses, folder: Path, keys: KeyRing) -> ProcessPart:
-    """The service persist, on the database."""
-    return _service("persist", addresses.persist, settings, folder, keys, {"DATABASE_URL": addresses.database_url})
+def persist_parts(settings: StackSettings, addresses: Addresses, folder: Path, keys: KeyRing) -> list[ProcessPart]:
+    """The replicas of persist, on one database."""
+    environment = {
+        "DATABASE_URL": addresses.database_url,
+        "CACHE_ADDRESS": addresses.cache,
+        "SERVICE_TOKEN_FILE": _service_token("persist", folder, keys),
+    }
+    return _services("persist", addresses.persist, settings, addresses, folder, keys, environment)
+
+
+def cache_parts(settings: StackSettings, addresses: Addresses, folder: Path, keys: KeyRing) -> list[ProcessPart]:
+    """The replicas of the cache, on one Redis."""
+    return _services("cache", addresses.cache, settings, addresses, folder, keys, {"REDIS_URL": addresses.redis_url})
+
+
+def metrics_part(settings: StackSettings, addresses: Addresses, folder: Path, keys: KeyRing) -> ProcessPart:
+    """The service metrics, which every part sends its telemetry to; it passes all on to an endpoint that is given."""
+    environment = {
+        "OTLP_PORT": str(Address.parse(addresses.otlp).port),
+        "METRICS_FORWARD_ENDPOINT": settings.otlp_endpoint,
+    }
+    [part] = _services("metrics", addresses.metrics, settings, addresses, folder, keys, environment)
+    return part
 
 
 def web_part(settings: StackSettings, addresses: Addresses, folder: Path) -> ProcessPart:
@@ -100,7 +143,7 @@ def web_part(settings: StackSettings, addresses: Addresses, folder: Path) -> Pro
     environment = {
         "FURLONG_HOST": address.host,
         "FURLONG_PORT": str(address.port),
-        "OTEL_EXPORTER_OTLP_ENDPOINT": settings.otlp_endpoint,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": _telemetry(settings, addresses),
         "OTEL_TRACES_SAMPLER_ARG": str(settings.trace_sample_ratio),
     }
     return ProcessPart(
@@ -120,32 +163,60 @@ def migration(addresses: Addresses) -> tuple[list[str], dict[str, str]]:
     return command, {**_python_environment(), "DATABASE_URL": addresses.database_url}
 
 
-def _service(
+def _services(
     name: str,
-    address: str,
+    where: str,
     settings: StackSettings,
+    addresses: Addresses,
     folder: Path,
     keys: KeyRing,
     environment: Mapping[str, str],
-) -> ProcessPart:
-    host_and_port = Address.parse(address)
+) -> list[ProcessPart]:
+    """The replicas of a service; they are numbered where there is more than one."""
     common = {
-        "FURLONG_HOST": host_and_port.host,
-        "FURLONG_PORT": str(host_and_port.port),
         "FURLONG_AUTH": settings.auth,
         "AUTH_JWKS_FILE": str(keys.jwks_file),
-        "OTEL_EXPORTER_OTLP_ENDPOINT": settings.otlp_endpoint,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": _telemetry(settings, addresses),
         "OTEL_TRACES_SAMPLER_ARG": str(settings.trace_sample_ratio),
     }
+    replicas = replicas_of(where)
+    return [
+        _service(
+            name if len(replicas) == 1 else f"{name}-{number}",
+            command=[sys.executable, "-m", f"services.{name}"],
+            address=address,
+            environment={**common, **environment, **settings.extra_env.get(name, {})},
+            folder=folder,
+        )
+        for number, address in enumerate(replicas, start=1)
+    ]
+
+
+def _service(
+    name: str, *, command: Sequence[str], address: Address, environment: Mapping[str, str], folder: Path
+) -> ProcessPart:
+    place = {"FURLONG_HOST": address.host, "FURLONG_PORT": str(address.port)}
     return ProcessPart(
         name,
-        command=[sys.executable, "-m", f"services.{name}"],
-        environment={**_python_environment(), **common, **environment, **settings.extra_env.get(name, {})},
+        command=command,
+        environment={**_python_environment(), **place, **environment},
         folder=ROOT,
         log=folder / "logs" / f"{name}.log",
-        is_ready=lambda: serves_grpc(address),
+        is_ready=lambda: serves_grpc(str(address)),
         stop_timeout_s=SERVICE_STOP_TIMEOUT_S,
     )
+
+
+def _telemetry(settings: StackSettings, addresses: Addresses) -> str:
+    """Where the parts send their telemetry: to metrics, if there is one."""
+    return f"http://{addresses.otlp}" if addresses.otlp else settings.otlp_endpoint
+
+
+def _service_token(subject: str, folder: Path, keys: KeyRing) -> str:
+    """Write the token that a service shows to the others, and give its file."""
+    file = folder / f"{subject}.token"
+    write_private(file, keys.service_token(subject=subject) + "\n")
+    return str(file)
 
 
 def _python_environment() -> dict[str, str]:

@@ -14,6 +14,8 @@ def test_without_variables_the_stack_is_the_usual_one() -> None:
     assert settings.gateway_port == 8080
     assert settings.data_dir == Path(".furlong")
     assert settings.database_url is None
+    assert settings.redis_url is None
+    assert settings.replicas == 1
     assert settings.auth == "on"
     assert settings.otlp_endpoint == ""
 
@@ -22,7 +24,9 @@ def test_every_variable_is_read() -> None:
     settings = read_settings(
         {
             "GATEWAY_PORT": "9000",
+            "REPLICAS": "2",
             "DATABASE_URL": "postgresql://db/furlong",
+            "REDIS_URL": "redis://cache/0",
             "FURLONG_DATA": "/elsewhere",
             "FURLONG_AUTH": "off",
             "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317",
@@ -31,7 +35,9 @@ def test_every_variable_is_read() -> None:
     )
 
     assert settings.gateway_port == 9000
+    assert settings.replicas == 2
     assert settings.database_url == "postgresql://db/furlong"
+    assert settings.redis_url == "redis://cache/0"
     assert settings.data_dir == Path("/elsewhere")
     assert settings.auth == "off"
     assert settings.otlp_endpoint == "http://127.0.0.1:4317"
@@ -44,6 +50,9 @@ def test_every_variable_is_read() -> None:
         ("GATEWAY_PORT", "http"),
         ("GATEWAY_PORT", "0"),
         ("GATEWAY_PORT", "65536"),
+        ("REPLICAS", "0"),
+        ("REPLICAS", "9"),
+        ("REPLICAS", "two"),
         ("FURLONG_AUTH", "maybe"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
         ("OTEL_TRACES_SAMPLER_ARG", "all"),
