@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { chanceOf } from "../../../web/model/chance.js";
+import { money, price } from "../../../web/model/money.js";
+import { silksOf } from "../../../web/model/silks.js";
+import { place, timeLeft } from "../../../web/model/words.js";
+
+const NUMBER_MAX = 40;
+
+test("time that is left counts a second that has begun", () => {
+  const table = [[0, "0:00"], [1, "0:01"], [999, "0:01"], [1_000, "0:01"], [1_001, "0:02"], [59_001, "1:00"], [600_000, "10:00"], [3_723_000, "1:02:03"]];
+  for (const [leftMs, words] of table) assert.equal(timeLeft(leftMs), words);
+});
+
+test("places are said as people say them", () => {
+  const table = [[1, "1st"], [2, "2nd"], [3, "3rd"], [4, "4th"], [11, "11th"], [12, "12th"], [13, "13th"], [21, "21st"], [40, "40th"]];
+  for (const [number, words] of table) assert.equal(place(number), words);
+});
+
+test("prices have two digits behind the point, and long ones none", () => {
+  const table = [[101, "1.01"], [235, "2.35"], [1_000, "10.00"], [9_999, "99.99"], [10_000, "100"], [83_050, "830"]];
+  for (const [hundredths, words] of table) assert.equal(price(hundredths), words);
+});
+
+test("amounts have the digits of their currency", () => {
+  const table = [[123_450, "EUR", "€1,234.50"], [5, "EUR", "€0.05"], [1_234, "JPY", "¥1,234"], [1_234, "BHD", "BHD\u00a01.234"]];
+  for (const [amountMinor, currency, words] of table) assert.equal(money(amountMinor, currency, "en"), words);
+});
+
+test("no two runners of the largest field wear the same silks", () => {
+  const worn = Array.from({ length: NUMBER_MAX }, (_, index) => {
+    const { main, trim, pattern } = silksOf(index + 1);
+    return `${main} ${trim} ${pattern}`;
+  });
+  assert.equal(new Set(worn).size, NUMBER_MAX);
+});
+
+test("a trim is never of the colour that it lies on", () => {
+  for (let number = 1; number <= NUMBER_MAX; number += 1) {
+    assert.notEqual(silksOf(number).main, silksOf(number).trim);
+  }
+});
+
+test("the same text gives the same chance everywhere, spread over the whole range", () => {
+  const [one, other] = [chanceOf("8dee/17"), chanceOf("8dee/17")];
+  const drawn = Array.from({ length: 4_000 }, () => one());
+  assert.deepEqual(drawn.slice(0, 50), Array.from({ length: 50 }, () => other()));
+  assert.ok(drawn.every((value) => value >= 0 && value < 1));
+  for (let tenth = 0; tenth < 10; tenth += 1) {
+    const inTenth = drawn.filter((value) => Math.floor(value * 10) === tenth).length;
+    assert.ok(Math.abs(inTenth - 400) < 90, `${inTenth} of 4000 in tenth ${tenth}`);
+  }
+  assert.notEqual(chanceOf("8dee/17")(), chanceOf("8dee/18")());
+});

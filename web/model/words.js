@@ -1,0 +1,22 @@
+/** Small words: times and places as they are said. */
+
+const MS_PER_S = 1_000;
+const S_PER_MINUTE = 60;
+const MINUTES_PER_HOUR = 60;
+
+/** Time that is left, as "0:23" or "1:02:03"; a second that has begun counts. */
+export function timeLeft(leftMs) {
+  const seconds = Math.ceil(leftMs / MS_PER_S);
+  const minutes = Math.floor(seconds / S_PER_MINUTE);
+  const hours = Math.floor(minutes / MINUTES_PER_HOUR);
+  const tail = String(seconds % S_PER_MINUTE).padStart(2, "0");
+  if (hours === 0) return `${minutes}:${tail}`;
+  return `${hours}:${String(minutes % MINUTES_PER_HOUR).padStart(2, "0")}:${tail}`;
+}
+
+/** A place as it is said: 1st, 2nd, 3rd, 4th, 11th. */
+export function place(number) {
+  const isTeen = number % 100 >= 11 && number % 100 <= 13;
+  const ending = isTeen ? "th" : ({ 1: "st", 2: "nd", 3: "rd" }[number % 10] ?? "th");
+  return `${number}${ending}`;
+}

@@ -1,0 +1,44 @@
+/** The first three, large, beside the photo finish. */
+
+import { money, price } from "../model/money.js";
+import { behindMs } from "../model/race.js";
+import { place } from "../model/words.js";
+import { badge } from "./badge.js";
+import { byId, element } from "./element.js";
+
+const PLACES = 3;
+const MS_PER_S = 1_000;
+
+export class Podium {
+  #box = byId("podium");
+  #shown = "";
+
+  /** Show the result of a round, or nothing; `plan` tells the gaps as they were seen. */
+  show(round, moment, plan) {
+    const isResult = moment.state === "RESULT" && round.result.length > 0;
+    const key = isResult ? `${round.id}` : "";
+    if (key === this.#shown) return;
+    this.#shown = key;
+    const first = isResult ? round.result.slice(0, PLACES) : [];
+    this.#box.replaceChildren(...first.map((number, index) => this.#step(round, plan, number, index + 1)));
+  }
+
+  #step(round, plan, number, at) {
+    const runner = round.runners.find((each) => each.number === number);
+    const detail = at === 1 ? `pays ${price(runner.priceHundredths)}` : `+${(behindMs(plan, at) / MS_PER_S).toFixed(2)} s`;
+    return element(
+      "div",
+      `step step-${at}`,
+      element("span", "step-place", at === 1 ? "Winner" : place(at)),
+      badge(number),
+      element("span", "step-name", `${number}. ${runner.name}`),
+      element("span", "step-detail", detail),
+    );
+  }
+}
+
+/** The sum that was paid, in words; empty before the settlement. */
+export function paidOut(round, language) {
+  if (round.phase !== "SETTLED") return "";
+  return round.payoutMinor > 0 ? `${money(round.payoutMinor, round.currency, language)} paid out` : "Every ticket is settled";
+}

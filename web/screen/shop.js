@@ -1,0 +1,75 @@
+/**
+ * The shop screen: one picture of a round at a moment, made of parts that each know one thing.
+ *
+ * Everything is drawn from the latest round and the time; nothing is kept from what was shown before.
+ */
+
+import { Stage } from "../canvas/stage.js";
+import { momentOf } from "../model/moment.js";
+import { planRace } from "../model/race.js";
+import { Announcer } from "./announcer.js";
+import { Board } from "./board.js";
+import { Countdown } from "./countdown.js";
+import { byId, element, mark, say } from "./element.js";
+import { Figures } from "./figures.js";
+import { Podium } from "./podium.js";
+
+const HASH_SHOWN = 16;
+
+export class Shop {
+  #stage;
+  #figures;
+  #board = new Board();
+  #countdown = new Countdown();
+  #podium = new Podium();
+  #announcer = new Announcer();
+  #canvas = byId("course");
+  #raceName = byId("race-name");
+  #raceFacts = byId("race-facts");
+  #clock = byId("clock");
+  #round = byId("round");
+  #fairness = byId("fairness");
+
+  /** @param {() => boolean} wantsCalm  whether motion is to be avoided */
+  constructor(wantsCalm) {
+    this.#stage = new Stage(this.#canvas, wantsCalm);
+    this.#figures = new Figures(wantsCalm);
+  }
+
+  /** Show the round as it is at `nowMs` of the server's clock. */
+  show(round, nowMs) {
+    const moment = momentOf(round, nowMs);
+    mark(document.body, "screen", moment.screen);
+    mark(document.body, "state", moment.state);
+    mark(document.body, "round", round.id);
+    const field = this.#stage.field(round, nowMs);
+    this.#heading(round, nowMs);
+    this.#countdown.show(round, moment, field[0]);
+    this.#board.show(round, moment, field, nowMs);
+    this.#podium.show(round, moment, moment.state === "RESULT" ? planRace(round) : null);
+    this.#figures.show(round, moment, nowMs);
+    this.#announcer.show(round, moment);
+    this.#stage.draw(round, moment, nowMs);
+  }
+
+  #heading(round, nowMs) {
+    const language = document.documentElement.lang;
+    say(this.#raceName, round.raceName);
+    say(this.#raceFacts, `${round.distanceM.toLocaleString(language)} m · ${round.runners.length} runners`);
+    const time = new Date(nowMs).toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+    say(this.#clock, time);
+    say(this.#round, `Round ${round.id}`);
+    this.#proof(round);
+  }
+
+  /** What was promised before the first ticket; once the race is over, how to check that it was kept. */
+  #proof(round) {
+    const isOver = round.result.length > 0 && round.screen === "FINISH";
+    const key = `${round.id}/${isOver}`;
+    if (this.#fairness.dataset.of === key) return;
+    mark(this.#fairness, "of", key);
+    const link = element("a", "", "Check the draw");
+    link.href = `/v1/rounds/${round.id}/proof`;
+    this.#fairness.replaceChildren(`Seed committed as ${round.commitment.slice(0, HASH_SHOWN)}…`, ...(isOver ? [" ", link] : []));
+  }
+}
