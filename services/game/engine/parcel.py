@@ -12,8 +12,8 @@ from opentelemetry import trace
 from services.game.domain.order import Order
 from services.game.ports import Answer, Placing
 
-TICKETS_MAX: Final = 500
-"""The most tickets that the store takes in one call."""
+TICKETS_MAX: Final = 200
+"""The most tickets in one call to the store: its commit is no larger, and the lock of the round waits for a commit."""
 BYTES_MAX: Final = 224 * 1_024
 """The most bytes, by `bytes_at_most`, so that with its framing a call stays below the store's 256 KiB."""
 

@@ -126,14 +126,14 @@ async def test_answers_come_in_the_order_of_the_orders(desk: Desk) -> None:
     assert [answer.reason for answer in answers] == [order(number).request_id for number in numbers]
 
 
-async def test_a_call_to_the_store_has_500_tickets_at_most(desk: Desk, store: Counter) -> None:
+async def test_a_call_to_the_store_has_200_tickets_at_most(desk: Desk, store: Counter) -> None:
     store.open.clear()
     placing = [asyncio.ensure_future(desk.place(17, [order(n * 100 + i) for i in range(100)])) for n in range(12)]
     await turns()
     store.open.set()
     await asyncio.gather(*placing)
 
-    assert max(len(call) for call in store.calls) == 500
+    assert max(len(call) for call in store.calls) == 200
     assert sum(len(call) for call in store.calls) == 1_200
 
 
@@ -158,7 +158,7 @@ async def test_rounds_do_not_wait_for_one_another(desk: Desk, store: Counter) ->
 
 async def test_a_full_desk_refuses_and_says_when_to_come_back(desk: Desk, store: Counter) -> None:
     store.open.clear()
-    waiting = [asyncio.ensure_future(desk.place(17, [order(n * 500 + i) for i in range(500)])) for n in range(5)]
+    waiting = [asyncio.ensure_future(desk.place(17, [order(n * 200 + i) for i in range(200)])) for n in range(11)]
     await turns()
 
     with pytest.raises(Refusal) as refused:
@@ -166,7 +166,7 @@ async def test_a_full_desk_refuses_and_says_when_to_come_back(desk: Desk, store:
     assert refused.value.reason == Reason.OVERLOADED
     assert refused.value.retry_in_ms
     store.open.set()
-    assert sum(len(answers) for answers in await asyncio.gather(*waiting)) == 2_500
+    assert sum(len(answers) for answers in await asyncio.gather(*waiting)) == 2_200
     assert len(await desk.place(17, [order(9_999)])) == 1
 
 
