@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
+from furlong.cache.v1 import topic_service_pb2
 from furlong.client.channel import open_channel
 from furlong.client.identity import uuid7
 from furlong.game.v1 import (
@@ -25,6 +27,7 @@ from furlong.persist.v1 import (
     track_store_service_pb2,
 )
 
+from services.chassis.addresses import target
 from services.chassis.chance import Chance, SystemChance
 from services.chassis.clock import Clock, SystemClock
 from services.chassis.hosted import Hosted
@@ -37,8 +40,10 @@ from services.game.adapters.persist.rounds import PersistRounds
 from services.game.adapters.persist.tickets import PersistTickets
 from services.game.adapters.persist.tracks import PersistTracks
 from services.game.adapters.seal import AesGcmSeal, read_key
+from services.game.adapters.topics import CacheTopics
 from services.game.config import GameConfig
 from services.game.engine.broadcast.hub import Hub
+from services.game.engine.broadcast.relay import Relay
 from services.game.engine.desk import Desk
 from services.game.engine.offers import Offers
 from services.game.engine.tracks import Tracks
@@ -58,6 +63,7 @@ PERSIST_SERVICES = (
     ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"],
     lease_service_pb2.DESCRIPTOR.services_by_name["LeaseService"],
 )
+CACHE_SERVICES = (topic_service_pb2.DESCRIPTOR.services_by_name["TopicService"],)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +81,9 @@ async def game(config: GameConfig, clock: Clock, chance: Chance) -> AsyncIterato
     """Put game together, looking after its tracks, and take it apart again."""
     seal = AesGcmSeal(read_key(config.seed_key_file), chance)
     token = ServiceToken(Path(config.service_token_file) if config.service_token_file else None, clock)
-    channel = open_channel(config.persist_address, services=PERSIST_SERVICES, token=token)
+    channel = open_channel(target(config.persist_address), services=PERSIST_SERVICES, token=token, health_check=True)
+    cache = _cache(config.cache_address, token)
+    relay = Relay(topics=CacheTopics(cache, clock), clock=clock) if cache is not None else None
     rounds = PersistRounds(channel)
     tickets = PersistTickets(channel)
     track_store = PersistTracks(channel)
@@ -87,6 +95,7 @@ async def game(config: GameConfig, clock: Clock, chance: Chance) -> AsyncIterato
         clock=clock,
         encode=encode,
         mailbox_frames_max=config.mailbox_frames_max,
+        relay=relay,
     )
     desk = Desk(store=tickets, offers=Offers(rounds), hub=hub, queue_tickets_max=config.coalesce_queue_max)
     tracks = Tracks(
@@ -106,6 +115,8 @@ async def game(config: GameConfig, clock: Clock, chance: Chance) -> AsyncIterato
         await tracks.close()
         hub.drain()
 
+    if relay is not None:
+        relay.start()
     tracks.start()
     try:
         yield Game(
@@ -122,7 +133,18 @@ async def game(config: GameConfig, clock: Clock, chance: Chance) -> AsyncIterato
     finally:
         await tracks.close()
         await hub.close()
+        if relay is not None:
+            await relay.close()
+        if cache is not None:
+            await cache.close()
         await channel.close()
+
+
+def _cache(addresses: str, token: ServiceToken) -> grpc.aio.Channel | None:
+    """Open the channel to the cache, if there is one."""
+    if not addresses:
+        return None
+    return open_channel(target(addresses), services=CACHE_SERVICES, token=token, health_check=True)
 
 
 def _hosted(

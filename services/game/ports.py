@@ -5,8 +5,9 @@ copy of them in the domain would have no rule to carry. Every method raises `Ref
 DEPENDENCY_DOWN when nothing was done, OUTCOME_UNKNOWN when a write may have been.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
 from furlong.common.v1.account_pb2 import Account
@@ -14,7 +15,7 @@ from furlong.common.v1.ticket_pb2 import Ticket
 
 from services.game.domain.card import RaceCard
 from services.game.domain.order import Judgement, Order, Verdict
-from services.game.domain.round import StoredRound, Totals
+from services.game.domain.round import Round, StoredRound, Totals
 from services.game.domain.track import Track
 from services.game.domain.winners import Winner
 
@@ -154,6 +155,33 @@ class TicketStore(Protocol):
 
     async def tickets(self, account_id: str, page_size: int, page_token: str) -> Page[Ticket]:
         """Read the tickets of an account, the newest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The totals of a round after tickets were placed."""
+
+    track: str
+    round_id: int
+    totals: Totals
+
+
+class Signal(Enum):
+    """What can be heard of a topic beside its messages."""
+
+    ALIVE = "nothing was said, and all could have been heard"
+    MISSED = "something may have been said that was not heard"
+    BROKEN = "the line broke, and is being opened again"
+
+
+class Topics(Protocol):
+    """How the games tell each other what happened on a track. A hint for speed: whatever is lost is in the store."""
+
+    async def publish(self, track: str, news: Round | Standing) -> None:
+        """Tell every game, this one included, or nobody; never raises for that."""
+
+    def follow(self, track: str) -> AsyncGenerator[Round | Standing | Signal, None]:
+        """Hear what the games tell, in order, from now on and through every break."""
 
 
 class TrackStore(Protocol):

@@ -9,6 +9,7 @@ import structlog
 from services.chassis.chance import Chance
 from services.chassis.clock import Clock
 from services.chassis.refusal import Refusal
+from services.game.engine.backoff import backoff_ms
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.keeper import Keeper
 from services.game.engine.leadership import Leadership
@@ -56,6 +57,7 @@ class Tracks:
 
     def start(self) -> None:
         """Begin to sweep."""
+        self._hub.on_void(self.wake)
         self._sweeping = supervise("track sweep", self._clock, self._sweep_for_ever)
 
     def wake(self, track: str) -> None:
@@ -85,14 +87,18 @@ class Tracks:
         await asyncio.gather(*work, return_exceptions=True)
 
     async def _sweep_for_ever(self) -> None:
+        attempt = 0
         while True:
             try:
                 await self._sweep()
             except Refusal as refusal:
                 _log.warning("tracks not read", refusal=str(refusal))
+                wait_ms = min(backoff_ms(attempt), self._sweep_ms)
+                attempt += 1
             else:
                 self._swept = True
-            await until(self._clock, self._clock.now_ms() + self._sweep_ms, self._woken)
+                wait_ms, attempt = self._sweep_ms, 0
+            await until(self._clock, self._clock.now_ms() + wait_ms, self._woken)
 
     async def _sweep(self) -> None:
         page_token = ""

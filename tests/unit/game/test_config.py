@@ -20,6 +20,9 @@ def test_two_variables_are_needed_and_the_rest_has_defaults() -> None:
     ("variable", "value"),
     [
         ("PERSIST_ADDRESS", ""),
+        ("PERSIST_ADDRESS", "persist"),
+        ("PERSIST_ADDRESS", "persist-1:50053,persist-2:50053"),
+        ("CACHE_ADDRESS", "127.0.0.1:1,"),
         ("SEED_KEY_FILE", ""),
         ("LEASE_TTL_MS", "499"),
         ("LEASE_TTL_MS", "soon"),

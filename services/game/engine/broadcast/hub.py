@@ -12,6 +12,7 @@ from services.chassis.refusal import Refusal
 from services.game.domain.round import Round, Totals
 from services.game.engine.broadcast.frame import Encode
 from services.game.engine.broadcast.mailbox import Mailbox
+from services.game.engine.broadcast.relay import Relay
 from services.game.engine.broadcast.room import Room
 from services.game.engine.supervision import supervise
 from services.game.ports import RoundHistory, TrackStore
@@ -21,7 +22,7 @@ COME_BACK_MS: Final = 200
 
 
 class Hub:
-    """Opens a room when a track is seen first, and keeps it."""
+    """Opens a room when a track is seen first, and keeps it. With a `relay`, the rooms of all games hear each other."""
 
     def __init__(
         self,
@@ -31,12 +32,15 @@ class Hub:
         clock: Clock,
         encode: Encode,
         mailbox_frames_max: int,
+        relay: Relay | None = None,
     ) -> None:
         self._rounds = rounds
         self._tracks = tracks
         self._clock = clock
         self._encode = encode
         self._mailbox_frames_max = mailbox_frames_max
+        self._relay = relay
+        self._wake: Callable[[str], None] = lambda track: None
         self._rooms: dict[str, Room] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
@@ -51,17 +55,28 @@ class Hub:
                 clock=self._clock,
                 encode=self._encode,
                 mailbox_frames_max=self._mailbox_frames_max,
+                on_void=lambda: self._wake(track),
             )
             self._tasks.add(supervise(f"room {track}", self._clock, room.run))
+            if self._relay is not None:
+                self._relay.follow(track, room)
         return room
 
+    def on_void(self, wake: Callable[[str], None]) -> None:
+        """Have `wake` called with the track whenever a round of it was made void, at whichever game."""
+        self._wake = wake
+
     def hint(self, round_: Round) -> None:
-        """Tell the round's room of a transition."""
+        """Tell the rooms of the round, here and at the other games, of a transition."""
         self.room(round_.track).hint(round_)
+        if self._relay is not None:
+            self._relay.transition(round_)
 
     def totals(self, track: str, round_id: int, totals: Totals) -> None:
-        """Tell a track's room the totals of a round."""
+        """Tell a track's rooms, here and at the other games, the totals of a round."""
         self.room(track).totals(round_id, totals)
+        if self._relay is not None:
+            self._relay.totals(track, round_id, totals)
 
     @asynccontextmanager
     async def watch(

@@ -1,9 +1,9 @@
 """A room: everybody who watches one track, and what there is to show them.
 
-    hint: a transition that this game made ──▶ ┐
+    hint: a transition that a game made     ──▶ ┐
     a look at the store, when a transition      ├─▶ published in order of transition_seq ──▶ history ──▶ mailboxes
     should have come and nobody said so     ──▶ ┘
-    totals of tickets that this game placed ──▶ the round as it is ──▶ updates and ticks, each cadence in its time
+    totals of tickets that a game placed    ──▶ the round as it is ──▶ updates and ticks, each cadence in its time
 
 Invariants:
  1. Transitions are published by transition_seq without gaps; a hint that would leave one makes the room read the store.
@@ -43,6 +43,9 @@ OVERDUE_LOOK_MS: Final = 500
 """How often the store is asked while a transition is overdue."""
 IDLE_LOOK_MS: Final = 5_000
 """How often the store is asked while nothing is due, for what another game did out of turn: a void, tickets."""
+DEAF_GRACE_MS: Final = 50
+DEAF_LOOK_MS: Final = 500
+"""The same two times while the games that lead the track cannot be heard."""
 BURST_PAUSE_MS: Final = 50
 """Time for watchers to read between bursts of transitions that come together."""
 
@@ -66,13 +69,21 @@ class Room:
     """The room of one track. `run()` feeds it; nothing else waits."""
 
     def __init__(
-        self, *, track: str, rounds: RoundHistory, clock: Clock, encode: Encode, mailbox_frames_max: int
+        self,
+        *,
+        track: str,
+        rounds: RoundHistory,
+        clock: Clock,
+        encode: Encode,
+        mailbox_frames_max: int,
+        on_void: Callable[[], None] = lambda: None,
     ) -> None:
         self._track = track
         self._rounds = rounds
         self._clock = clock
         self._encode = encode
         self._mailbox_frames_max = mailbox_frames_max
+        self._on_void = on_void
         self._watchers: set[Watcher] = set()
         self._updates: Cadence[Watcher] = Cadence()
         self._ticks: Cadence[Watcher] = Cadence()
@@ -81,6 +92,7 @@ class Room:
         self._latest = 0
         self._update_frame: Numbered | None = None
         self._owing = False  # somebody may not have been told the totals
+        self._deaf = False
         self._loaded = asyncio.Event()
         self._hinted = asyncio.Event()
         self._pulse = asyncio.Event()
@@ -105,6 +117,15 @@ class Room:
             self._pulse.set()
         self._owing = True
         self._update_frame = None
+
+    def look(self) -> None:
+        """Look at the store now: a hint may have been missed."""
+        self._hinted.set()
+
+    def deafen(self, is_deaf: bool) -> None:
+        """Know whether the hints of other games can be heard; whenever that changes some may have been missed."""
+        self._deaf = is_deaf
+        self._hinted.set()
 
     # Who watches
 
@@ -166,7 +187,8 @@ class Room:
     def _look_at_ms(self) -> int:
         """When to ask the store, if nobody hints: shortly after the next transition should have come."""
         now_ms = self._clock.now_ms()
-        idle_ms = now_ms + IDLE_LOOK_MS
+        idle_ms = now_ms + (DEAF_LOOK_MS if self._deaf else IDLE_LOOK_MS)
+        grace_ms = DEAF_GRACE_MS if self._deaf else OVERDUE_GRACE_MS
         if self._round is None:
             return idle_ms
         phase, schedule = self._round.phase, self._round.schedule
@@ -174,9 +196,9 @@ class Room:
         at_ms = due.at_ms if due is not None else next_round_opens_at_ms(phase, schedule, now_ms)
         assert at_ms is not None, f"{phase.name} has neither a transition nor an end"
         unpaid = phase is Phase.FINISHED  # the settlement comes when it is done
-        if unpaid or at_ms + OVERDUE_GRACE_MS <= now_ms:
+        if unpaid or at_ms + grace_ms <= now_ms:
             return now_ms + OVERDUE_LOOK_MS
-        return min(at_ms + OVERDUE_GRACE_MS, idle_ms)
+        return min(at_ms + grace_ms, idle_ms)
 
     async def _load(self) -> None:
         """Read the history that watchers may resume in, and the round as it is."""
@@ -232,6 +254,8 @@ class Room:
             watcher.mailbox.put_transition(self._update() if first else frame)
             if shown:
                 self._told(watcher, now_ms)
+        if round_.phase is Phase.VOID and self._loaded.is_set():
+            self._on_void()
 
     async def _persistently(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do work that reads the store, until it succeeds."""

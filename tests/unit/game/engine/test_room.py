@@ -13,7 +13,14 @@ from services.chassis.refusal import Refusal
 from services.game.domain.phase import Phase
 from services.game.domain.round import StoredRound, Totals
 from services.game.engine.broadcast.frame import Frame, Kind
-from services.game.engine.broadcast.room import HISTORY_TRANSITIONS_MAX, IDLE_LOOK_MS, Room, Watcher
+from services.game.engine.broadcast.room import (
+    DEAF_GRACE_MS,
+    DEAF_LOOK_MS,
+    HISTORY_TRANSITIONS_MAX,
+    IDLE_LOOK_MS,
+    Room,
+    Watcher,
+)
 from services.game.ports import Transitions
 from tests.fakes.virtual_clock import VirtualClock
 from tests.rounds import RUN_ON, TRACK, stored_round
@@ -396,3 +403,55 @@ async def test_whoever_leaves_is_sent_nothing_and_costs_nothing() -> None:
 
         assert theatre.room.watchers == 0
         assert seat.seen == [("UPDATE", 1)]
+
+
+# While the other games cannot be heard
+
+
+async def test_a_deaf_room_asks_the_store_shortly_after_each_transition_is_due() -> None:
+    theatre = Theatre(1)
+    async with theatre.open():
+        seat = await theatre.watch()
+        theatre.room.deafen(True)
+        locks_at_ms = theatre.tape.history[0].round.schedule.locks_at_ms
+        await theatre.clock.run_until_ms(locks_at_ms)
+        theatre.tape.next()
+        await theatre.clock.run_for_ms(DEAF_GRACE_MS)
+
+        assert seat.seen == [("UPDATE", 1), ("TRANSITION", 2)]
+
+
+async def test_a_deaf_room_asks_for_what_nobody_can_foresee_twice_a_second() -> None:
+    theatre = Theatre(1)
+    async with theatre.open():
+        seat = await theatre.watch(update_ms=100)
+        theatre.room.deafen(True)
+        await theatre.clock.settle()
+        theatre.tape.totals = Totals(tickets=5, stake_minor=50)
+        await theatre.clock.run_for_ms(DEAF_LOOK_MS + 100)
+
+        assert seat.frames[-1][1].round.totals.tickets == 5
+
+
+async def test_a_room_that_hears_again_reads_what_was_said_meanwhile_at_once() -> None:
+    theatre = Theatre(1)
+    async with theatre.open():
+        seat = await theatre.watch()
+        theatre.room.deafen(True)
+        await theatre.clock.settle()
+        theatre.tape.next()
+        theatre.room.deafen(False)
+        await theatre.clock.settle()
+
+        assert seat.seen == [("UPDATE", 1), ("TRANSITION", 2)]
+
+
+async def test_a_room_that_may_have_missed_a_hint_looks_at_once() -> None:
+    theatre = Theatre(1)
+    async with theatre.open():
+        seat = await theatre.watch()
+        theatre.tape.next()
+        theatre.room.look()
+        await theatre.clock.settle()
+
+        assert seat.seen == [("UPDATE", 1), ("TRANSITION", 2)]

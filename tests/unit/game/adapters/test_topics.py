@@ -1,0 +1,44 @@
+"""What games tell each other comes out as it went in, and what cannot be read was missed."""
+
+import pytest
+from furlong.cache.v1.topic_service_pb2 import SubscribeResponse
+
+from services.game.adapters.topics import frame_to, heard_of
+from services.game.domain.round import Round, Totals
+from services.game.ports import Signal, Standing
+from tests.rounds import RUN_ON, stored_round
+
+STANDING = Standing(track="harbour-mile", round_id=17, totals=Totals(tickets=3, stake_minor=400))
+PAYLOAD_BYTES_MAX = 64 * 1024
+
+
+def message(payload: bytes) -> SubscribeResponse:
+    return SubscribeResponse(kind=SubscribeResponse.MESSAGE, sequence=1, epoch="1", payload=payload)
+
+
+@pytest.mark.parametrize("news", [*(stored_round(phase).round for phase in RUN_ON), STANDING])
+def test_news_arrive_as_they_were_told(news: Round | Standing) -> None:
+    assert heard_of(message(frame_to(news).SerializeToString())) == news
+
+
+def test_no_secret_of_a_round_is_told() -> None:
+    stored = stored_round(RUN_ON[2])
+
+    payload = frame_to(stored.round).SerializeToString()
+    assert stored.server_seed not in payload
+    assert len(payload) < PAYLOAD_BYTES_MAX
+
+
+@pytest.mark.parametrize(
+    ("event", "signal"),
+    [
+        (SubscribeResponse(kind=SubscribeResponse.HEARTBEAT, sequence=4, epoch="1"), Signal.ALIVE),
+        (SubscribeResponse(kind=SubscribeResponse.GAP, sequence=4, epoch="1"), Signal.MISSED),
+        (SubscribeResponse(), Signal.MISSED),
+        (message(b"\xff\xff"), Signal.MISSED),
+        (message(b""), Signal.MISSED),
+    ],
+    ids=["heartbeat", "gap", "unknown kind", "garbage", "empty"],
+)
+def test_what_is_no_news_is_a_signal(event: SubscribeResponse, signal: Signal) -> None:
+    assert heard_of(event) is signal

@@ -1,0 +1,198 @@
+"""The relay tells what happened in order, totals now and then, and rooms whether they can hear the others."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from services.game.domain.phase import Phase
+from services.game.domain.round import Round, Totals
+from services.game.engine.broadcast.relay import SILENCE_MS, TOTALS_INTERVAL_MS, TRANSITIONS_WAITING_MAX, Relay
+from services.game.ports import Signal, Standing
+from tests.fakes.virtual_clock import VirtualClock
+from tests.rounds import TRACK, stored_round
+
+ROUND = stored_round(Phase.OPEN).round
+
+
+class Line:
+    """A topic of which a test hears what is published and says what is heard."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        self.told: list[tuple[int, Round | Standing]] = []
+        self.says: asyncio.Queue[Round | Standing | Signal] = asyncio.Queue()
+        self.is_open = asyncio.Event()
+        self.is_open.set()
+
+    async def publish(self, track: str, news: Round | Standing) -> None:
+        await self.is_open.wait()
+        self.told.append((self._clock.now_ms(), news))
+
+    async def follow(self, track: str) -> AsyncGenerator[Round | Standing | Signal, None]:
+        while True:
+            yield await self.says.get()
+
+    @property
+    def transitions(self) -> list[int]:
+        return [news.transition_seq for _, news in self.told if isinstance(news, Round)]
+
+    @property
+    def tickets(self) -> list[int]:
+        return [news.totals.tickets for _, news in self.told if isinstance(news, Standing)]
+
+
+class Listener:
+    """A room that writes down what it is brought."""
+
+    def __init__(self) -> None:
+        self.heard: list[object] = []
+
+    def hint(self, round_: Round) -> None:
+        self.heard.append(round_.transition_seq)
+
+    def totals(self, round_id: int, totals: Totals) -> None:
+        self.heard.append((round_id, totals.tickets))
+
+    def look(self) -> None:
+        self.heard.append("look")
+
+    def deafen(self, is_deaf: bool) -> None:
+        self.heard.append("deaf" if is_deaf else "hears")
+
+
+class Talk:
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+        self.line = Line(self.clock)
+        self.room = Listener()
+        self.relay = Relay(topics=self.line, clock=self.clock)
+
+    @asynccontextmanager
+    async def on(self) -> AsyncIterator[None]:
+        self.relay.start()
+        self.relay.follow(TRACK.track, self.room)
+        await self.clock.settle()
+        try:
+            yield
+        finally:
+            await self.relay.close()
+
+    async def hear(self, *news: Round | Standing | Signal) -> None:
+        for each in news:
+            self.line.says.put_nowait(each)
+        await self.clock.settle()
+
+
+def transition(number: int) -> Round:
+    return replace(ROUND, transition_seq=number)
+
+
+async def test_transitions_are_told_in_order_and_at_once() -> None:
+    talk = Talk()
+    async with talk.on():
+        for number in (1, 2, 3):
+            talk.relay.transition(transition(number))
+        await talk.clock.settle()
+
+        assert talk.line.transitions == [1, 2, 3]
+
+
+async def test_nobody_waits_for_a_topic_that_hangs_and_what_waits_for_it_is_bounded() -> None:
+    talk = Talk()
+    async with talk.on():
+        talk.line.is_open.clear()
+        talk.relay.transition(transition(1))
+        await talk.clock.settle()
+        for number in range(2, TRANSITIONS_WAITING_MAX + 12):
+            talk.relay.transition(transition(number))
+        talk.line.is_open.set()
+        for _ in range(20):
+            await talk.clock.settle()
+
+        assert talk.line.transitions == [1, *range(12, TRANSITIONS_WAITING_MAX + 12)]
+
+
+async def test_totals_of_a_round_are_told_at_once_and_then_the_latest_of_each_interval() -> None:
+    talk = Talk()
+    async with talk.on():
+        began_ms = talk.clock.now_ms()
+        for tickets in range(1, 101):
+            talk.relay.totals(TRACK.track, 17, Totals(tickets=tickets, stake_minor=tickets))
+            await talk.clock.run_for_ms(10)
+        await talk.clock.run_for_ms(TOTALS_INTERVAL_MS)
+
+        assert talk.line.tickets == [1, 50, 100]
+        assert [at_ms - began_ms for at_ms, _ in talk.line.told] == [0, TOTALS_INTERVAL_MS, 2 * TOTALS_INTERVAL_MS]
+
+
+async def test_a_transition_does_not_wait_for_totals() -> None:
+    talk = Talk()
+    async with talk.on():
+        for tickets in (1, 2):
+            talk.relay.totals(TRACK.track, 17, Totals(tickets=tickets))
+            await talk.clock.settle()
+        talk.relay.transition(transition(1))
+        await talk.clock.settle()
+
+        assert talk.line.transitions == [1]
+        assert talk.line.tickets == [1]
+
+
+async def test_a_late_answer_takes_no_totals_back() -> None:
+    talk = Talk()
+    async with talk.on():
+        for tickets in (1, 9, 3):
+            talk.relay.totals(TRACK.track, 17, Totals(tickets=tickets))
+            await talk.clock.settle()
+        await talk.clock.run_for_ms(TOTALS_INTERVAL_MS)
+
+        assert talk.line.tickets == [1, 9]
+
+
+async def test_a_room_is_brought_what_the_others_tell() -> None:
+    talk = Talk()
+    async with talk.on():
+        await talk.hear(
+            transition(4),
+            Standing(track=TRACK.track, round_id=17, totals=Totals(tickets=8)),
+            Signal.ALIVE,
+            Signal.MISSED,
+            Signal.BROKEN,
+        )
+
+        assert talk.room.heard == [4, (17, 8), "look", "look"]
+
+
+async def test_a_room_knows_that_the_topic_is_silent_until_it_is_heard_again() -> None:
+    talk = Talk()
+    async with talk.on():
+        await talk.clock.run_for_ms(SILENCE_MS - 1)
+        assert talk.room.heard == []
+        await talk.clock.run_for_ms(1)
+        assert talk.room.heard == ["deaf"]
+        await talk.clock.run_for_ms(10 * SILENCE_MS)
+        assert talk.room.heard == ["deaf"]
+        await talk.hear(Signal.ALIVE)
+
+        assert talk.room.heard == ["deaf", "hears"]
+
+
+async def test_heartbeats_keep_a_room_hearing() -> None:
+    talk = Talk()
+    async with talk.on():
+        for _ in range(20):
+            await talk.clock.run_for_ms(250)
+            await talk.hear(Signal.ALIVE)
+
+        assert talk.room.heard == []
+
+
+async def test_a_line_that_breaks_again_and_again_is_silent() -> None:
+    talk = Talk()
+    async with talk.on():
+        for _ in range(5):
+            await talk.clock.run_for_ms(250)
+            await talk.hear(Signal.BROKEN)
+
+        assert talk.room.heard.count("deaf") == 1
