@@ -1,0 +1,1 @@
+"""metrics: takes telemetry over OTLP and tells what happened. It sits in no money path."""

@@ -1,0 +1,1 @@
+"""The gRPC edge of metrics: OTLP comes in, figures and traces are told."""
