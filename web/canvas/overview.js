@@ -30,6 +30,9 @@ export function drawOverview(ink, { width, height }, field, lanes) {
     ink.beginPath();
     ink.arc(x, y, size, 0, 2 * Math.PI);
     ink.fill();
+    ink.strokeStyle = "rgba(255, 255, 255, 0.4)";
+    ink.lineWidth = 1.5;
+    ink.stroke();
     ink.fillStyle = silks.ink;
     ink.font = `700 ${size * 1.05}px ${FONT}`;
     ink.fillText(String(number), x, y + size * 0.05);

@@ -17,10 +17,15 @@ export class Board {
   #list = byId("field");
   #title = byId("board-title");
   #note = byId("board-note");
+  #narrow = window.matchMedia("(max-width: 899px)");
   #rows = new Map();
   #roundId = null;
   #reorderedAtMs = 0;
   #shown = "";
+
+  constructor() {
+    this.#narrow.addEventListener("change", () => (this.#roundId = null)); // the next show fills it for the new width
+  }
 
   /** Show the round; `field` is where everybody is, the leader first. */
   show(round, moment, field, nowMs) {
@@ -42,10 +47,9 @@ export class Board {
     this.#roundId = round.id;
     this.#shown = "";
     const rows = round.runners.length;
-    const columns = rows > ROWS_OF_ONE_COLUMN_MAX ? 2 : 1;
+    const columns = rows > ROWS_OF_ONE_COLUMN_MAX && !this.#narrow.matches ? 2 : 1;
     mark(this.#list, "columns", columns);
     this.#list.style.setProperty("--rows", Math.ceil(rows / columns));
-    this.#list.style.setProperty("--all", rows);
     const best = Math.min(...round.runners.map((runner) => runner.priceHundredths));
     const favourites = round.runners.filter((runner) => runner.priceHundredths === best);
     this.#rows = new Map(round.runners.map((runner) => [runner.number, rowOf(runner, favourites)]));

@@ -1,0 +1,135 @@
+"""The shop screen in a real browser, over the real stack."""
+
+import asyncio
+
+import pytest
+from furlong.common.v1.round_pb2 import RaceCard, Runner, Timetable
+
+from deploy.local.stack import LocalStack
+from tests.e2e.doors import GrpcDoor
+from tests.e2e.people import People
+from tests.e2e.racing import CARD, new_track, open_account, open_round, order, place, round_that_is, win_line
+from tests.e2e.web.shop_screen import Look, OpenScreen
+
+SHOWN = Timetable(betting_window_ms=4_000, lock_ms=500, race_ms=4_000, finish_ms=3_000)
+"""Long enough on every screen to be looked at."""
+WHOLE_ROUND_S = 30.0
+RACE_M = CARD.distance_m
+LATE_M = 250
+"""How far the field may run while a busy machine draws one picture: 0.8 s of the race."""
+
+
+@pytest.fixture(scope="session")
+def shown_track(stack: LocalStack) -> str:
+    return asyncio.run(new_track(stack, "shown", SHOWN))
+
+
+async def test_a_whole_round_is_shown_and_its_result_is_the_one_of_the_api(
+    stack: LocalStack, shown_track: str, people: People, grpc_door: GrpcDoor, open_screen: OpenScreen
+) -> None:
+    screen = await open_screen(stack.addresses.gateway, shown_track)
+    opened = await open_round(grpc_door, shown_track, left_s=3.0)
+    round_id: str = opened["round_id"]
+    betting = await screen.until(lambda look: look.round == round_id and look.state == "BETTING", "the open round")
+    ann = await open_account(grpc_door, people.cashier)
+    await place(grpc_door, people.cashier, round_id, *(order(ann, win_line(each, 10_000)) for each in range(1, 6)))
+    staked = await screen.until(lambda look: look.stakes == "€500.00", "the stakes that came in")
+
+    await screen.until(lambda look: look.state == "RESULT", "the result", within_s=WHOLE_ROUND_S)
+    seen = [look for look in screen.seen if look.round == round_id]
+    settled = await round_that_is(grpc_door, round_id, "SETTLED")
+    paid = await screen.until(lambda look: "paid out" in look.note, "what was paid")
+
+    assert betting.heading == "The Test Stakes"
+    assert betting.order == [1, 2, 3, 4, 5]
+    assert staked.tickets == "5"
+    assert list(dict.fromkeys(look.screen for look in seen)) == ["GAME", "MOVIE", "FINISH"]
+    assert list(dict.fromkeys(look.state for look in seen)) == ["BETTING", "CLOSED", "RACING", "RESULT"]
+    assert len({look.countdown for look in seen if look.state == "RACING"}) > 2, "the race does not move"
+    assert paid.order == settled["result"]
+    assert paid.places == ["1st", "2nd", "3rd", "4th", "5th"]
+    assert paid.prices == [price_of(opened, runner) for runner in settled["result"]]
+    assert paid.note == f"€{int(settled['payout_minor']) / 100:,.2f} paid out"
+    assert f"1st {settled['result'][0]}, {name_of(settled['result'][0])}" in paid.announced
+    assert screen.errors == []
+
+
+async def test_a_screen_that_is_opened_in_the_race_shows_the_moment_that_the_others_show(
+    stack: LocalStack, shown_track: str, open_screen: OpenScreen
+) -> None:
+    first = await open_screen(stack.addresses.gateway, shown_track)
+    await first.until(
+        lambda look: look.state == "RACING" and metres_left(look) < 0.85 * RACE_M, "the race", within_s=WHOLE_ROUND_S
+    )
+    second = await open_screen(stack.addresses.gateway, shown_track)
+    await second.until(lambda look: look.state == "RACING", "the race")
+
+    before, joined, after = [await screen.look() for screen in (first, second, first)]
+
+    assert joined.round == after.round
+    assert metres_left(after) - LATE_M <= metres_left(joined) <= metres_left(before) + LATE_M
+    assert metres_left(joined) < RACE_M, "the race began anew"
+    done = await second.until(lambda look: look.state == "RESULT", "the result")
+    assert done.order == (await first.until(lambda look: look.state == "RESULT", "the result")).order
+    assert first.errors + second.errors == []
+
+
+async def test_another_track_is_picked_by_hand_and_the_way_back_leads_back(
+    stack: LocalStack, shown_track: str, steady_track: str, open_screen: OpenScreen
+) -> None:
+    screen = await open_screen(stack.addresses.gateway, steady_track)
+    await screen.until(lambda look: look.state == "BETTING", "the round of the one track")
+
+    await screen.page.click(f'a[href="?track={shown_track}"]')
+    other = await screen.until(lambda look: look.round != "", "a round of the other track")
+    await screen.page.wait_for_selector(f'a[href="?track={shown_track}"][aria-current="page"]')
+    assert screen.page.url.endswith(f"?track={shown_track}")
+
+    await screen.page.go_back()
+    await screen.page.wait_for_selector(f'a[href="?track={steady_track}"][aria-current="page"]')
+    assert other.order == [1, 2, 3, 4, 5]
+    assert screen.errors == []
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "runners"), [(1920, 1080, 5), (1920, 1080, 40), (1366, 768, 14), (390, 844, 40), (844, 390, 5)]
+)
+async def test_everything_fits_the_window(
+    stack: LocalStack, open_screen: OpenScreen, width: int, height: int, runners: int
+) -> None:
+    track = await new_track(stack, f"fits-{width}", SHOWN, cards=[card_of(runners)])
+    screen = await open_screen(stack.addresses.gateway, track, width=width, height=height, calm=True)
+    for state in ("BETTING", "RACING", "RESULT"):
+        await screen.page.wait_for_selector(f"body[data-state={state}]", timeout=WHOLE_ROUND_S * 1_000)
+        wider, higher = await screen.overflow()
+        assert wider == 0
+        assert higher == 0 or min(width, height) < 520, "a screen on the wall cannot be scrolled"
+    assert screen.errors == []
+
+
+def card_of(runners: int) -> RaceCard:
+    return RaceCard(
+        name="A Race With a Long Name, So Long That It Needs the Whole Width of a Screen",
+        distance_m=2_400,
+        runners=[
+            Runner(runner=number, name=f"The Horse With the Longest Name of Them All {number}", weight=100 + number)
+            for number in range(1, runners + 1)
+        ],
+    )
+
+
+def metres_left(look: Look) -> int:
+    """What the screen says is left to run; nothing once the leader is home."""
+    return 0 if look.countdown == "Finish" else int(look.countdown.removesuffix(" m"))
+
+
+def name_of(runner: int) -> str:
+    return next(each.name for each in CARD.runners if each.runner == runner)
+
+
+def price_of(a_round: dict[str, object], runner: int) -> str:
+    """The price as it is written on the board."""
+    runners = a_round["runners"]
+    assert isinstance(runners, list)
+    hundredths = next(int(each["win_price_hundredths"]) for each in runners if each["runner"] == runner)
+    return str(hundredths // 100) if hundredths >= 10_000 else f"{hundredths / 100:.2f}"
