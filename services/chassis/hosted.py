@@ -18,7 +18,8 @@ class Hosted:
     """One gRPC service of a server.
 
     `add` is the generated `add_XServicer_to_server`. The methods named in `raw_streams` are server streams whose
-    handler writes bytes that are encoded messages already, so that one frame is encoded once for all its receivers.
+    handler writes bytes that are encoded messages already, so that one frame is encoded once for all its receivers;
+    those in `raw_answers` have one answer, and their handler returns its bytes.
     `policies`, by path, are those of a service whose contract is not ours and states none; ours state their own.
     """
 
@@ -26,6 +27,7 @@ class Hosted:
     servicer: object
     descriptor: ServiceDescriptor
     raw_streams: frozenset[str] = frozenset()
+    raw_answers: frozenset[str] = frozenset()
     policies: Mapping[str, MethodPolicy] | None = None
 
     def methods(self) -> Mapping[str, Method]:
@@ -48,7 +50,7 @@ class Hosted:
         self.add(self.servicer, capture)  # type: ignore[arg-type] # stands in for the server, for two calls
         for name, handler in capture.handlers.items():
             _refuse_blocking(f"{capture.service}/{name}", handler)
-        for name in self.raw_streams:
+        for name in self.raw_streams | self.raw_answers:
             capture.handlers[name] = _without_serializer(capture.handlers[name])
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(capture.service, capture.handlers),))
         server.add_registered_method_handlers(capture.service, capture.handlers)
@@ -86,8 +88,6 @@ def _refuse_blocking(name: str, handler: "grpc.RpcMethodHandler[Any, Any]") -> N
 
 
 def _without_serializer(handler: "grpc.RpcMethodHandler[Any, Any]") -> "grpc.RpcMethodHandler[Any, Any]":
-    assert handler.response_streaming, "only a stream sends the same bytes to many"
-    assert handler.unary_stream is not None, "a raw stream has one request"
-    return grpc.unary_stream_rpc_method_handler(
-        handler.unary_stream, request_deserializer=handler.request_deserializer, response_serializer=None
-    )
+    kind, function = function_of(handler)
+    make: Callable[..., grpc.RpcMethodHandler[Any, Any]] = getattr(grpc, f"{kind}_rpc_method_handler")
+    return make(function, request_deserializer=handler.request_deserializer, response_serializer=None)
