@@ -5,8 +5,11 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import asyncpg
+from furlong.cache.v1 import cache_service_pb2
+from furlong.client.channel import open_channel
 from furlong.persist.v1 import (
     lease_service_pb2,
     lease_service_pb2_grpc,
@@ -20,13 +23,17 @@ from furlong.persist.v1 import (
     track_store_service_pb2_grpc,
 )
 
+from services.chassis.addresses import target
 from services.chassis.clock import Clock, SystemClock
 from services.chassis.hosted import Hosted
 from services.chassis.launch import launch
 from services.chassis.server import serve
+from services.chassis.service_token import ServiceToken
+from services.persist.adapters.cache import ServiceCache
 from services.persist.adapters.postgres.accounts import PostgresLedger
 from services.persist.adapters.postgres.database import Database, DatabaseSettings
 from services.persist.adapters.postgres.fence import PostgresLeases
+from services.persist.adapters.postgres.identity import identity
 from services.persist.adapters.postgres.placing import LaneStore
 from services.persist.adapters.postgres.round_rows import PostgresRoundReads
 from services.persist.adapters.postgres.tickets import PostgresTickets
@@ -34,7 +41,10 @@ from services.persist.adapters.postgres.tracks import PostgresTracks
 from services.persist.adapters.postgres.transitions import PostgresRounds
 from services.persist.config import PersistConfig
 from services.persist.engine import TicketWriter
+from services.persist.hot_reads import HotReads
 from services.persist.pulse import Pulse
+from services.persist.service import rounds as round_service
+from services.persist.service import tracks as track_service
 from services.persist.service.leases import LeaseDesk
 from services.persist.service.ledger import LedgerBook
 from services.persist.service.render import stored_round_bytes
@@ -44,6 +54,8 @@ from services.persist.service.tracks import TrackStore
 from services.persist.service.validators import VALIDATORS
 
 NAME = "persist"
+
+CACHE_SERVICES = (cache_service_pb2.DESCRIPTOR.services_by_name["CacheService"],)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +88,12 @@ async def persist(config: PersistConfig, clock: Clock) -> AsyncIterator[Persist]
     writer.start()
     pulse.start()
     try:
-        yield Persist(
-            hosted=_hosted(database, writer),
-            liveness=writer.alive,
-            readiness=lambda: writer.alive() and pulse.beats(),
-        )
+        async with _hot_reads(config, database, clock) as hot:
+            yield Persist(
+                hosted=_hosted(database, writer, hot),
+                liveness=writer.alive,
+                readiness=lambda: writer.alive() and pulse.beats(),
+            )
     finally:
         await pulse.close()
         await writer.close()
@@ -88,10 +101,31 @@ async def persist(config: PersistConfig, clock: Clock) -> AsyncIterator[Persist]
         await database.close()
 
 
-def _hosted(database: Database, writer: TicketWriter) -> Sequence[Hosted]:
+@asynccontextmanager
+async def _hot_reads(config: PersistConfig, database: Database, clock: Clock) -> AsyncIterator[HotReads]:
+    """Hot reads through the cache, if there is one; it need not be there yet."""
+    if not config.cache_address:
+        yield HotReads(None)
+        return
+    name = await identity(database.general)
+    token = ServiceToken(Path(config.service_token_file) if config.service_token_file else None, clock)
+    channel = open_channel(target(config.cache_address), services=CACHE_SERVICES, token=token, health_check=True)
+    cache = ServiceCache(channel, database=name)
+    hot = HotReads(cache)
+    try:
+        yield hot
+    finally:
+        await hot.close()
+        await cache.close()
+        await channel.close()
+
+
+def _hosted(database: Database, writer: TicketWriter, hot: HotReads) -> Sequence[Hosted]:
     tickets = TicketStore(writer=writer, tickets=PostgresTickets(database.general))
     rounds = RoundStore(
-        rounds=PostgresRounds(database.transitions, stored_round_bytes), reads=PostgresRoundReads(database.general)
+        rounds=PostgresRounds(database.transitions, stored_round_bytes),
+        reads=PostgresRoundReads(database.general),
+        hot=hot,
     )
     return (
         Hosted(
@@ -103,11 +137,13 @@ def _hosted(database: Database, writer: TicketWriter) -> Sequence[Hosted]:
             add=round_store_service_pb2_grpc.add_RoundStoreServiceServicer_to_server,
             servicer=rounds,
             descriptor=round_store_service_pb2.DESCRIPTOR.services_by_name["RoundStoreService"],
+            raw_answers=round_service.RAW_ANSWERS,
         ),
         Hosted(
             add=track_store_service_pb2_grpc.add_TrackStoreServiceServicer_to_server,
-            servicer=TrackStore(tracks=PostgresTracks(database.general)),
+            servicer=TrackStore(tracks=PostgresTracks(database.general), hot=hot),
             descriptor=track_store_service_pb2.DESCRIPTOR.services_by_name["TrackStoreService"],
+            raw_answers=track_service.RAW_ANSWERS,
         ),
         Hosted(
             add=ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server,

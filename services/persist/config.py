@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from services.chassis.addresses import target
 from services.chassis.config import setting
 from services.chassis.server_config import ServerConfig
 
@@ -36,8 +37,21 @@ class PersistConfig:
     writer_lanes: int = setting(
         "WRITER_LANES", 2, "commits at the same time; a round always uses the same lane", min=1, max=64
     )
+    cache_address: str = setting(
+        "CACHE_ADDRESS",
+        "",
+        "where the cache answers, like 127.0.0.1:50052; with commas between replicas, empty without a cache",
+    )
+    service_token_file: str = setting(
+        "SERVICE_TOKEN_FILE", "", "file with the token that persist shows to the cache; none where access is off"
+    )
 
     def __post_init__(self) -> None:
-        """Check the relations between settings; ValueError names the variables."""
+        """Check what a range cannot say; ValueError names the variables."""
         if self.db_pool_min > self.db_pool_max:
             raise ValueError(f"DB_POOL_MIN is {self.db_pool_min}, more than DB_POOL_MAX, {self.db_pool_max}")
+        try:
+            if self.cache_address:
+                target(self.cache_address)
+        except ValueError as error:
+            raise ValueError(f"CACHE_ADDRESS: {error}") from error

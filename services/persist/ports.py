@@ -1,4 +1,4 @@
-"""What persist needs from outside: a store that commits."""
+"""What persist needs from outside: a store that commits, and a cache that may be gone."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Generic, Protocol, TypeVar
 from services.persist.domain.account import Account, AccountKind
 from services.persist.domain.decision import Facts, Judged
 from services.persist.domain.round import Round, RoundPlan, Totals, Winner
+from services.persist.domain.shelf import Shelf
 from services.persist.domain.ticket import Order, Ticket
 from services.persist.domain.track import RaceCard, Track
 
@@ -174,3 +175,23 @@ class Leases(Protocol):
 
     async def release(self, track: str, holder: str, epoch: int) -> None:
         """Give back."""
+
+
+class AnswerCache(Protocol):
+    """Answers that are remembered outside of the database.
+
+    It may forget anything at any time, or be gone. It then has nothing, within a short and bounded time, and never
+    raises: no call may fail because of it.
+    """
+
+    async def recall(self, shelf: Shelf, key: str) -> bytes | None:
+        """Give an answer that was kept; None where there is none to be had now."""
+
+    async def keep(self, shelf: Shelf, key: str, answer: bytes) -> None:
+        """Keep an answer."""
+
+    async def drop(self, shelf: Shelf, key: str) -> None:
+        """Forget one answer."""
+
+    async def forget(self, shelf: Shelf) -> None:
+        """Forget every answer of a shelf that is not final."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.chassis.telemetry_names import Attribute
+from services.chassis.telemetry_names import FURLONG_CACHE_NAMESPACE, FURLONG_CACHE_OUTCOME, Attribute, Metric
 
 SPAN_BATCH: Final = "persist.batch"
 SPAN_SQL_PREFIX: Final = "sql "
@@ -16,3 +16,16 @@ ATTRIBUTES: Final = (
     Attribute(name=DB_OPERATION_NAME, brief="name of the statement or transaction"),
     Attribute(name=FURLONG_TICKETS, brief="tickets that a batch carried, accepted or refused"),
 )
+
+LOOKUP_HIT: Final = "hit"
+LOOKUP_MISS: Final = "miss"
+LOOKUP_NO_ANSWER: Final = "none"
+
+CACHE_LOOKUPS: Final = Metric(
+    name="furlong.persist.cache.lookups",
+    unit="{lookup}",
+    brief="answers that persist looked for in the cache before it asked the database: hit, miss, or none where the "
+    "cache did not answer in time or is left alone",
+    attributes=(FURLONG_CACHE_NAMESPACE, FURLONG_CACHE_OUTCOME),
+)
+METRICS: Final = (CACHE_LOOKUPS,)

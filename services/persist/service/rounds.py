@@ -1,5 +1,7 @@
 """RoundStoreService."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import grpc
@@ -31,6 +33,8 @@ from furlong.persist.v1.round_store_service_pb2 import (
 from furlong.persist.v1.round_store_service_pb2_grpc import RoundStoreServiceServicer
 
 from services.persist.domain.round import Round
+from services.persist.domain.shelf import ROUND_LISTS, ROUNDS, is_final
+from services.persist.hot_reads import Answer, HotReads
 from services.persist.ports import Operation, RoundReads, Rounds
 from services.persist.service import parse
 from services.persist.service.operation import operation
@@ -42,13 +46,20 @@ Context = grpc.aio.ServicerContext[object, object]
 OPERATOR: Final = 0
 """The epoch of a void that an operator asks for, who needs no lease."""
 
+ROUND_ID_DIGITS: Final = 19
+"""The digits of the greatest number that a round may have. A token with as many was never given out."""
+
+RAW_ANSWERS: Final = frozenset(("GetRound", "ListRounds"))
+"""Methods that answer with bytes, as the cache keeps them."""
+
 
 class RoundStore(RoundStoreServiceServicer):
-    """Makes transitions durable and reads rounds."""
+    """Makes transitions durable and reads rounds; `hot` for those that stay as they are, see `domain/shelf.py`."""
 
-    def __init__(self, *, rounds: Rounds, reads: RoundReads) -> None:
+    def __init__(self, *, rounds: Rounds, reads: RoundReads, hot: HotReads) -> None:
         self._rounds = rounds
         self._reads = reads
+        self._hot = hot
 
     async def OpenRound(self, request: OpenRoundRequest, context: Context) -> OpenRoundResponse:
         """Open the next round."""
@@ -86,25 +97,27 @@ class RoundStore(RoundStoreServiceServicer):
             await self._rounds.void(once, request.round_id, epoch, request.reason, request.actor)
         )
 
-    async def GetRound(self, request: GetRoundRequest, context: Context) -> GetRoundResponse:
+    async def GetRound(  # type: ignore[override] # answers with bytes, see RAW_ANSWERS
+        self, request: GetRoundRequest, context: Context
+    ) -> bytes:
         """Read one round."""
-        return GetRoundResponse(stored=stored_round(await self._reads.get(request.round_id)))
+        return await self._hot.read(ROUNDS, str(request.round_id), partial(self._round, request.round_id))
 
     async def GetCurrentRound(self, request: GetCurrentRoundRequest, context: Context) -> GetCurrentRoundResponse:
         """Read the round that was opened last."""
         return GetCurrentRoundResponse(stored=stored_round(await self._reads.current(request.track)))
 
-    async def ListRounds(self, request: ListRoundsRequest, context: Context) -> ListRoundsResponse:
-        """Read a page of rounds."""
-        place = place_of(request.page_token)
-        if place is not None and not place.isdecimal():
-            raise bad_token()
-        before = int(place) if place is not None else None
-        rounds = await self._reads.page(request.track, before, request.page_size + 1)
-        page = rounds[: request.page_size]
-        return ListRoundsResponse(
-            rounds=[stored_round(value) for value in page],
-            next_page_token=token_for(str(page[-1].round_id)) if len(rounds) > len(page) else "",
+    async def ListRounds(  # type: ignore[override] # answers with bytes, see RAW_ANSWERS
+        self, request: ListRoundsRequest, context: Context
+    ) -> bytes:
+        """Read a page of rounds; the first one changes with every round that opens, and is read anew."""
+        before = _round_of(request.page_token)
+        if before is None:
+            rounds = await self._reads.page(request.track, None, request.page_size + 1)
+            return _page(rounds, request.page_size).SerializeToString()
+        key = f"{request.track}/{before}/{request.page_size}"
+        return await self._hot.read(
+            ROUND_LISTS, key, partial(self._page_before, before, request.track, request.page_size)
         )
 
     async def ListUnsettledRounds(
@@ -120,3 +133,39 @@ class RoundStore(RoundStoreServiceServicer):
         return ListTransitionsResponse(
             transitions=[StoredRound.FromString(rendered) for rendered in transitions], latest=latest
         )
+
+    async def _round(self, round_id: int) -> Answer:
+        value = await self._reads.get(round_id)
+        wire = GetRoundResponse(stored=stored_round(value)).SerializeToString()
+        return Answer(wire=wire, keep=is_final((value,)))
+
+    async def _page_before(self, before: int, track: str, size: int) -> Answer:
+        """Read the page that begins below a round.
+
+        The round itself is read with it: where it is there, in the same moment, no round below it can still open. A
+        token that somebody made up may name one that is not, and its page is then not for keeping.
+        """
+        rounds = await self._reads.page(track, before + 1, size + 2)
+        is_there = bool(rounds) and rounds[0].round_id == before
+        below = rounds[1:] if is_there else rounds
+        wire = _page(below, size).SerializeToString()
+        return Answer(wire=wire, keep=is_there and is_final(below[:size]))
+
+
+def _round_of(page_token: str) -> int | None:
+    """The round below which a page begins; None for the first one. Raises Refusal MALFORMED."""
+    place = place_of(page_token)
+    if place is None:
+        return None
+    if not (place.isascii() and place.isdecimal() and len(place) < ROUND_ID_DIGITS):
+        raise bad_token()
+    return int(place)
+
+
+def _page(rounds: Sequence[Round], size: int) -> ListRoundsResponse:
+    """A page out of its rounds and, where there are more, the one after it."""
+    page = rounds[:size]
+    return ListRoundsResponse(
+        rounds=[stored_round(value) for value in page],
+        next_page_token=token_for(str(page[-1].round_id)) if len(rounds) > size else "",
+    )

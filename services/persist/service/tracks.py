@@ -1,5 +1,8 @@
 """TrackStoreService."""
 
+from functools import partial
+from typing import Final
+
 import grpc
 from furlong.persist.v1.track_store_service_pb2 import (
     CreateTrackRequest,
@@ -15,7 +18,9 @@ from furlong.persist.v1.track_store_service_pb2 import (
 )
 from furlong.persist.v1.track_store_service_pb2_grpc import TrackStoreServiceServicer
 
+from services.persist.domain.shelf import TRACKS
 from services.persist.domain.track import Track
+from services.persist.hot_reads import Answer, HotReads
 from services.persist.ports import Operation, Tracks
 from services.persist.service import parse, render
 from services.persist.service.operation import operation
@@ -24,29 +29,39 @@ from services.persist.service.paging import place_of, token_for
 Context = grpc.aio.ServicerContext[object, object]
 
 
-class TrackStore(TrackStoreServiceServicer):
-    """Keeps tracks and their cards."""
+RAW_ANSWERS: Final = frozenset(("GetTrack", "ListTracks"))
+"""Methods that answer with bytes, as the cache keeps them."""
 
-    def __init__(self, *, tracks: Tracks) -> None:
+
+class TrackStore(TrackStoreServiceServicer):
+    """Keeps tracks and their cards. Whatever changes a track has to end as CreateTrack does."""
+
+    def __init__(self, *, tracks: Tracks, hot: HotReads) -> None:
         self._tracks = tracks
+        self._hot = hot
 
     async def CreateTrack(self, request: CreateTrackRequest, context: Context) -> CreateTrackResponse:
         """Make a track."""
         once: Operation[Track] = operation(request, lambda value: CreateTrackResponse(track=render.track(value)))
-        return CreateTrackResponse.FromString(await self._tracks.create(once, parse.track(request.track)))
+        try:
+            return CreateTrackResponse.FromString(await self._tracks.create(once, parse.track(request.track)))
+        finally:
+            await self._hot.forget(TRACKS)  # however it ended: the commit may have been made
 
-    async def GetTrack(self, request: GetTrackRequest, context: Context) -> GetTrackResponse:
+    async def GetTrack(  # type: ignore[override] # answers with bytes, see RAW_ANSWERS
+        self, request: GetTrackRequest, context: Context
+    ) -> bytes:
         """Read one track."""
-        return GetTrackResponse(track=render.track(await self._tracks.get(request.track)))
+        return await self._hot.read(TRACKS, f"one/{request.track}", partial(self._track, request.track))
 
-    async def ListTracks(self, request: ListTracksRequest, context: Context) -> ListTracksResponse:
-        """Read a page of tracks."""
-        tracks = await self._tracks.page(place_of(request.page_token) or "", request.page_size + 1)
-        page = tracks[: request.page_size]
-        return ListTracksResponse(
-            tracks=[render.track(value) for value in page],
-            next_page_token=token_for(page[-1].track) if len(tracks) > len(page) else "",
-        )
+    async def ListTracks(  # type: ignore[override] # answers with bytes, see RAW_ANSWERS
+        self, request: ListTracksRequest, context: Context
+    ) -> bytes:
+        """Read a page of tracks; the first one is hot."""
+        after = place_of(request.page_token)
+        if after is not None:
+            return (await self._page(after, request.page_size)).wire
+        return await self._hot.read(TRACKS, f"first/{request.page_size}", partial(self._page, "", request.page_size))
 
     async def PutRaceCards(self, request: PutRaceCardsRequest, context: Context) -> PutRaceCardsResponse:
         """Add or replace cards."""
@@ -59,3 +74,16 @@ class TrackStore(TrackStoreServiceServicer):
     async def GetNextRaceCard(self, request: GetNextRaceCardRequest, context: Context) -> GetNextRaceCardResponse:
         """Read the card to run next."""
         return GetNextRaceCardResponse(card=render.card(await self._tracks.next_card(request.track)))
+
+    async def _track(self, track: str) -> Answer:
+        response = GetTrackResponse(track=render.track(await self._tracks.get(track)))
+        return Answer(wire=response.SerializeToString(), keep=True)
+
+    async def _page(self, after: str, size: int) -> Answer:
+        tracks = await self._tracks.page(after, size + 1)
+        page = tracks[:size]
+        response = ListTracksResponse(
+            tracks=[render.track(value) for value in page],
+            next_page_token=token_for(page[-1].track) if len(tracks) > len(page) else "",
+        )
+        return Answer(wire=response.SerializeToString(), keep=True)

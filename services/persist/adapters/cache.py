@@ -1,0 +1,169 @@
+"""The cache behind the port `AnswerCache`: asked for 50 ms at the most, left alone while it is in trouble.
+
+        FAILURES_MAX failures in a row
+    ASKED ─────────────────────────────▶ LEFT ALONE   no call is sent for anybody, so nobody waits for a dead cache;
+      ▲                                     │         this side tries it every PROBE_S
+      └─────────── it answers ──────────────┘
+
+What a caller sees of any failure is that the cache has nothing. Operators see it in the log, when trouble begins,
+changes and ends, and in the counter of look-ups.
+
+Keys begin with the identity of the database: deployments that share a Redis, or a database that was made anew, never
+meet each other's entries. A database that was rolled back to an earlier day keeps its identity; flush the cache then.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import grpc
+import structlog
+from furlong.cache.v1.cache_service_pb2 import (
+    DeleteRequest,
+    Found,
+    GetRequest,
+    GetStatsRequest,
+    InvalidateRequest,
+    Item,
+    SetRequest,
+)
+from furlong.cache.v1.cache_service_pb2_grpc import CacheServiceStub
+from furlong.client.breaker import Breaker, BreakerChange, BreakerSettings, BreakerState
+from opentelemetry import trace
+from opentelemetry.metrics import MeterProvider, get_meter
+
+from services.chassis.telemetry_names import FURLONG_CACHE_NAMESPACE, FURLONG_CACHE_OUTCOME
+from services.persist import telemetry_names as names
+from services.persist.domain.shelf import Shelf
+
+DEADLINE_S: Final = 0.05
+"""How long a call waits for the cache at the most; PostgreSQL has answered by then."""
+
+FAILURES_MAX: Final = 3
+PROBE_S: Final = 0.5
+
+VALUE_BYTES_MAX: Final = 128 * 1024
+KEY_BYTES_MAX: Final = 512
+"""What the cache takes; longer answers and keys are not kept."""
+
+T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
+
+
+class ServiceCache:
+    """Entries of one database in the cache at the other end of `channel`, inside a running event loop.
+
+    The channel has a breaker of its own, which is too patient here: it does not blame a service for deadlines as short
+    as this one.
+    """
+
+    def __init__(
+        self, channel: grpc.aio.Channel, *, database: str, meter_provider: MeterProvider | None = None
+    ) -> None:
+        self._cache = CacheServiceStub(channel)
+        self._database = database
+        # Only the prober sends while the breaker is not closed, and it keeps the time itself.
+        self._breaker = Breaker(
+            "cache", BreakerSettings(failures_max=FAILURES_MAX, open_ms=0), on_change=self._breaker_changed
+        )
+        self._prober: asyncio.Task[None] | None = None
+        self._trouble: grpc.StatusCode | None = None
+        self._lookups = names.CACHE_LOOKUPS.counter(get_meter(__name__, meter_provider=meter_provider))
+
+    async def recall(self, shelf: Shelf, key: str) -> bytes | None:
+        """Give an answer that was kept."""
+        name = self._name(key)
+        if name is None:
+            return None
+        request = GetRequest(namespace=shelf.namespace, key=name)
+        response = await self._ask(lambda: self._cache.Get(request, timeout=DEADLINE_S))
+        if response is None:
+            self._count(shelf, names.LOOKUP_NO_ANSWER)
+            return None
+        if response.found.outcome != Found.HIT:
+            self._count(shelf, names.LOOKUP_MISS)
+            return None
+        self._count(shelf, names.LOOKUP_HIT)
+        return response.found.value
+
+    async def keep(self, shelf: Shelf, key: str, answer: bytes) -> None:
+        """Keep an answer, if it fits."""
+        name = self._name(key)
+        if name is None or len(answer) > VALUE_BYTES_MAX:
+            return
+        tags = () if shelf.final else (self._database,)
+        item = Item(key=name, value=answer, ttl_ms=shelf.ttl_ms, tags=tags)
+        request = SetRequest(namespace=shelf.namespace, item=item)
+        await self._ask(lambda: self._cache.Set(request, timeout=DEADLINE_S))
+
+    async def drop(self, shelf: Shelf, key: str) -> None:
+        """Forget one answer."""
+        name = self._name(key)
+        if name is not None:
+            request = DeleteRequest(namespace=shelf.namespace, key=name)
+            await self._ask(lambda: self._cache.Delete(request, timeout=DEADLINE_S))
+
+    async def forget(self, shelf: Shelf) -> None:
+        """Forget every answer of a shelf that is not final."""
+        assert not shelf.final, f"what is kept under {shelf.namespace} never changes"
+        request = InvalidateRequest(namespace=shelf.namespace, tag=self._database)
+        await self._ask(lambda: self._cache.Invalidate(request, timeout=DEADLINE_S))
+
+    async def close(self) -> None:
+        """Stop trying."""
+        if self._prober is not None:
+            self._prober.cancel()
+            await asyncio.gather(self._prober, return_exceptions=True)
+
+    def _name(self, key: str) -> str | None:
+        """The entry's key; None where it is too long to be one."""
+        name = f"{self._database}/{key}"
+        return name if len(name.encode()) <= KEY_BYTES_MAX else None
+
+    async def _ask(self, call: Callable[[], Awaitable[T]]) -> T | None:
+        """Send a call, unless the cache is left alone; None where no answer came."""
+        return await self._send(call) if self._breaker.state is BreakerState.CLOSED else None
+
+    async def _send(self, call: Callable[[], Awaitable[T]]) -> T | None:
+        admission = self._breaker.admit()
+        try:
+            answer = await call()
+        except grpc.aio.AioRpcError as error:
+            admission.settle(error.code())
+            self._note(error.code(), error.details())
+            return None
+        except BaseException:
+            admission.settle(None)  # a caller who went away says nothing about the cache
+            raise
+        admission.settle(grpc.StatusCode.OK)
+        self._note(None, None)
+        return answer
+
+    def _note(self, trouble: grpc.StatusCode | None, details: str | None) -> None:
+        """Log a change for the worse or the better, not every call."""
+        if trouble is self._trouble:
+            return
+        self._trouble = trouble
+        if trouble is None:
+            _log.info("cache_answers_again")
+        else:
+            _log.warning("cache_does_not_answer", code=trouble.name, details=details)
+
+    def _breaker_changed(self, change: BreakerChange) -> None:
+        if change.after is BreakerState.OPEN and self._prober is None:
+            _log.warning("cache_left_alone", probe_s=PROBE_S)
+            self._prober = asyncio.get_running_loop().create_task(self._probe(), name="cache probe")
+
+    async def _probe(self) -> None:
+        """Try the cache from time to time until it answers."""
+        while self._breaker.state is not BreakerState.CLOSED:
+            await asyncio.sleep(PROBE_S)
+            await self._send(lambda: self._cache.GetStats(GetStatsRequest(), timeout=DEADLINE_S))
+        self._prober = None
+
+    def _count(self, shelf: Shelf, outcome: str) -> None:
+        self._lookups.add(1, {FURLONG_CACHE_NAMESPACE: shelf.namespace, FURLONG_CACHE_OUTCOME: outcome})
+        span = trace.get_current_span()
+        if span.is_recording():
+            span.set_attribute(FURLONG_CACHE_OUTCOME, outcome)

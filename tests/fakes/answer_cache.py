@@ -1,0 +1,39 @@
+"""persist's port `AnswerCache` in memory, with the troubles that a test wants."""
+
+import asyncio
+
+from services.persist.domain.shelf import Shelf
+
+
+class FakeAnswerCache:
+    """Keeps everything until told otherwise, and writes down what it was asked to do.
+
+    While it is `gone` it has nothing and keeps nothing. A test that clears `is_open` holds up the look-ups.
+    """
+
+    def __init__(self) -> None:
+        self.entries: dict[tuple[str, str], bytes] = {}
+        self.asked: list[str] = []
+        self.gone = False
+        self.is_open = asyncio.Event()
+        self.is_open.set()
+
+    async def recall(self, shelf: Shelf, key: str) -> bytes | None:
+        self.asked.append(f"recall {key}")
+        await self.is_open.wait()
+        return None if self.gone else self.entries.get((shelf.namespace, key))
+
+    async def keep(self, shelf: Shelf, key: str, answer: bytes) -> None:
+        self.asked.append(f"keep {key}")
+        if not self.gone:
+            self.entries[shelf.namespace, key] = answer
+
+    async def drop(self, shelf: Shelf, key: str) -> None:
+        self.asked.append(f"drop {key}")
+        if not self.gone:
+            self.entries.pop((shelf.namespace, key), None)
+
+    async def forget(self, shelf: Shelf) -> None:
+        self.asked.append(f"forget {shelf.namespace}")
+        if not self.gone:
+            self.entries = {place: answer for place, answer in self.entries.items() if place[0] != shelf.namespace}
