@@ -10,15 +10,18 @@ DEV := $(VENV)/.installed-dev
 PIP := $(BIN)/pip --disable-pip-version-check --no-input install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status test check protos bench format
+.PHONY: help install up demo down status test check protos bench format
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(DEV) ## install everything, tools for development included, into .venv
 
-up: $(RUN) ## run the local stack until Ctrl-C (GATEWAY_PORT, DATABASE_URL, FURLONG_DATA)
+up: $(RUN) ## run the local stack until Ctrl-C (GATEWAY_PORT, REPLICAS, DATABASE_URL, REDIS_URL, FURLONG_DATA)
 	@exec $(BIN)/python -m deploy.local up
+
+demo: $(RUN) ## run the local stack with punters that place tickets, and a board in the terminal
+	@exec $(BIN)/python -m deploy.local.demo
 
 down: $(RUN) ## end the local stack that runs
 	@$(BIN)/python -m deploy.local down

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.__main__ import SettingRefused, main, read_settings
+from deploy.local.__main__ import main
+from deploy.local.settings import SettingRefused, read_settings
 
 
 def test_without_variables_the_stack_is_the_usual_one() -> None:
