@@ -7,16 +7,18 @@ from typing import Self
 import grpc
 from furlong.client.accounts import Accounts
 from furlong.client.channel import open_channel
+from furlong.client.metrics import Metrics
 from furlong.client.rounds import Rounds
 from furlong.client.tickets import Tickets
 from furlong.client.tracks import Tracks
 from furlong.game.v1 import account_service_pb2, round_service_pb2, ticket_service_pb2, track_service_pb2
+from furlong.metrics.v1 import metrics_service_pb2
 
 DEFAULT_TARGET = "localhost:8080"
 
 SERVICES = [
     service
-    for file in (track_service_pb2, round_service_pb2, ticket_service_pb2, account_service_pb2)
+    for file in (track_service_pb2, round_service_pb2, ticket_service_pb2, account_service_pb2, metrics_service_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
 ]
 
@@ -30,6 +32,7 @@ class Furlong:
         self.rounds = Rounds(channel)
         self.tickets = Tickets(channel)
         self.accounts = Accounts(channel)
+        self.metrics = Metrics(channel)
 
     async def close(self) -> None:
         """End all calls and the connection."""

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from furlong.client.cli import accounts, cards, keys, rounds, tickets, verify, watch
+from furlong.client.cli import accounts, cards, keys, rounds, tickets, top, trace, verify, watch
 from furlong.client.cli.session import Session
 from furlong.client.connection import DEFAULT_TARGET
 
-PLAY, PROVE, RUN, KEYS = "Play", "Prove", "Run", "Keys"
+PLAY, PROVE, RUN, LOOK, KEYS = "Play", "Prove", "Run", "Look", "Keys"
 
 app = typer.Typer(
     name="furlong",
@@ -52,6 +52,8 @@ app.command("ticket", rich_help_panel=PLAY)(tickets.ticket)
 app.command("verify", rich_help_panel=PROVE)(verify.verify)
 app.add_typer(accounts.app, name="account", rich_help_panel=RUN)
 app.add_typer(cards.app, name="cards", rich_help_panel=RUN)
+app.command("top", rich_help_panel=LOOK)(top.top)
+app.command("trace", rich_help_panel=LOOK)(trace.trace)
 app.command("token", rich_help_panel=KEYS)(keys.token)
 app.command("id", rich_help_panel=KEYS)(keys.fresh_id)
 

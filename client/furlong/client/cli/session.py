@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -10,6 +11,7 @@ import typer
 from furlong.client.cli.failures import explain
 from furlong.client.connection import Furlong, connect
 from furlong.client.errors import FurlongError
+from furlong.client.tracing import recorded
 
 EXIT_REFUSED = 1
 EXIT_ERROR = 2
@@ -25,12 +27,17 @@ class Session:
     given_token: str
     data_dir: Path
 
-    def run(self, work: Callable[[Furlong], Awaitable[_T]]) -> _T:
-        """Connect, do the work and give its answer; a failed call ends the command with one line that explains it."""
-        try:
-            return asyncio.run(self._connected(work))
-        except FurlongError as error:
-            fail(explain(error, self.gateway))
+    def run(self, work: Callable[[Furlong], Awaitable[_T]], *, record: bool = True) -> _T:
+        """Connect, do the work and give its answer; a failed call ends the command with one line that explains it.
+
+        The services record what they do for it, so that what a person does by hand can always be looked at. A command
+        that only looks on, for hours perhaps, asks them not to: `record` False.
+        """
+        with recorded() if record else nullcontext():
+            try:
+                return asyncio.run(self._connected(work))
+            except FurlongError as error:
+                fail(explain(error, self.gateway))
 
     async def _connected(self, work: Callable[[Furlong], Awaitable[_T]]) -> _T:
         async with connect(self.gateway, token=self._token()) as furlong:
