@@ -56,10 +56,14 @@ class CacheTopics:
         """Hear what the games tell, resuming after every break behind what was heard."""
         after, epoch, attempt = 0, "", 0
         while True:
+            is_joining = after == 0
             call = self._topics.Subscribe(SubscribeRequest(topic=TOPIC.format(track=track), after=after, epoch=epoch))
             try:
                 async for event in call:
                     attempt = 0
+                    if is_joining:  # what was told until now was told without us
+                        yield Signal.MISSED
+                    is_joining = False
                     if event.sequence:
                         after, epoch = event.sequence, event.epoch
                     yield heard_of(event)

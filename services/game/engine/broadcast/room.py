@@ -93,6 +93,7 @@ class Room:
         self._update_frame: Numbered | None = None
         self._owing = False  # somebody may not have been told the totals
         self._deaf = False
+        self._missed = False  # what nobody can foresee may have been missed, so hints are not enough
         self._loaded = asyncio.Event()
         self._hinted = asyncio.Event()
         self._pulse = asyncio.Event()
@@ -120,12 +121,13 @@ class Room:
 
     def look(self) -> None:
         """Look at the store now: a hint may have been missed."""
+        self._missed = True
         self._hinted.set()
 
     def deafen(self, is_deaf: bool) -> None:
         """Know whether the hints of other games can be heard; whenever that changes some may have been missed."""
         self._deaf = is_deaf
-        self._hinted.set()
+        self.look()
 
     # Who watches
 
@@ -179,7 +181,8 @@ class Room:
 
     async def _feed(self) -> None:
         while True:
-            if await until(self._clock, self._look_at_ms(), self._hinted):
+            if await until(self._clock, self._look_at_ms(), self._hinted) or self._missed:
+                self._missed = False
                 await self._persistently(self._look)
             else:
                 await self._persistently(self._catch_up)
