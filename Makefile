@@ -43,10 +43,12 @@ check: $(DEV) ## formatting, lint, types, import contracts, protos, generated co
 	then echo "$(BIN)/buf breaking --against '.git#branch=main'"; $(BIN)/buf breaking --against '.git#branch=main'; \
 	else echo "buf breaking: skipped, there is no branch main to compare with"; fi
 	$(BIN)/python tools/protos.py --check
+	$(BIN)/python tools/reference.py --check
 
-protos: $(DEV) ## make gen/ from protos/
+protos: $(DEV) ## make gen/ from protos/, and docs/reference/ from the code
 	$(BIN)/buf format --write protos
 	$(BIN)/python tools/protos.py
+	$(BIN)/python tools/reference.py
 
 bench: $(DEV) ## measure one thing: make bench NAME=tickets
 	@test -n "$(NAME)" || { echo "which one? make bench NAME=tickets"; exit 2; }
