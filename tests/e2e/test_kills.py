@@ -3,17 +3,16 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
 
 import pytest
-from furlong.client import Furlong, FurlongError, OutcomeUnknown, connect, uuid7
+from furlong.client import Furlong, connect
 from furlong.common.v1.round_pb2 import Round, Timetable
-from furlong.common.v1.ticket_pb2 import Line, TicketOrder, TicketResult
+from furlong.common.v1.ticket_pb2 import TicketResult
 from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
 
 from tests.e2e.books import Books
 from tests.e2e.doors import Answer, GrpcDoor, doors
+from tests.e2e.load import PLACE_S, STAKE_MINOR, TICKETS_PER_CALL, Load, grown, orders_of, work
 from tests.e2e.people import People
 from tests.e2e.private_stack import PrivateStack
 from tests.e2e.racing import (
@@ -27,18 +26,16 @@ from tests.e2e.racing import (
     round_that_is,
 )
 from tests.e2e.waiting import until
+from tests.e2e.watching import assert_every_transition_once_and_in_order, phases_of, watched
 from tests.model import ledger, settlement
 
 TIMETABLE = Timetable(betting_window_ms=2_500, lock_ms=1_500, race_ms=1_500, finish_ms=500)
 """Every phase is long enough to be hit."""
 TICKETS_BEFORE_KILL = 40
 LOAD_WORKERS = 8
-TICKETS_PER_CALL = 5
 ACKNOWLEDGED_BEFORE_S = 10.0
 DOWN_S = 0.3
 """How long the killed part stays away, so that calls really meet its absence."""
-PLACE_S = 30.0
-STAKE_MINOR = 7
 
 
 @pytest.fixture
@@ -53,41 +50,10 @@ async def client(own: PrivateStack, own_people: People) -> AsyncIterator[Furlong
         yield furlong
 
 
-def orders_of(account_id: str, count: int) -> list[TicketOrder]:
-    """WIN orders on runners 1 to 5 by turns."""
-    return [
-        TicketOrder(
-            request_id=uuid7(),
-            account_id=account_id,
-            lines=[Line(market=Line.WIN, runners=[1 + turn % 5], stake_minor=STAKE_MINOR)],
-        )
-        for turn in range(count)
-    ]
-
-
 End = Callable[[PrivateStack, str], Awaitable[None]]
 
 
 # ---- game ------------------------------------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def watched(client: Furlong, track: str) -> AsyncIterator[list[WatchRoundsResponse]]:
-    """Everything that a watcher of the track gets, from now on."""
-    frames: list[WatchRoundsResponse] = []
-
-    async def watch() -> None:
-        async with aclosing(client.rounds.watch(track)) as stream:
-            async for frame in stream:
-                frames.append(frame)
-
-    watcher = asyncio.create_task(watch())
-    try:
-        yield frames
-        assert not watcher.done(), "the watcher gave up"
-    finally:
-        watcher.cancel()
-        await asyncio.gather(watcher, return_exceptions=True)
 
 
 @pytest.mark.parametrize(
@@ -155,50 +121,7 @@ async def seen(frames: list[WatchRoundsResponse], phase: "Round.Phase.ValueType"
     return any(frame.round.phase == phase and frame.round.round_id == round_id for frame in frames)
 
 
-def phases_of(frames: list[WatchRoundsResponse], round_id: int) -> list["Round.Phase.ValueType"]:
-    """The phases that the watcher saw the round come into; its first frame stands for the transition before it."""
-    came_into: list[Round.Phase.ValueType] = []
-    for position, frame in enumerate(frames):
-        is_transition = frame.kind == WatchRoundsResponse.TRANSITION or position == 0
-        if is_transition and frame.round.round_id == round_id:
-            came_into.append(frame.round.phase)
-    return came_into
-
-
-def assert_every_transition_once_and_in_order(frames: list[WatchRoundsResponse]) -> None:
-    assert frames[0].kind == WatchRoundsResponse.UPDATE
-    transitions = [frame for frame in frames if frame.kind == WatchRoundsResponse.TRANSITION]
-    numbers = [frame.transition_seq for frame in transitions]
-    first = frames[0].transition_seq + 1
-    assert numbers == list(range(first, first + len(numbers)))
-    assert all(frame.round.transition_seq == frame.transition_seq for frame in transitions)
-    assert all(frame.kind != WatchRoundsResponse.GAP for frame in frames)
-
-
 # ---- every part under load -------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Load:
-    """What the workers were told so far."""
-
-    results: list[TicketResult] = field(default_factory=list)
-    failed_first: int = 0
-    calls: int = 0
-
-
-async def work(client: Furlong, round_id: int, account_id: str, load: Load, done: asyncio.Event) -> None:
-    """Place again and again until told to stop. After an error that is definite the same orders are placed again."""
-    while not done.is_set():
-        orders = orders_of(account_id, TICKETS_PER_CALL)
-        load.calls += 1
-        try:
-            load.results += await client.tickets.place(round_id, orders, deadline_s=PLACE_S)
-        except OutcomeUnknown:
-            raise
-        except FurlongError:
-            load.failed_first += 1
-            load.results += await client.tickets.place(round_id, orders, deadline_s=PLACE_S)
 
 
 @pytest.mark.parametrize("name", ["persist", "postgres", "game", "gateway"])
@@ -232,7 +155,3 @@ async def test_what_is_killed_under_load_loses_nothing_that_was_acknowledged(
     assert faults == []
     for account_id in accounts:
         assert await balance_minor(door, own_people.cashier, account_id) == 1_000_000 - stakes[account_id]
-
-
-async def grown(load: Load, least: int) -> bool:
-    return len(load.results) >= least
