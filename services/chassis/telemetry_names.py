@@ -28,6 +28,14 @@ class Metric:
         """Make the instrument for something that only grows."""
         return meter.create_counter(self.name, unit=self.unit, description=self.brief)
 
+    def growing(self, meter: Meter, observe: Callable[[], Iterable[Observation]]) -> None:
+        """Make the instrument for sums that somebody keeps, looked at when metrics are collected."""
+
+        def look(_: CallbackOptions) -> Iterable[Observation]:
+            return observe()
+
+        meter.create_observable_counter(self.name, [look], unit=self.unit, description=self.brief)
+
     def gauge(self, meter: Meter, observe: Callable[[], Iterable[Observation]]) -> None:
         """Make the instrument for something that is looked at when metrics are collected."""
 

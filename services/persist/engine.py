@@ -22,6 +22,7 @@ from typing import Final
 import structlog
 from furlong.common.v1.error_pb2 import Reason
 from opentelemetry import trace
+from opentelemetry.metrics import MeterProvider, get_meter
 
 from services.chassis.clock import Clock
 from services.chassis.refusal import Refusal
@@ -30,6 +31,7 @@ from services.persist.domain.decision import Decision, decide
 from services.persist.domain.round import Totals
 from services.persist.domain.ticket import Order
 from services.persist.ports import BatchLost, BatchStore, BatchUnknown
+from services.persist.sales import Sales
 
 BATCH_ATTEMPTS_MAX: Final = 4
 """How often a batch is tried that lost an id to another writer, or its connection before anything was sent."""
@@ -74,12 +76,23 @@ class TicketWriter:
     tickets of a commit, unless one call alone has more.
     """
 
-    def __init__(self, *, stores: Sequence[BatchStore], queue_max: int, batch_max: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        stores: Sequence[BatchStore],
+        queue_max: int,
+        batch_max: int,
+        clock: Clock,
+        meter_provider: MeterProvider | None = None,
+    ) -> None:
         assert stores, "a writer has at least one lane"
         self._queue_max = queue_max
         self._clock = clock
         self._waiting = 0
-        self._lanes = [_Lane(store=store, batch_max=batch_max, clock=clock, on_taken=self._taken) for store in stores]
+        sales = Sales(get_meter(__name__, meter_provider=meter_provider))
+        self._lanes = [
+            _Lane(store=store, batch_max=batch_max, clock=clock, on_taken=self._taken, sales=sales) for store in stores
+        ]
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -129,12 +142,15 @@ class TicketWriter:
 class _Lane:
     """One batch at a time through one store."""
 
-    def __init__(self, *, store: BatchStore, batch_max: int, clock: Clock, on_taken: Callable[[int], None]) -> None:
+    def __init__(
+        self, *, store: BatchStore, batch_max: int, clock: Clock, on_taken: Callable[[int], None], sales: Sales
+    ) -> None:
         self.beat_s = clock.monotonic_s()
         self._store = store
         self._batch_max = batch_max
         self._clock = clock
         self._on_taken = on_taken
+        self._sales = sales
         self._rounds: dict[int, deque[_Call]] = {}
         self._arrived = asyncio.Event()
 
@@ -244,6 +260,8 @@ class _Lane:
         judged = decide(orders, facts)
         totals = await batch.write(facts, judged)
         await batch.commit()
+        if facts.round is not None:
+            self._sales.count(facts.round.track, judged)
         return Answer(
             decisions=judged.decisions,
             totals=totals if facts.round else None,

@@ -7,15 +7,9 @@ from services.chassis.telemetry_names import FURLONG_CACHE_NAMESPACE, FURLONG_CA
 SPAN_BATCH: Final = "persist.batch"
 SPAN_SQL_PREFIX: Final = "sql "
 
-DB_SYSTEM_NAME: Final = "db.system.name"
-DB_OPERATION_NAME: Final = "db.operation.name"
 FURLONG_TICKETS: Final = "furlong.tickets"
 
-ATTRIBUTES: Final = (
-    Attribute(name=DB_SYSTEM_NAME, brief="always postgresql"),
-    Attribute(name=DB_OPERATION_NAME, brief="name of the statement or transaction"),
-    Attribute(name=FURLONG_TICKETS, brief="tickets that a batch carried, accepted or refused"),
-)
+ATTRIBUTES: Final = (Attribute(name=FURLONG_TICKETS, brief="tickets that a batch carried, accepted or refused"),)
 
 LOOKUP_HIT: Final = "hit"
 LOOKUP_MISS: Final = "miss"

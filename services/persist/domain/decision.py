@@ -28,6 +28,7 @@ class GateRound:
     """What the gate knows of the round."""
 
     round_id: int
+    track: str
     phase: Phase
     locks_at: datetime
     currency: str

@@ -77,6 +77,7 @@ class MemoryBatch:
             batch_id=self.number,
             round=GateRound(
                 round_id=self._round_id,
+                track="harbour-mile",
                 phase=Phase.OPEN,
                 locks_at=NOW + timedelta(seconds=1),
                 currency="EUR",

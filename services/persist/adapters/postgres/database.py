@@ -6,17 +6,25 @@ writer's lanes have connections of their own (`placing.py`).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from time import perf_counter
 from typing import Final, TypeAlias, TypeVar
 
 import asyncpg
 import structlog
 from furlong.common.v1.error_pb2 import Reason
-from opentelemetry import trace
+from opentelemetry import metrics, trace
 
 from services.chassis.refusal import Refusal
+from services.chassis.telemetry_names import (
+    DB_CLIENT_OPERATION_DURATION,
+    DB_OPERATION_NAME,
+    DB_SYSTEM_NAME,
+    ERROR_TYPE,
+)
 from services.persist import telemetry_names as names
 from services.persist.adapters.postgres.errors import Fault, fault_of
 
@@ -36,11 +44,14 @@ SETTLEMENT_STATEMENT_MS: Final = 10_000
 CLIENT_MARGIN_S: Final = 0.5
 """How much later than the server the client gives a statement up: the backstop for a server that hangs."""
 
+POSTGRESQL: Final = "postgresql"
+
 IDLE_IN_TRANSACTION_MS: Final = 15_000
 TCP_USER_TIMEOUT_MS: Final = 10_000
 
 _log = structlog.get_logger(__name__)
 _tracer = trace.get_tracer(__name__)
+_duration = DB_CLIENT_OPERATION_DURATION.histogram(metrics.get_meter(__name__))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,13 +210,37 @@ async def _leave_as_is(_: object) -> None:
 
 @contextmanager
 def sql_span(name: str) -> Iterator[None]:
-    """A span for one statement, only where the caller is being traced: an untraced call pays one look."""
+    """Measure one statement or transaction, with a span where the caller is being traced."""
+    began_s = perf_counter()
+    error_type = ""
+    try:
+        with _span(name):
+            yield
+    except Refusal:
+        raise  # the database did its part
+    except BaseException as error:
+        error_type = type(error).__name__
+        raise
+    finally:
+        _duration.record(perf_counter() - began_s, _outcome(name, error_type))
+
+
+@contextmanager
+def _span(name: str) -> Iterator[None]:
+    """A span, only where the caller is being traced: an untraced call pays one look."""
     if not trace.get_current_span().is_recording():
         yield
         return
-    attributes = {names.DB_SYSTEM_NAME: "postgresql", names.DB_OPERATION_NAME: name}
+    attributes = {DB_SYSTEM_NAME: POSTGRESQL, DB_OPERATION_NAME: name}
     with _tracer.start_as_current_span(names.SPAN_SQL_PREFIX + name, kind=trace.SpanKind.CLIENT, attributes=attributes):
         yield
+
+
+@cache
+def _outcome(name: str, error_type: str) -> Mapping[str, str]:
+    """The attributes of a measurement. There are as many as statements times what can go wrong with them."""
+    attributes = {DB_SYSTEM_NAME: POSTGRESQL, DB_OPERATION_NAME: name}
+    return attributes | {ERROR_TYPE: error_type} if error_type else attributes
 
 
 def _told(error: Exception) -> Exception:

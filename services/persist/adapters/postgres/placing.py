@@ -42,7 +42,7 @@ ORDER BY account_id FOR UPDATE
 
 READ_ROUND_AND_KEYS: Final = """
 SELECT moment.now, moment.batch_id,
-       r.phase, r.locks_at, r.currency, r.escrow_account_id,
+       r.track, r.phase, r.locks_at, r.currency, r.escrow_account_id,
        e.tickets, e.stake_minor, e.payout_minor_max,
        k.request_id, k.round_id AS key_round_id, k.content_hash, k.verdict, k.reason
 FROM (SELECT clock_timestamp() AS now, nextval('batch_id') AS batch_id OFFSET 0) AS moment
@@ -350,6 +350,7 @@ def _sold_by_selection(accepted: Sequence[Order]) -> dict[tuple[int, bytes], tup
 def _gate_round(round_id: int, row: asyncpg.Record) -> GateRound:
     return GateRound(
         round_id=round_id,
+        track=row["track"],
         phase=Phase(row["phase"]),
         locks_at=row["locks_at"],
         currency=row["currency"],

@@ -68,6 +68,7 @@ def order(name: str, content: str, account: str, stake: int, game: str = "-") ->
 def gate_round(phase: Phase = Phase.OPEN, left_ms: int = 1, payout_minor_max: int = 0) -> GateRound:
     return GateRound(
         round_id=17,
+        track="harbour-mile",
         phase=phase,
         locks_at=NOW + timedelta(milliseconds=left_ms),
         currency="EUR",

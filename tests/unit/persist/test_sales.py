@@ -1,0 +1,59 @@
+"""What was decided is counted once, by track and verdict."""
+
+from typing import Any
+
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+from services.chassis import telemetry_names as names
+from services.persist.domain.decision import Decision, Judged
+from services.persist.domain.ticket import Order
+from services.persist.domain.verdict import Verdict
+from services.persist.sales import Sales
+
+
+def decided(verdict: Verdict, *, replayed: bool = False) -> Decision:
+    return Decision(verdict=verdict, replayed=replayed, reason="", placed_at=None, ticket=None)
+
+
+def order(stake_minor: int) -> Order:
+    return Order(
+        request_id="01890000-0000-7000-8000-000000000001",
+        account_id="A",
+        lines=(),
+        stake_minor=stake_minor,
+        content_hash=b"",
+        refusal=None,
+        refusal_reason="",
+    )
+
+
+def counted(reader: InMemoryMetricReader, metric: str) -> dict[tuple[Any, ...], int]:
+    data: Any = reader.get_metrics_data()
+    return {
+        tuple(point.attributes.values()): point.value
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for each in scope.metrics
+        if each.name == metric
+        for point in each.data.data_points
+    }
+
+
+def test_verdicts_and_stakes_are_counted_and_repeats_are_not() -> None:
+    reader = InMemoryMetricReader()
+    sales = Sales(MeterProvider([reader]).get_meter("test"))
+    accepted, closed = decided(Verdict.ACCEPTED), decided(Verdict.BETTING_CLOSED)
+    again = decided(Verdict.ACCEPTED, replayed=True)
+    sales.count(
+        "harbour-mile",
+        Judged(decisions=[accepted, closed, again, accepted], kept=[], accepted=[order(500), order(300)]),
+    )
+    sales.count("city-sprint", Judged(decisions=[closed], kept=[], accepted=[]))
+    sales.count("harbour-mile", Judged(decisions=[accepted], kept=[], accepted=[order(200)]))
+    assert counted(reader, names.TICKETS.name) == {
+        ("harbour-mile", "ACCEPTED"): 3,
+        ("harbour-mile", "BETTING_CLOSED"): 1,
+        ("city-sprint", "BETTING_CLOSED"): 1,
+    }
+    assert counted(reader, names.STAKES.name) == {("harbour-mile",): 1_000}
