@@ -47,7 +47,7 @@ class Board:
         layout.split_column(
             Layout(_head(self._story, round_, self._track_name), size=5),
             Layout(name="middle"),
-            Layout(_foot(self._story), size=PAID_SHOWN_MAX + 3),
+            Layout(_foot(self._story), size=PAID_SHOWN_MAX + 2),
             Layout(_line(self._story, self._gateway), size=1),
         )
         layout["middle"].split_row(
@@ -200,14 +200,9 @@ def _foot(story: Story) -> RenderableType:
             f"{_money(slip.stake_minor, round_)} @ {_price(slip.price_hundredths)}",
             Text(f"paid {_money(payment.payout_minor, round_)}", style="bold green"),
         )
-    rest = len(story.paid) - PAID_SHOWN_MAX
     every = f"{len(story.paid)} of {round_.totals.tickets} tickets won, {_money(round_.payout_minor, round_)} in all"
-    right = Text(every + (f"; {rest} more" if rest > 0 else ""), style="dim")
-    both = Table.grid(expand=True)
-    both.add_column()
-    both.add_column(justify="right", vertical="bottom")
-    both.add_row(table if story.paid else Text("nobody backed the winner", style="dim"), right)
-    return Panel(both, title=title, title_align="left")
+    body = table if story.paid else Text("nobody backed the winner", style="dim")
+    return Panel(body, title=title, title_align="left", subtitle=every, subtitle_align="right")
 
 
 def _line(story: Story, gateway: str) -> RenderableType:
