@@ -47,7 +47,7 @@ from services.persist.service import rounds as round_service
 from services.persist.service import tracks as track_service
 from services.persist.service.leases import LeaseDesk
 from services.persist.service.ledger import LedgerBook
-from services.persist.service.render import stored_round_bytes
+from services.persist.service.render import FORM, stored_round_bytes
 from services.persist.service.rounds import RoundStore
 from services.persist.service.tickets import TicketStore
 from services.persist.service.tracks import TrackStore
@@ -110,7 +110,7 @@ async def _hot_reads(config: PersistConfig, database: Database, clock: Clock) ->
     name = await identity(database.general)
     token = ServiceToken(Path(config.service_token_file) if config.service_token_file else None, clock)
     channel = open_channel(target(config.cache_address), services=CACHE_SERVICES, token=token, health_check=True)
-    cache = ServiceCache(channel, database=name)
+    cache = ServiceCache(channel, database=name, form=FORM)
     hot = HotReads(cache)
     try:
         yield hot

@@ -1,4 +1,4 @@
-"""The cache behind the port `AnswerCache`: asked for 50 ms at the most, left alone while it is in trouble.
+"""The cache behind the port `AnswerCache`: look-ups wait 50 ms at the most, and none is sent while it is in trouble.
 
         FAILURES_MAX failures in a row
     ASKED ─────────────────────────────▶ LEFT ALONE   no call is sent for anybody, so nobody waits for a dead cache;
@@ -8,8 +8,9 @@
 What a caller sees of any failure is that the cache has nothing. Operators see it in the log, when trouble begins,
 changes and ends, and in the counter of look-ups.
 
-Keys begin with the identity of the database: deployments that share a Redis, or a database that was made anew, never
-meet each other's entries. A database that was rolled back to an earlier day keeps its identity; flush the cache then.
+Keys begin with the identity of the database and the form of the answers. So deployments that share a Redis, a database
+that was made anew, and a release whose answers have other fields never meet each other's entries. A database that was
+rolled back to an earlier day keeps its identity; flush the cache then.
 """
 
 import asyncio
@@ -39,6 +40,9 @@ from services.persist.domain.shelf import Shelf
 DEADLINE_S: Final = 0.05
 """How long a call waits for the cache at the most; PostgreSQL has answered by then."""
 
+FORGET_DEADLINE_S: Final = 0.25
+"""How long a write that has been committed waits for the cache to forget: it is rare, and worth more patience."""
+
 FAILURES_MAX: Final = 3
 PROBE_S: Final = 0.5
 
@@ -54,15 +58,17 @@ _log = structlog.get_logger(__name__)
 class ServiceCache:
     """Entries of one database in the cache at the other end of `channel`, inside a running event loop.
 
+    `form` tells answers apart that are encoded differently; a write has those of every form forgotten.
     The channel has a breaker of its own, which is too patient here: it does not blame a service for deadlines as short
     as this one.
     """
 
     def __init__(
-        self, channel: grpc.aio.Channel, *, database: str, meter_provider: MeterProvider | None = None
+        self, channel: grpc.aio.Channel, *, database: str, form: str, meter_provider: MeterProvider | None = None
     ) -> None:
         self._cache = CacheServiceStub(channel)
         self._database = database
+        self._form = form
         # Only the prober sends while the breaker is not closed, and it keeps the time itself.
         self._breaker = Breaker(
             "cache", BreakerSettings(failures_max=FAILURES_MAX, open_ms=0), on_change=self._breaker_changed
@@ -108,7 +114,7 @@ class ServiceCache:
         """Forget every answer of a shelf that is not final."""
         assert not shelf.final, f"what is kept under {shelf.namespace} never changes"
         request = InvalidateRequest(namespace=shelf.namespace, tag=self._database)
-        await self._ask(lambda: self._cache.Invalidate(request, timeout=DEADLINE_S))
+        await self._ask(lambda: self._cache.Invalidate(request, timeout=FORGET_DEADLINE_S))
 
     async def close(self) -> None:
         """Stop trying."""
@@ -118,7 +124,7 @@ class ServiceCache:
 
     def _name(self, key: str) -> str | None:
         """The entry's key; None where it is too long to be one."""
-        name = f"{self._database}/{key}"
+        name = f"{self._database}/{self._form}/{key}"
         return name if len(name.encode()) <= KEY_BYTES_MAX else None
 
     async def _ask(self, call: Callable[[], Awaitable[T]]) -> T | None:

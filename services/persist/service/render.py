@@ -2,15 +2,21 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import sha256
+from typing import Final
 
 from furlong.common.v1 import account_pb2, round_pb2, ticket_pb2
-from furlong.persist.v1 import round_store_service_pb2
+from furlong.persist.v1 import round_store_service_pb2, track_store_service_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.persist.domain.account import Account
 from services.persist.domain.round import Limits, Round, Runner, Timetable
 from services.persist.domain.ticket import Ticket
 from services.persist.domain.track import RaceCard, Track
+
+_CONTRACTS: Final = (round_pb2, round_store_service_pb2, track_store_service_pb2)
+FORM: Final = sha256(b"".join(each.DESCRIPTOR.serialized_pb for each in _CONTRACTS)).hexdigest()[:8]
+"""The form of the answers that are kept outside of this process: another one as soon as their contract changes."""
 
 
 def stored_round(value: Round) -> round_store_service_pb2.StoredRound:

@@ -19,15 +19,15 @@ from furlong.persist.v1.track_store_service_pb2 import CreateTrackRequest, GetTr
 
 from deploy.local.postgres import PostgresServer
 from services.chassis.hosted import Hosted
-from services.persist.adapters.cache import DEADLINE_S, FAILURES_MAX, PROBE_S
+from services.persist.adapters.cache import DEADLINE_S, FAILURES_MAX, FORGET_DEADLINE_S, PROBE_S
 from tests.caches import eventually, replica
 from tests.loopback import wired
 from tests.persisting import Stubs, World, persisting
 from tests.redis import redis_server
 from tests.served import serving
 
-SLACK_S = 0.25
-"""What a busy machine adds to a time that is tested; many deadlines, and far less than the second of a read."""
+SLACK_S = 0.4
+"""What a busy machine adds to a time that is tested; with it, it is still less than the cache's own deadlines."""
 
 
 class FrozenCache:
@@ -109,7 +109,7 @@ async def test_a_commit_does_not_wait_for_a_frozen_cache_longer_than_its_deadlin
     async with serving(cache.hosted()) as server, world_on(postgres, f"127.0.0.1:{server.server.port}") as world:
         began_s = time.monotonic()
         await copy(world, "another")
-        assert time.monotonic() - began_s < 2 * DEADLINE_S + SLACK_S  # a read and a write
+        assert time.monotonic() - began_s < DEADLINE_S + FORGET_DEADLINE_S + SLACK_S  # a read and a write
         assert await names(world.stubs) == ["another", world.track]
 
 

@@ -10,10 +10,18 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from services.persist import telemetry_names as names
-from services.persist.adapters.cache import DEADLINE_S, FAILURES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX, ServiceCache
+from services.persist.adapters.cache import (
+    DEADLINE_S,
+    FAILURES_MAX,
+    FORGET_DEADLINE_S,
+    KEY_BYTES_MAX,
+    VALUE_BYTES_MAX,
+    ServiceCache,
+)
 from services.persist.domain.shelf import ROUND_LISTS, ROUNDS, TRACKS, TRACKS_TTL_MS
 
 DATABASE = "7345.16384"
+FORM = "0f1e2d3c"
 
 
 class Methods:
@@ -21,14 +29,14 @@ class Methods:
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
-        self.timeouts_s: set[float] = set()
+        self.timeouts_s: list[float] = []
         self.found = pb.Found(outcome=pb.Found.MISS)
         self.fails_with: grpc.StatusCode | None = None
 
     def __getattr__(self, method: str) -> Any:
         async def call(request: Any, *, timeout: float) -> Any:
             self.requests.append(request)
-            self.timeouts_s.add(timeout)
+            self.timeouts_s.append(timeout)
             if self.fails_with is not None:
                 raise grpc.aio.AioRpcError(self.fails_with, grpc.aio.Metadata(), grpc.aio.Metadata(), "as told")
             return pb.GetResponse(found=self.found) if method == "Get" else getattr(pb, f"{method}Response")()
@@ -52,27 +60,29 @@ def reader() -> InMemoryMetricReader:
 async def cache(methods: Methods, reader: InMemoryMetricReader) -> AsyncIterator[ServiceCache]:
     async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
         meters = MeterProvider([reader])
-        cache = ServiceCache(channel, database=DATABASE, meter_provider=meters)
+        cache = ServiceCache(channel, database=DATABASE, form=FORM, meter_provider=meters)
         yield cache
         await cache.close()
         meters.shutdown()
 
 
-async def test_keys_begin_with_the_database_and_calls_have_little_time(cache: ServiceCache, methods: Methods) -> None:
+async def test_keys_begin_with_database_and_form_and_calls_have_little_time(
+    cache: ServiceCache, methods: Methods
+) -> None:
     await cache.recall(ROUNDS, "17")
     await cache.keep(ROUNDS, "17", b"wire")
     await cache.keep(TRACKS, "first/100", b"wire")
     await cache.drop(TRACKS, "first/100")
     await cache.forget(TRACKS)
-    first = pb.Item(key=f"{DATABASE}/first/100", value=b"wire", ttl_ms=TRACKS_TTL_MS, tags=[DATABASE])
+    first = pb.Item(key=f"{DATABASE}/{FORM}/first/100", value=b"wire", ttl_ms=TRACKS_TTL_MS, tags=[DATABASE])
     assert methods.requests == [
-        pb.GetRequest(namespace="rounds", key=f"{DATABASE}/17"),
-        pb.SetRequest(namespace="rounds", item=pb.Item(key=f"{DATABASE}/17", value=b"wire")),
+        pb.GetRequest(namespace="rounds", key=f"{DATABASE}/{FORM}/17"),
+        pb.SetRequest(namespace="rounds", item=pb.Item(key=f"{DATABASE}/{FORM}/17", value=b"wire")),
         pb.SetRequest(namespace="tracks", item=first),
-        pb.DeleteRequest(namespace="tracks", key=f"{DATABASE}/first/100"),
+        pb.DeleteRequest(namespace="tracks", key=f"{DATABASE}/{FORM}/first/100"),
         pb.InvalidateRequest(namespace="tracks", tag=DATABASE),
     ]
-    assert methods.timeouts_s == {DEADLINE_S}
+    assert methods.timeouts_s == [DEADLINE_S] * 4 + [FORGET_DEADLINE_S]
 
 
 async def test_a_hit_gives_the_bytes_even_when_there_are_none(cache: ServiceCache, methods: Methods) -> None:
