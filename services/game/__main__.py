@@ -26,7 +26,9 @@ from furlong.persist.v1 import (
     ticket_store_service_pb2,
     track_store_service_pb2,
 )
+from opentelemetry.metrics import get_meter
 
+from services.chassis import telemetry_names as names
 from services.chassis.addresses import target
 from services.chassis.chance import Chance, SystemChance
 from services.chassis.clock import Clock, SystemClock
@@ -97,6 +99,7 @@ async def game(config: GameConfig, clock: Clock, chance: Chance) -> AsyncIterato
         mailbox_frames_max=config.mailbox_frames_max,
         relay=relay,
     )
+    names.WATCHERS.gauge(get_meter(NAME), hub.observe_watchers)
     desk = Desk(store=tickets, offers=Offers(rounds), hub=hub, queue_tickets_max=config.coalesce_queue_max)
     tracks = Tracks(
         holder=uuid7(),

@@ -1,12 +1,15 @@
 """TicketService: sells tickets and shows them to those who may see them."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from furlong.common.v1.error_pb2 import Reason
 from furlong.common.v1.ticket_pb2 import TicketOrder, TicketResult
 from furlong.game.v1 import ticket_service_pb2 as pb
 from furlong.game.v1.ticket_service_pb2_grpc import TicketServiceServicer
+from opentelemetry import trace
 
+from services.chassis import telemetry_names as names
 from services.chassis.refusal import Refusal
 from services.game.domain.order import Order
 from services.game.engine.desk import Desk
@@ -17,6 +20,8 @@ from services.game.wire import line_of
 
 TICKETS_ON_A_PAGE: Final = 50
 TICKETS_ON_A_PAGE_MAX: Final = 500
+TRACED_TICKETS_MAX: Final = 20
+"""The first tickets of a call, by which its trace is found."""
 
 
 class TicketService(TicketServiceServicer):
@@ -28,6 +33,7 @@ class TicketService(TicketServiceServicer):
 
     async def PlaceTickets(self, request: pb.PlaceTicketsRequest, context: Any) -> pb.PlaceTicketsResponse:
         """Place tickets on one round; each gets a verdict of its own."""
+        _name_tickets(request.tickets)
         require_own_accounts({order.account_id for order in request.tickets})
         answers = await self._desk.place(request.round_id, [_order_of(order) for order in request.tickets])
         results = [_result_to(order, answer) for order, answer in zip(request.tickets, answers, strict=True)]
@@ -52,6 +58,13 @@ class TicketService(TicketServiceServicer):
         size = page_size(request.page_size, default=TICKETS_ON_A_PAGE, most=TICKETS_ON_A_PAGE_MAX)
         page = await self._tickets.tickets(request.account_id, size, request.page_token)
         return pb.ListTicketsResponse(tickets=page.items, next_page_token=page.next_page_token)
+
+
+def _name_tickets(orders: Sequence[TicketOrder]) -> None:
+    """Have the call's trace found by its tickets, where it is recorded."""
+    span = trace.get_current_span()
+    if span.is_recording():
+        span.set_attribute(names.FURLONG_TICKET_IDS, [order.request_id for order in orders[:TRACED_TICKETS_MAX]])
 
 
 def _order_of(order: TicketOrder) -> Order:

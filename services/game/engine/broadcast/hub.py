@@ -1,12 +1,14 @@
 """The hub: the rooms of all tracks, and the door to them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Final
 
 from furlong.common.v1.error_pb2 import Reason
+from opentelemetry.metrics import Observation
 
+from services.chassis import telemetry_names as names
 from services.chassis.clock import Clock
 from services.chassis.refusal import Refusal
 from services.game.domain.round import Round, Totals
@@ -101,6 +103,10 @@ class Hub:
             yield watcher.mailbox
         finally:
             room.leave(watcher)
+
+    def observe_watchers(self) -> Iterable[Observation]:
+        """Tell who watches each track here, for the metric of that name, which asks from a thread of its own."""
+        return [Observation(room.watchers, {names.FURLONG_TRACK: track}) for track, room in list(self._rooms.items())]
 
     def drain(self) -> None:
         """End every watcher with a hint where to resume; none is let in any more."""

@@ -71,3 +71,16 @@ async def test_a_watcher_that_leaves_is_gone_from_its_room(hub: Hub) -> None:
     await asyncio.gather(watching, return_exceptions=True)
 
     assert hub.room(TRACK.track).watchers == 0
+
+
+async def test_the_metric_tells_who_watches_each_track(hub: Hub) -> None:
+    assert list(hub.observe_watchers()) == []
+    watching = asyncio.ensure_future(watch(hub, TRACK.track))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    told = [(each.value, each.attributes) for each in hub.observe_watchers()]
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+    assert told == [(1, {"furlong.track": TRACK.track})]
+    assert [each.value for each in hub.observe_watchers()] == [0]
