@@ -5,8 +5,8 @@
       ▲                                     │         this side tries it every PROBE_S
       └─────────── it answers ──────────────┘
 
-What a caller sees of any failure is that the cache has nothing. Operators see it in the log, when trouble begins,
-changes and ends, and in the counter of look-ups.
+What a caller sees of any failure is that the cache has nothing. Operators see it in the counter of look-ups, and in the
+log when the cache is left alone, when it refuses, and when that is over.
 
 Keys begin with the identity of the database and the form of the answers. So deployments that share a Redis, a database
 that was made anew, and a release whose answers have other fields never meet each other's entries. A database that was
@@ -29,7 +29,7 @@ from furlong.cache.v1.cache_service_pb2 import (
     SetRequest,
 )
 from furlong.cache.v1.cache_service_pb2_grpc import CacheServiceStub
-from furlong.client.breaker import Breaker, BreakerChange, BreakerSettings, BreakerState
+from furlong.client.breaker import TRIPS, Breaker, BreakerChange, BreakerSettings, BreakerState
 from opentelemetry import trace
 from opentelemetry.metrics import MeterProvider, get_meter
 
@@ -74,7 +74,7 @@ class ServiceCache:
             "cache", BreakerSettings(failures_max=FAILURES_MAX, open_ms=0), on_change=self._breaker_changed
         )
         self._prober: asyncio.Task[None] | None = None
-        self._trouble: grpc.StatusCode | None = None
+        self._refused_with: grpc.StatusCode | None = None
         self._lookups = names.CACHE_LOOKUPS.counter(get_meter(__name__, meter_provider=meter_provider))
 
     async def recall(self, shelf: Shelf, key: str) -> bytes | None:
@@ -137,28 +137,26 @@ class ServiceCache:
             answer = await call()
         except grpc.aio.AioRpcError as error:
             admission.settle(error.code())
-            self._note(error.code(), error.details())
+            self._note_refusal(error)
             return None
         except BaseException:
             admission.settle(None)  # a caller who went away says nothing about the cache
             raise
         admission.settle(grpc.StatusCode.OK)
-        self._note(None, None)
+        self._refused_with = None
         return answer
 
-    def _note(self, trouble: grpc.StatusCode | None, details: str | None) -> None:
-        """Log a change for the worse or the better, not every call."""
-        if trouble is self._trouble:
-            return
-        self._trouble = trouble
-        if trouble is None:
-            _log.info("cache_answers_again")
-        else:
-            _log.warning("cache_does_not_answer", code=trouble.name, details=details)
+    def _note_refusal(self, error: grpc.aio.AioRpcError) -> None:
+        """Log a refusal, like that of our token, when it begins. What fails for once is counted and no more."""
+        if error.code() not in TRIPS and error.code() is not self._refused_with:
+            self._refused_with = error.code()
+            _log.warning("cache_refuses", code=error.code().name, details=error.details())
 
     def _breaker_changed(self, change: BreakerChange) -> None:
-        if change.after is BreakerState.OPEN and self._prober is None:
-            _log.warning("cache_left_alone", probe_s=PROBE_S)
+        if change.after is BreakerState.CLOSED:
+            _log.info("cache_answers_again")
+        elif change.before is BreakerState.CLOSED:
+            _log.warning("cache_left_alone", failures=FAILURES_MAX, probe_s=PROBE_S)
             self._prober = asyncio.get_running_loop().create_task(self._probe(), name="cache probe")
 
     async def _probe(self) -> None:
@@ -166,7 +164,6 @@ class ServiceCache:
         while self._breaker.state is not BreakerState.CLOSED:
             await asyncio.sleep(PROBE_S)
             await self._send(lambda: self._cache.GetStats(GetStatsRequest(), timeout=DEADLINE_S))
-        self._prober = None
 
     def _count(self, shelf: Shelf, outcome: str) -> None:
         self._lookups.add(1, {FURLONG_CACHE_NAMESPACE: shelf.namespace, FURLONG_CACHE_OUTCOME: outcome})
