@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import grpc
+import pytest
 from furlong.cache.v1 import cache_service_pb2 as pb
 from furlong.cache.v1 import cache_service_pb2_grpc as grpc_cache
 from furlong.cache.v1 import topic_service_pb2 as topics_pb
 from furlong.cache.v1 import topic_service_pb2_grpc as grpc_topics
 
 from services.cache.__main__ import cache
+from services.cache.adapters.redis import client
 from services.cache.config import CacheConfig
 from services.cache.service.validators import VALIDATORS
 from services.chassis.clock import Clock, SystemClock
@@ -92,13 +94,19 @@ class Subscription:
 
     def __init__(self, call: "grpc.aio.UnaryStreamCall[topics_pb.SubscribeRequest, Event]") -> None:
         self._call = call
+        self._held: Awaitable[Event] | None = None
 
     async def event(self, *, within_s: float = 5.0) -> "Event":
         """The next event of any kind. Raises TimeoutError when none comes, and AioRpcError when the stream ends."""
+        held, self._held = self._held, None
         async with asyncio.timeout(within_s):
-            event = await self._call.read()
+            event = await (held or self._call.read())
         assert isinstance(event, Event), "the stream ended"
         return event
+
+    def hold(self, reading: "Awaitable[Event]") -> None:
+        """Keep a read that is under way for the next who asks: one that is cancelled would end the call."""
+        self._held = reading
 
     async def news(self, *, within_s: float = 5.0) -> "Event":
         """The next event that is no heartbeat."""
@@ -123,6 +131,12 @@ async def replica(redis_url: str = "", *, clock: Clock | None = None, **settings
                 topics=grpc_topics.TopicServiceStub(server.channel),
                 server=server.server,
             )
+
+
+def be_patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have replicas made from now on wait long for Redis, for tests in which it is only the machine that is slow."""
+    monkeypatch.setattr(client, "CALL_S", 5.0)
+    monkeypatch.setattr(client, "BACKSTOP_S", 5.0)
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], *, within_s: float = 5.0) -> None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from furlong.cache.v1 import cache_service_pb2, cache_service_pb2_grpc, topic_service_pb2, topic_service_pb2_grpc
 
-from services.cache.adapters.redis.client import connect
+from services.cache.adapters.redis.client import RedisClient
 from services.cache.adapters.redis.store import RedisStore
-from services.cache.adapters.redis.topics import FOLLOW_S, RedisTopics
+from services.cache.adapters.redis.topics import RedisTopics
 from services.cache.config import CacheConfig
 from services.cache.domain.memory import Memory
 from services.cache.engine.follower import Follower
@@ -48,9 +48,8 @@ async def cache(config: CacheConfig, clock: Clock) -> AsyncIterator[Cache]:
         topics = Topics(store=None, link=link)
         yield Cache(hosted=_hosted(tiers, topics, link, tally), liveness=lambda: True, drain=topics.drain)
         return
-    redis, waiting = connect(config.redis_url), connect(config.redis_url, wait_s=FOLLOW_S, connections_max=1)
-    store = RedisStore(redis)
-    messages = RedisTopics(redis, waiting)
+    client = RedisClient(config.redis_url)
+    store, messages = RedisStore(client), RedisTopics(client)
     tiers = Tiers(memory=memory, link=link, store=store, tally=tally, clock=clock)
     topics = Topics(store=messages, link=link)
     follower = Follower(
@@ -61,10 +60,7 @@ async def cache(config: CacheConfig, clock: Clock) -> AsyncIterator[Cache]:
         yield Cache(hosted=_hosted(tiers, topics, link, tally), liveness=follower.alive, drain=topics.drain)
     finally:
         await follower.close()
-        await messages.close()
-        await store.close()
-        await waiting.aclose()
-        await redis.aclose()
+        await client.close()
 
 
 def _hosted(tiers: Tiers, topics: Topics, link: Link, tally: Tally) -> Sequence[Hosted]:

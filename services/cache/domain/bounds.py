@@ -19,8 +19,8 @@ TAG_MARKS_MAX: Final = 1_024
 PATTERN_MARKS_MAX: Final = 64
 """Marks of a namespace; one more, and all of them become one mark on the whole namespace."""
 
-KEY_MARKS_MAX: Final = 8_192
-"""Changed keys that are remembered for reads that are under way; see `marks.py`."""
+RECENT_KEYS_MAX: Final = 8_192
+"""Changed keys that are remembered for reads that are under way."""
 
 READ_KEYS_MAX: Final = 200
 """Keys of one read of the store. With values at their bound it brings 25 MiB."""

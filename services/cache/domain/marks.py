@@ -11,10 +11,8 @@ its own stamp is below one of the marks that speak of it. It is found dead when 
 """
 
 import re
-from collections import OrderedDict
-from typing import Final
 
-from services.cache.domain.bounds import KEY_MARKS_MAX, PATTERN_MARKS_MAX, TAG_MARKS_MAX
+from services.cache.domain.bounds import PATTERN_MARKS_MAX, TAG_MARKS_MAX
 from services.cache.domain.change import Change, Scope
 from services.cache.domain.entry import Entry, Key
 from services.cache.domain.glob import GlobBroken, compile_glob
@@ -73,18 +71,13 @@ class NamespaceMarks:
 
 
 class Marks:
-    """The marks of all namespaces, and the keys that changed lately."""
+    """The marks of all namespaces."""
 
     def __init__(self) -> None:
         self._namespaces: dict[str, NamespaceMarks] = {}
-        self.keys: Final = RecentKeys()
 
     def put(self, change: Change, stamp: int) -> None:
-        """Take a change in."""
-        if change.scope is Scope.KEYS:
-            for name in change.names:
-                self.keys.put(Key(change.namespace, name), stamp)
-            return
+        """Take a change in that speaks of more than single keys."""
         of_namespace = self._namespaces.get(change.namespace)
         if of_namespace is None:
             of_namespace = self._namespaces[change.namespace] = NamespaceMarks()
@@ -102,30 +95,3 @@ class Marks:
 
     def __len__(self) -> int:
         return sum(len(each) for each in self._namespaces.values())
-
-
-class RecentKeys:
-    """The stamps of the keys that changed last, for reads of the store that were under way at that moment.
-
-    A read that began before a change may bring the value from before it. It remembers `count` when it begins and asks
-    `outdates` when it ends. Only so many keys are remembered: a read that was overtaken by more changes than that
-    counts as outdated, whatever it brought.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._stamps: OrderedDict[Key, int] = OrderedDict()
-
-    def put(self, key: Key, stamp: int) -> None:
-        """Remember a change of a key."""
-        self.count += 1
-        self._stamps[key] = max(stamp, self._stamps.pop(key, 0))
-        if len(self._stamps) > KEY_MARKS_MAX:
-            self._stamps.popitem(last=False)
-
-    def outdates(self, key: Key, entry: Entry, count: int) -> bool:
-        """Tell whether the key was changed after the entry was written, as far as a read needs to know that began at
-        `count`."""
-        if self.count == count:
-            return False
-        return self.count - count > KEY_MARKS_MAX or entry.version < self._stamps.get(key, 0)

@@ -1,11 +1,11 @@
 """The follower: one task that keeps this replica in touch with the store and so with the other replicas.
 
 It waits at the store for messages of every topic that is followed here, the topic of changes first of all. While the
-link is down it is the only one who asks for the store, every PROBE_S, and takes the link up again:
+link is down it is the only one who asks for the store, now and then, and takes the link up again:
 
     heads     where every followed topic stands; a topic that moved backwards or to another epoch is a GAP
     state     incarnation and marks, read after the heads: what changes in between is heard of twice, which is no harm
-    begin     unless it is the incarnation that was known and no change was missed, L1 forgets everything
+    begin     unless it is the incarnation that was known, and nothing was doubted or missed, L1 forgets everything
     debts     every namespace with a write that did not arrive is invalidated
 
 A gap in the topic of changes, and anything of an incarnation that is not known, lead through the same door.
@@ -26,8 +26,9 @@ from services.cache.engine.topics import Subscriber, Topics, events_after
 from services.cache.ports import EntryStore, Message, StoreDown, StoreState, TopicStore
 from services.chassis.clock import Clock
 
-PROBE_S: Final = 0.5
-"""How often a store that is down is asked for, in seconds."""
+PROBES_S: Final = (0.05, 0.1, 0.25, 0.5)
+"""How long to wait before a store that is down is asked for again, in seconds: soon at first, because a machine may
+only have been busy, and then at the last of these intervals."""
 
 LOOK_S: Final = 0.1
 """How often the store's incarnation is looked at, and subscribers told that it was, in seconds, while messages come
@@ -62,7 +63,6 @@ class Follower:
         self._clock = clock
         self._cursors: dict[str, Position] = {CHANGES_TOPIC: NOWHERE}
         self._looked_s = self._moved_s = clock.monotonic_s()
-        self._closing = False
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -73,8 +73,7 @@ class Follower:
         self._task = asyncio.create_task(self._run(), name="follower")
 
     async def close(self) -> None:
-        """Stop. A cancel that meets a time-out in the store's client can be lost; the task then ends after its step."""
-        self._closing = True
+        """Stop."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -101,23 +100,28 @@ class Follower:
             self._link.lose(repr(defect))
 
     async def _run(self) -> None:
-        while not self._closing:
-            if not self._link.is_up:
-                await asyncio.sleep(PROBE_S)
+        probes = 0
+        while True:
+            if self._link.is_up:
+                probes = 0
+            else:
+                await asyncio.sleep(PROBES_S[min(probes, len(PROBES_S) - 1)])
+                probes += 1
             await self.move()
 
     async def _find(self) -> None:
         """Ask for the store's state, catch up with it, pay what is owed to it, and take the link up."""
-        self._link.in_doubt = False  # whatever raises doubts from now on is looked at again
+        doubts, in_doubt = self._link.doubts, self._link.in_doubt  # whatever is doubted from now on is looked at again
         followed = [CHANGES_TOPIC, *self._topics.followed]
         heads = dict(zip(followed, await self._messages.heads(followed), strict=True))
         state = await self._state.state(self._link.known)
-        if state.incarnation != self._link.incarnation or heads[CHANGES_TOPIC] != self._cursors[CHANGES_TOPIC]:
+        missed = heads[CHANGES_TOPIC] != self._cursors[CHANGES_TOPIC]
+        if in_doubt or missed or state.incarnation != self._link.incarnation:
             self._tiers.begin(state)
         self._cursors = {topic: self._resume(topic, head) for topic, head in heads.items()}
         while self._link.owed:
             await self._pay(self._link.owed.pop())
-        self._link.find()
+        self._link.find(doubts)
 
     async def _pay(self, namespace: str) -> None:
         change = Change(namespace, Scope.NAMESPACE)

@@ -36,18 +36,29 @@ class Link:
         self.incarnation = 0
         self.known = known
         self.session = 0
-        self.in_doubt = False
+        self.doubts = 0
+        self._settled = 0
         self.owed: set[str] = set()
 
     @property
     def is_up(self) -> bool:
-        """Tell whether the store may be asked."""
+        """Tell whether the store may be written to."""
         return self.state is LinkState.UP
+
+    @property
+    def in_doubt(self) -> bool:
+        """Tell whether the follower has to look at the store's state before anything from there can be judged."""
+        return self.doubts != self._settled
+
+    @property
+    def is_trusted(self) -> bool:
+        """Tell whether the store may be read, because what comes from there can be judged."""
+        return self.state is LinkState.UP and not self.in_doubt
 
     @property
     def hears_all(self) -> bool:
         """Tell whether every replica that there is would be heard: they are heard, or there is none."""
-        return self.state is LinkState.OFF or (self.state is LinkState.UP and not self.in_doubt)
+        return self.state is LinkState.OFF or self.is_trusted
 
     def lose(self, cause: str) -> None:
         """Take the link down."""
@@ -55,16 +66,17 @@ class Link:
             _log.warning("redis_down", cause=cause)
             self.state = LinkState.DOWN
 
-    def find(self) -> None:
-        """Take the link up. Nothing may be owed."""
+    def find(self, doubts: int) -> None:
+        """Take the link up. Nothing may be owed. `doubts` are those that there were before the store was looked at."""
         assert not self.owed, "debts are paid first"
+        self._settled = doubts
         if self.state is LinkState.DOWN:
             _log.info("redis_up", incarnation=self.incarnation)
             self.state = LinkState.UP
 
     def doubt(self) -> None:
         """End the session, and have the follower look at the store's state again: it is not what it was."""
-        self.in_doubt = True
+        self.doubts += 1
         self.session += 1
 
     def begin(self, incarnation: int, version: int) -> None:

@@ -21,6 +21,7 @@ from services.cache.domain.found import MISSED, OMITTED, Found, Tier, found
 from services.cache.domain.marks import Marks
 from services.cache.domain.memory import Memory
 from services.cache.domain.namespace import NAMESPACES, Coherence, Namespace
+from services.cache.domain.recent_keys import RecentKeys
 from services.cache.engine.link import Link
 from services.cache.engine.tally import Tally
 from services.cache.ports import EntryStore, Stamp, State, StoreDown
@@ -42,6 +43,7 @@ class Tiers:
     def __init__(self, *, memory: Memory, link: Link, store: EntryStore | None, tally: Tally, clock: Clock) -> None:
         self.memory = memory
         self._marks = Marks()
+        self._recent = RecentKeys()
         self._link = link
         self._store = store
         self._counts = tally.namespaces
@@ -53,7 +55,7 @@ class Tiers:
         wanted = [Key(namespace.name, key) for key in keys]
         answers = [self._look(namespace, key, now_ms, max_stale_ms) for key in wanted]
         missing = [n for n, answer in enumerate(answers) if answer is None]
-        if missing and self._link.is_up:
+        if missing and self._link.is_trusted:
             await self._fetch(wanted, missing, answers, max_stale_ms)
         counts = self._counts[namespace.name]
         fitting = _fitting(answers)
@@ -65,12 +67,17 @@ class Tiers:
         """Write entries under one version, which is returned."""
         now_ms = self._clock.now_ms()
         drafts = [_draft(namespace, item, now_ms) for item in items]
-        count, session = self._marks.keys.count, self._link.session
+        count, session = self._recent.count, self._link.session
         stamp = await self._stamped(namespace.name, lambda store, known: store.write(namespace.name, drafts, known))
         self._counts[namespace.name].sets += len(items)
-        if session == self._link.session:
-            for draft in drafts:
-                self._keep_written(Key(namespace.name, draft.key), draft.entry(*stamp), count)
+        if stamp.incarnation != self._link.incarnation:
+            self._doubt(stamp.incarnation)
+            return stamp.version
+        for draft in drafts:
+            key, entry = Key(namespace.name, draft.key), draft.entry(*stamp)
+            if session == self._link.session and not self._is_dead(key, entry, count):
+                self.memory.put(key, entry)
+            self._outdate(key, stamp.version)
         return stamp.version
 
     async def invalidate(self, change: Change) -> None:
@@ -87,8 +94,7 @@ class Tiers:
             except StoreDown as down:
                 self._link.lose(str(down))
             else:
-                if stamp.incarnation > self._link.incarnation:
-                    self.begin(State(incarnation=stamp.incarnation, version=stamp.version, marks=()))
+                self._doubt(stamp.incarnation)
                 return
         for name in NAMESPACES:
             self._link.owe(name)
@@ -100,15 +106,20 @@ class Tiers:
         if stamp.incarnation != self._link.incarnation:
             self._doubt(stamp.incarnation)
             return
-        self._marks.put(change, stamp.version)
         if change.scope is Scope.KEYS:
             for name in change.names:
-                self.memory.drop_older(Key(change.namespace, name), stamp.version)
+                self._outdate(Key(change.namespace, name), stamp.version)
+        else:
+            self._marks.put(change, stamp.version)
 
     def begin(self, state: State) -> None:
-        """Begin a session in which nothing has been missed: L1 forgets everything, the marks are the store's."""
+        """Begin a session in which nothing has been missed: L1 forgets everything, the marks are the store's.
+
+        Marks of the same incarnation stay: what was heard of while the state was on its way is not in it.
+        """
         self.memory.clear()
-        self._marks.clear()
+        if state.incarnation != self._link.incarnation:
+            self._marks.clear()
         self._link.begin(state.incarnation, state.version)
         for change, version in state.marks:
             self._marks.put(change, version)
@@ -132,6 +143,8 @@ class Tiers:
         room = ANSWER_VALUE_BYTES_MAX - sum(len(answer.value) for answer in answers if answer is not None)
         for start in range(0, len(missing), READ_KEYS_MAX):
             part = missing[start : start + READ_KEYS_MAX]
+            if not self._link.is_trusted:
+                return
             if room < 0:
                 for n in part:
                     answers[n] = OMITTED
@@ -146,7 +159,7 @@ class Tiers:
     async def _read(self, wanted: Sequence[Key]) -> Sequence[Entry | None]:
         """Read from the store what is alive; a store that fails has nothing."""
         assert self._store is not None, "only a store is up"
-        count, session = self._marks.keys.count, self._link.session
+        count, session = self._recent.count, self._link.session
         try:
             stored = await self._store.read(wanted)
         except StoreDown as down:
@@ -170,17 +183,14 @@ class Tiers:
         self.memory.put(key, entry)
         return entry
 
-    def _keep_written(self, key: Key, entry: Entry, count: int) -> None:
-        """Keep what was just written, unless a change of it was heard of before the store's answer."""
-        if entry.incarnation != self._link.incarnation:
-            self._doubt(entry.incarnation)
-            return
-        if not self._is_dead(key, entry, count):
-            self._marks.keys.put(key, entry.version)
-            self.memory.put(key, entry)
+    def _outdate(self, key: Key, version: int) -> None:
+        """Forget what is older than this version of a key, also where it is only just being read."""
+        self._recent.put(key, version)
+        self.memory.drop_older(key, version)
 
     def _is_dead(self, key: Key, entry: Entry, count: int) -> bool:
-        return self._marks.kills(key, entry) or self._marks.keys.outdates(key, entry, count)
+        """Tell whether what was read or written is outdated by what was heard of since its call began, at `count`."""
+        return self._marks.kills(key, entry) or self._recent.outdates(key, entry, count)
 
     async def _stamped(self, namespace: str, write: Callable[[EntryStore, int], Awaitable[Stamp]]) -> Stamp:
         """Write to the store, or note the debt and stamp the write here."""

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from deploy.local.redis import RedisServer
-from tests.caches import Replica, replica
+from tests.caches import Replica, be_patient, replica
 from tests.clocks import ManualClock
 from tests.redis import freeze, redis_server, resume
 
@@ -33,9 +33,15 @@ def clock() -> ManualClock:
 
 @pytest.fixture(params=["without redis", "with redis", "redis fails"])
 async def cache(
-    request: pytest.FixtureRequest, running_redis: RedisServer, redis_url: str, clock: ManualClock
+    request: pytest.FixtureRequest,
+    running_redis: RedisServer,
+    redis_url: str,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Replica]:
     """A replica that must keep the contract whatever Redis does."""
+    if request.param == "with redis":
+        be_patient(monkeypatch)
     url = "" if request.param == "without redis" else redis_url
     async with replica(url, clock=clock) as under_test:
         if request.param == "redis fails":

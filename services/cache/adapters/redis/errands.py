@@ -1,15 +1,28 @@
-"""Calls that outlive their callers.
+"""Calls that are bounded in time and outlive their callers.
 
 redis-py closes a connection when a call on it is cancelled, for it cannot tell where the next answer begins; callers
-who give up would cost everybody their connections. And a cancel that meets a time-out within it can be lost. So a call
-is carried to its end, which is never far: every one is bounded in time.
+who give up would cost everybody their connections. So a call is a task of its own, which only its time cancels.
 """
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+import structlog
+from redis.exceptions import RedisError
+
+from services.cache.ports import StoreDown
+
+GRACE_TURNS: Final = 8
+"""Turns that the event loop is given to find an answer that has arrived when time is up. A busy loop looks at its
+sockets late; that is no fault of Redis."""
+
+FOREIGN: Final = (RedisError, OSError, TimeoutError)
+"""What redis-py raises. All of it means the same to a cache: this time Redis did not help."""
 
 T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
 
 
 class Errands:
@@ -19,21 +32,36 @@ class Errands:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self, errand: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Begin a call."""
+        """Begin something and hold it to its end."""
         task = asyncio.create_task(errand)
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return task
 
-    async def run(self, errand: Coroutine[Any, Any, T]) -> T:
-        """Begin a call and wait for its end; a caller that is cancelled leaves it to itself."""
-        return await asyncio.shield(self.start(errand))
+    async def run(self, errand: Coroutine[Any, Any, T], within_s: float) -> T:
+        """Begin a call and wait for its end. Raises StoreDown for whatever goes wrong with it, time included."""
+        task = self.start(errand)
+        await asyncio.wait({task}, timeout=within_s)
+        for _ in range(GRACE_TURNS):
+            if task.done():
+                break
+            await asyncio.sleep(0)
+        else:
+            task.cancel()
+            raise StoreDown(f"no answer within {within_s * 1_000:.0f} ms")
+        try:
+            return task.result()
+        except FOREIGN as error:
+            raise StoreDown(f"{type(error).__name__}: {error}") from error
 
     async def close(self) -> None:
-        """Wait for the calls that are under way."""
+        """End what is under way."""
+        for task in self._tasks:
+            task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # looked at, because the caller may be gone
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, FOREIGN):
+            _log.error("errand_failed", exc_info=error)  # a defect of ours, whose caller may be gone

@@ -5,7 +5,22 @@ clock in microseconds, which keeps versions rising when the server has lost its 
 being right: who asks tells the highest stamp that it has seen, and is given a higher one.
 """
 
-from typing import Final
+import hashlib
+from typing import Final, NamedTuple
+
+
+class Script(NamedTuple):
+    """A script with the name that it has in traces and the digest by which the server knows it."""
+
+    name: str
+    text: str
+    sha: str
+
+
+def _script(name: str, body: str) -> Script:
+    text = _PRELUDE + body
+    return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
 
 _PRELUDE: Final = """
 local function text(number) return string.format('%.0f', number) end
@@ -51,9 +66,9 @@ local function tell(kept, incarnation, version, change)
 end
 """
 
-WRITE: Final = (
-    _PRELUDE
-    + """
+WRITE: Final = _script(
+    "set",
+    """
 -- KEYS state, head, stream, entries...      ARGV known, kept, change, then (ttl_ms, tail) of each entry
 local known = tonumber(ARGV[1])
 local incarnation = incarnation_of(KEYS[1], known)
@@ -64,12 +79,12 @@ for n = 4, #KEYS do
 end
 tell(ARGV[2], incarnation, version, ARGV[3])
 return {text(incarnation), text(version)}
-"""
+""",
 )
 
-FORGET: Final = (
-    _PRELUDE
-    + """
+FORGET: Final = _script(
+    "invalidate",
+    """
 -- KEYS state, head, stream, entries...
 -- ARGV known, kept, change, mark or '', its counter or '', marks allowed, prefix of the namespace's marks, mark of the
 --      whole namespace, then all counters of the namespace
@@ -95,37 +110,37 @@ elseif mark ~= '' then
 end
 tell(ARGV[2], incarnation, version, ARGV[3])
 return {text(incarnation), text(version)}
-"""
+""",
 )
 
-RENEW: Final = (
-    _PRELUDE
-    + """
+RENEW: Final = _script(
+    "flush",
+    """
 -- KEYS state, head, stream      ARGV known, kept, change
 local version = tonumber(redis.call('HGET', KEYS[1], 'version') or '0')
 local incarnation = begin(KEYS[1], math.max(version, tonumber(ARGV[1])))
 tell(ARGV[2], incarnation, incarnation, ARGV[3])
 return {text(incarnation), text(incarnation)}
-"""
+""",
 )
 
-STATE: Final = (
-    _PRELUDE
-    + """
+STATE: Final = _script(
+    "state",
+    """
 -- KEYS state      ARGV known
 incarnation_of(KEYS[1], tonumber(ARGV[1]))
 return redis.call('HGETALL', KEYS[1])
-"""
+""",
 )
 
-PUBLISH: Final = (
-    _PRELUDE
-    + """
+PUBLISH: Final = _script(
+    "publish",
+    """
 -- KEYS head, stream      ARGV kept, expires_ms, known_epoch, payload, request_id
 local epoch, sequence =
   append(KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[3]), 'p', ARGV[4], 'r', ARGV[5])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 return {epoch, text(sequence)}
-"""
+""",
 )

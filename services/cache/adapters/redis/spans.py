@@ -1,0 +1,30 @@
+"""Spans of commands that several callers may share."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from opentelemetry import trace
+
+from services.cache import telemetry_names as names
+
+_tracer = trace.get_tracer(__name__)
+
+
+@contextmanager
+def redis_span(name: str, callers: Sequence[trace.SpanContext], size: int) -> Iterator[None]:
+    """A span below the first caller that is traced, linked to all of them; none where nobody is."""
+    if not callers:
+        yield
+        return
+    attributes: dict[str, Any] = {names.DB_SYSTEM_NAME: "redis", names.DB_OPERATION_NAME: name}
+    if size > 1:
+        attributes[names.DB_OPERATION_BATCH_SIZE] = size
+    with _tracer.start_as_current_span(
+        names.SPAN_REDIS_PREFIX + name,
+        context=trace.set_span_in_context(trace.NonRecordingSpan(callers[0])),
+        kind=trace.SpanKind.CLIENT,
+        attributes=attributes,
+        links=[trace.Link(caller) for caller in callers],
+    ):
+        yield

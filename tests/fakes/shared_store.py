@@ -1,0 +1,167 @@
+"""The store that replicas of the cache share, in memory: what Redis does, in an order that a seed decides.
+
+Every call waits some turns of the event loop before it takes effect and some more before it is answered. `fail` tells
+for each call whether it fails, and then chance tells whether it took effect all the same.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeVar
+
+from services.cache.domain.bounds import PATTERN_MARKS_MAX, TAG_MARKS_MAX
+from services.cache.domain.change import CHANGES_TOPIC, Change, Scope, encode
+from services.cache.domain.entry import Draft, Key
+from services.cache.domain.position import NOWHERE, Position
+from services.cache.ports import Message, Stamp, State, StoreDown
+
+TURNS_MAX: Final = 4
+KEPT: Final = 10_000
+
+T = TypeVar("T")
+
+
+class SharedStore:
+    """Answers every port of the cache. `chance` None makes it quick: every call is done in the turn that asks."""
+
+    def __init__(self, chance: random.Random | None = None, *, kept: int = KEPT) -> None:
+        self.fail: Callable[[], bool] = lambda: False
+        self._chance = chance
+        self._kept = kept
+        self._begun = 1_000
+        self._incarnation: int
+        self._version: int
+        self._forget_all()
+
+    def lose_memory(self) -> None:
+        """Forget everything, as a Redis does that is flushed or comes back empty."""
+        self._forget_all()
+
+    async def read(self, keys: Sequence[Key]) -> Sequence[bytes | None]:
+        return await self._do(lambda: [self._entries.get(key) for key in keys])
+
+    async def write(self, namespace: str, drafts: Sequence[Draft], known: int) -> Stamp:
+        def effect() -> Stamp:
+            stamp = self._stamp(known)
+            for draft in drafts:
+                self._entries[Key(namespace, draft.key)] = _encoded(draft, stamp)
+            self._tell(Change(namespace, Scope.KEYS, tuple(draft.key for draft in drafts)), stamp)
+            return stamp
+
+        return await self._do(effect)
+
+    async def forget(self, change: Change, known: int) -> Stamp:
+        def effect() -> Stamp:
+            stamp = self._stamp(known)
+            if change.scope is Scope.KEYS:
+                for name in change.names:
+                    self._entries.pop(Key(change.namespace, name), None)
+            else:
+                self._mark(change, stamp)
+            self._tell(change, stamp)
+            return stamp
+
+        return await self._do(effect)
+
+    async def renew(self, known: int) -> Stamp:
+        def effect() -> Stamp:
+            self._incarnation = self._version = max(self._incarnation, self._version, known) + 1
+            self._marks.clear()
+            stamp = Stamp(self._incarnation, self._version)
+            self._tell(Change("", Scope.NAMESPACE), stamp)
+            return stamp
+
+        return await self._do(effect)
+
+    async def state(self, known: int) -> State:
+        def effect() -> State:
+            self._begin(known)
+            return State(incarnation=self._incarnation, version=self._version, marks=list(self._marks.items()))
+
+        return await self._do(effect)
+
+    async def incarnation(self) -> int:
+        return await self._do(lambda: self._incarnation)
+
+    async def publish(self, topic: str, payload: bytes, request_id: str, known_epoch: int) -> Position:
+        return await self._do(lambda: self._append(topic, payload, request_id, None, known_epoch))
+
+    async def heads(self, topics: Sequence[str]) -> Sequence[Position]:
+        return await self._do(lambda: [self._heads.get(topic, NOWHERE) for topic in topics])
+
+    async def between(self, topic: str, after: Position, until: Position) -> Sequence[Message]:
+        def effect() -> Sequence[Message]:
+            return [each for each in self._messages.get(topic, ()) if after < each.position <= until]
+
+        return await self._do(effect)
+
+    async def follow(self, cursors: Mapping[str, Position]) -> Mapping[str, Sequence[Message]]:
+        def effect() -> Mapping[str, Sequence[Message]]:
+            heard = {
+                topic: [each for each in self._messages.get(topic, ()) if each.position > cursor]
+                for topic, cursor in cursors.items()
+            }
+            return {topic: messages for topic, messages in heard.items() if messages}
+
+        return await self._do(effect)
+
+    def _forget_all(self) -> None:
+        self._incarnation = 0
+        self._version = 0
+        self._entries: dict[Key, bytes] = {}
+        self._marks: dict[Change, int] = {}
+        self._heads: dict[str, Position] = {}
+        self._messages: dict[str, list[Message]] = {}
+
+    def _begin(self, known: int) -> None:
+        if not self._incarnation:
+            self._begun += 1
+            self._incarnation = self._version = max(self._begun, known + 1)
+
+    def _stamp(self, known: int) -> Stamp:
+        self._begin(known)
+        self._version = max(self._version, known) + 1
+        return Stamp(self._incarnation, self._version)
+
+    def _mark(self, change: Change, stamp: Stamp) -> None:
+        self._marks[change] = stamp.version
+        kinds = [known.scope for known in self._marks if known.namespace == change.namespace]
+        too_many = kinds.count(Scope.TAG) > TAG_MARKS_MAX or kinds.count(Scope.PATTERN) > PATTERN_MARKS_MAX
+        if change.scope is Scope.NAMESPACE or too_many:
+            self._marks = {known: at for known, at in self._marks.items() if known.namespace != change.namespace}
+            self._marks[Change(change.namespace, Scope.NAMESPACE)] = stamp.version
+
+    def _tell(self, change: Change, stamp: Stamp) -> None:
+        self._append(CHANGES_TOPIC, encode(change), "", stamp, stamp.version)
+
+    def _append(self, topic: str, payload: bytes, request_id: str, stamp: Stamp | None, known_epoch: int) -> Position:
+        head = self._heads.get(topic)
+        if head is None:
+            self._begun += 1
+            head = Position(max(self._begun, known_epoch + 1), 0)
+        position = self._heads[topic] = Position(head.epoch, head.sequence + 1)
+        messages = self._messages.setdefault(topic, [])
+        messages.append(Message(position, payload, request_id, stamp))
+        del messages[: -self._kept]
+        return position
+
+    async def _do(self, effect: Callable[[], T]) -> T:
+        await self._pass_time()
+        if self.fail():
+            if self._chance is not None and self._chance.random() < 0.5:
+                effect()
+            await self._pass_time()
+            raise StoreDown("as told")
+        answer = effect()
+        await self._pass_time()
+        return answer
+
+    async def _pass_time(self) -> None:
+        if self._chance is not None:
+            for _ in range(self._chance.randrange(TURNS_MAX)):
+                await asyncio.sleep(0)
+
+
+def _encoded(draft: Draft, stamp: Stamp) -> bytes:
+    head = b"\x01" + stamp.incarnation.to_bytes(8, "big") + stamp.version.to_bytes(8, "big")
+    return head + draft.tail()
