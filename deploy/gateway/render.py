@@ -22,6 +22,7 @@ from deploy.gateway import errors
 
 TEMPLATE = Path(__file__).with_name("envoy.yaml")
 DESCRIPTOR_SET = Path(__file__).resolve().parents[2] / "gen" / "furlong.binpb"
+SAMPLE_RATIO_PARTS = 1_000_000
 CLUSTERS: Mapping[str, str] = {"furlong.game.v1": "game", "furlong.cache.v1": "cache", "furlong.metrics.v1": "metrics"}
 """The packages that have public methods, and the cluster that answers each."""
 
@@ -234,9 +235,12 @@ def _cluster(name: str, addresses: Sequence[Address], protocol: Mapping[str, Any
 
 
 def _tracing(sample_ratio: float) -> dict[str, Any]:
-    """Spans of the gateway: the root of a trace, or a child where the caller began it."""
+    """Spans of the gateway: the root of a trace, or a child where the caller began it.
+
+    Whoever begins a trace decides whether it is recorded. Envoy's own sampling would decide again at the gateway.
+    """
     return {
-        "random_sampling": {"value": 100 * sample_ratio},
+        "random_sampling": {"value": 100},
         "spawn_upstream_span": False,
         "provider": {
             "name": "envoy.tracers.opentelemetry",
@@ -244,9 +248,21 @@ def _tracing(sample_ratio: float) -> dict[str, Any]:
                 "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
                 "service_name": "gateway",
                 "grpc_service": {"envoy_grpc": {"cluster_name": "otlp"}, "timeout": "1s"},
+                "sampler": _sampler("parent_based", wrapped_sampler=_sampler_by_ratio(sample_ratio)),
             },
         },
     }
+
+
+def _sampler_by_ratio(sample_ratio: float) -> dict[str, Any]:
+    percentage = {"numerator": round(sample_ratio * SAMPLE_RATIO_PARTS), "denominator": "MILLION"}
+    return _sampler("trace_id_ratio_based", sampling_percentage=percentage)
+
+
+def _sampler(name: str, **settings: Any) -> dict[str, Any]:
+    message = "".join(word.title() for word in name.split("_")) + "SamplerConfig"
+    kind = f"type.googleapis.com/envoy.extensions.tracers.opentelemetry.samplers.v3.{message}"
+    return {"name": f"envoy.tracers.opentelemetry.samplers.{name}", "typed_config": {"@type": kind, **settings}}
 
 
 def _access_log() -> list[dict[str, Any]]:

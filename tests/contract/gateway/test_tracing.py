@@ -96,3 +96,28 @@ def test_a_caller_that_does_not_sample_is_followed(traced: httpx.Client, game: F
 
     _, trace_id, _, flags = game.last.metadata["traceparent"].split("-")
     assert (trace_id, flags) == (TRACE_ID, "00")
+
+
+@pytest.fixture(scope="module")
+def hardly_traced(
+    collector: tuple[Collector, str], running_game: FakeGame, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
+    folder: Path = tmp_path_factory.mktemp("hardly-traced")
+    settings = StackSettings(data_dir=folder, otlp_endpoint=collector[1], trace_sample_ratio=0)
+    part, address = start_gateway(folder, running_game.port, settings)
+    with httpx.Client(base_url=f"http://{address}", trust_env=False) as client:
+        yield client
+    part.stop()
+
+
+def test_a_caller_that_samples_is_followed_whatever_the_ratio(hardly_traced: httpx.Client, game: FakeGame) -> None:
+    hardly_traced.get("/v1/tracks", headers={"traceparent": f"00-{TRACE_ID}-{PARENT_ID}-01"})
+
+    _, trace_id, _, flags = game.last.metadata["traceparent"].split("-")
+    assert (trace_id, flags) == (TRACE_ID, "01")
+
+
+def test_a_call_without_a_trace_is_sampled_by_the_ratio(hardly_traced: httpx.Client, game: FakeGame) -> None:
+    hardly_traced.get("/v1/tracks")
+
+    assert game.last.metadata["traceparent"].endswith("-00")

@@ -46,11 +46,11 @@ def test_without_an_endpoint_no_span_is_made() -> None:
     assert "opentelemetry" not in render(settings())
 
 
-def test_the_share_of_traces_is_told_in_percent() -> None:
+def test_the_share_of_traces_is_told_in_parts_of_a_million() -> None:
     configuration = render(settings(otlp_endpoint="http://127.0.0.1:4317", trace_sample_ratio=0.05))
 
     assert "envoy.tracers.opentelemetry" in configuration
-    assert '"random_sampling": {"value": 5.0}' in configuration
+    assert '"sampling_percentage": {"numerator": 50000, "denominator": "MILLION"}' in configuration
 
 
 @pytest.mark.parametrize("endpoint", ["127.0.0.1:4317", "https://collector:4317", "http://collector"])
