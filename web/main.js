@@ -53,7 +53,8 @@ function hear(frame) {
 
 /** Draw as often as the screen can show it. */
 function draw() {
-  if (round !== null) shop.show(round, clock.nowMs());
+  if (round === null) shop.showWaiting();
+  else shop.show(round, clock.nowMs());
   requestAnimationFrame(draw);
 }
 

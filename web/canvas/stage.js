@@ -44,6 +44,18 @@ export class Stage {
     this.#paint(round, moment, nowMs, size);
   }
 
+  /** Draw the course without anybody on it. */
+  clear() {
+    const size = this.#fit();
+    const picture = ["empty", size.width, size.height].join();
+    if (picture === this.#pictured) return;
+    this.#pictured = picture;
+    this.#ink.setTransform(size.ratio, 0, 0, size.ratio, 0, 0);
+    const view = viewOf({ ...size, lanes: 1, progress: 0 });
+    drawCourse(this.#ink, view, { distanceM: 0 });
+    drawForeground(this.#ink, view);
+  }
+
   /** Where everybody is, the leader first; in the gate before the race. */
   field(round, nowMs) {
     return round.result.length > 0 ? fieldAt(this.#plan(round), nowMs) : fieldInGate(round);

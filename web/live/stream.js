@@ -22,6 +22,7 @@ export class Stream {
   #source = null;
   #timer = null;
   #after = 0;
+  #isLive = false;
   #failures = 0;
 
   /**
@@ -41,6 +42,7 @@ export class Stream {
   /** Begin, or try again at once. */
   open() {
     this.close();
+    this.#isLive = false;
     this.#tell("connecting");
     const source = this.#parts.openSource(this.#url());
     source.onopen = () => this.#live();
@@ -74,13 +76,20 @@ export class Stream {
 
   #live() {
     this.#failures = 0;
+    this.#isLive = true;
     this.#tell("live");
     this.#listen();
   }
 
   #listen() {
     this.#parts.clearTimer(this.#timer);
-    this.#timer = this.#parts.setTimer(() => this.#fail(), SILENCE_MAX_MS);
+    this.#timer = this.#parts.setTimer(() => this.#endSilence(), SILENCE_MAX_MS);
+  }
+
+  /** A track that has no round yet says nothing at all, so only whoever was live has lost anything. */
+  #endSilence() {
+    if (this.#isLive) this.#fail();
+    else this.open();
   }
 
   #fail() {

@@ -43,6 +43,14 @@ export class Board {
     this.#shown = moment.state;
   }
 
+  /** Show nobody. */
+  clear() {
+    this.#roundId = null;
+    this.#list.replaceChildren();
+    say(this.#title, "Runners");
+    say(this.#note, "");
+  }
+
   #fill(round) {
     this.#roundId = round.id;
     this.#shown = "";

@@ -13,17 +13,27 @@ export class Countdown {
   #stretch = byId("stretch");
   #stamp = byId("stamp");
 
+  /** Show that there is nothing to count down to. */
+  clear() {
+    this.#write({ label: "Waiting for the next round", time: "", note: "", stamp: "" });
+    mark(this.#time, "hurry", false);
+    this.#stretch.style.transform = "scaleX(0)";
+  }
+
   /** Show the moment; `leader` is who is in front. */
   show(round, moment, leader) {
-    const { label, time, note, stamp } = this.#words(round, moment, leader);
-    say(this.#label, label);
-    say(this.#time, time);
-    say(this.#note, note);
-    say(this.#stamp, stamp);
+    this.#write(this.#words(round, moment, leader));
     const isHurry = moment.state === "BETTING" && moment.leftMs <= HURRY_MS;
     mark(this.#time, "hurry", isHurry);
     mark(this.#stretch, "hurry", isHurry);
     this.#stretch.style.transform = `scaleX(${moment.leftShare.toFixed(4)})`;
+  }
+
+  #write({ label, time, note, stamp }) {
+    say(this.#label, label);
+    say(this.#time, time);
+    say(this.#note, note);
+    say(this.#stamp, stamp);
   }
 
   #words(round, moment, leader) {

@@ -38,6 +38,14 @@ export class Figures {
     this.#draw(round, nowMs);
   }
 
+  /** Show no figures. */
+  clear() {
+    this.#roundId = null;
+    this.#drawn = "";
+    for (const text of [this.#stakes, this.#tickets]) say(text, "\u00a0"); // a space keeps the height of the line
+    for (const path of [this.#area, this.#edge]) path.removeAttribute("d");
+  }
+
   #begin(round, nowMs) {
     this.#roundId = round.id;
     this.#points = [{ atMs: Math.max(round.opensAtMs, Math.min(nowMs, round.locksAtMs)), stakeMinor: round.stakeMinor }];

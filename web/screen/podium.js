@@ -23,6 +23,12 @@ export class Podium {
     this.#box.replaceChildren(...first.map((number, index) => this.#step(round, plan, number, index + 1)));
   }
 
+  /** Show nobody. */
+  clear() {
+    this.#shown = "";
+    this.#box.replaceChildren();
+  }
+
   #step(round, plan, number, at) {
     const runner = round.runners.find((each) => each.number === number);
     const detail = at === 1 ? `pays ${price(runner.priceHundredths)}` : `+${(behindMs(plan, at) / MS_PER_S).toFixed(2)} s`;

@@ -36,6 +36,12 @@ export class Shop {
     this.#figures = new Figures(wantsCalm);
   }
 
+  /** Show that there is no round yet. */
+  showWaiting() {
+    if (document.body.dataset.state !== "WAITING") this.#clear();
+    this.#stage.clear();
+  }
+
   /** Show the round as it is at `nowMs` of the server's clock. */
   show(round, nowMs) {
     const moment = momentOf(round, nowMs);
@@ -50,6 +56,15 @@ export class Shop {
     this.#figures.show(round, moment, nowMs);
     this.#announcer.show(round, moment);
     this.#stage.draw(round, moment, nowMs);
+  }
+
+  #clear() {
+    mark(document.body, "screen", "NONE");
+    mark(document.body, "state", "WAITING");
+    mark(document.body, "round", "");
+    for (const text of [this.#raceName, this.#raceFacts, this.#clock, this.#round, this.#fairness]) say(text, "");
+    mark(this.#fairness, "of", "");
+    for (const part of [this.#countdown, this.#board, this.#podium, this.#figures]) part.clear();
   }
 
   #heading(round, nowMs) {

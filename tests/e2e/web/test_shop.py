@@ -14,6 +14,10 @@ from tests.e2e.web.shop_screen import Look, OpenScreen
 SHOWN = Timetable(betting_window_ms=4_000, lock_ms=500, race_ms=4_000, finish_ms=3_000)
 """Long enough on every screen to be looked at."""
 WHOLE_ROUND_S = 30.0
+WALLS = ((1920, 1080), (1366, 768))
+HANDS = ((390, 844), (844, 390))
+"""Windows of phones, in which the page is scrolled; on a wall nobody can."""
+WINDOWS = WALLS + HANDS
 RACE_M = CARD.distance_m
 LATE_M = 250
 """How far the field may run while a busy machine draws one picture: 0.8 s of the race."""
@@ -78,32 +82,43 @@ async def test_another_track_is_picked_by_hand_and_the_way_back_leads_back(
     stack: LocalStack, shown_track: str, steady_track: str, open_screen: OpenScreen
 ) -> None:
     screen = await open_screen(stack.addresses.gateway, steady_track)
-    await screen.until(lambda look: look.state == "BETTING", "the round of the one track")
+    first = await screen.until(lambda look: look.state == "BETTING", "the round of the one track")
 
     await screen.page.click(f'a[href="?track={shown_track}"]')
-    other = await screen.until(lambda look: look.round != "", "a round of the other track")
+    await screen.until(lambda look: look.round not in ("", first.round), "a round of the other track")
     await screen.page.wait_for_selector(f'a[href="?track={shown_track}"][aria-current="page"]')
     assert screen.page.url.endswith(f"?track={shown_track}")
 
     await screen.page.go_back()
     await screen.page.wait_for_selector(f'a[href="?track={steady_track}"][aria-current="page"]')
-    assert other.order == [1, 2, 3, 4, 5]
+    await screen.until(lambda look: look.round == first.round, "the round of the one track again")
     assert screen.errors == []
 
 
-@pytest.mark.parametrize(
-    ("width", "height", "runners"), [(1920, 1080, 5), (1920, 1080, 40), (1366, 768, 14), (390, 844, 40), (844, 390, 5)]
-)
-async def test_everything_fits_the_window(
-    stack: LocalStack, open_screen: OpenScreen, width: int, height: int, runners: int
+async def test_a_track_without_a_round_is_waited_for(
+    stack: LocalStack, shown_track: str, bare_track: str, open_screen: OpenScreen
 ) -> None:
-    track = await new_track(stack, f"fits-{width}", SHOWN, cards=[card_of(runners)])
-    screen = await open_screen(stack.addresses.gateway, track, width=width, height=height, calm=True)
+    screen = await open_screen(stack.addresses.gateway, shown_track)
+    await screen.until(lambda look: look.round != "", "a round")
+
+    await screen.page.click(f'a[href="?track={bare_track}"]')
+    waiting = await screen.until(lambda look: look.state == "WAITING", "that there is no round")
+
+    assert (waiting.round, waiting.order, waiting.stakes, waiting.connection) == ("", [], "", "connecting")
+    assert screen.errors == []
+
+
+@pytest.mark.parametrize("runners", [5, 14, 40])
+async def test_everything_fits_the_window(stack: LocalStack, open_screen: OpenScreen, runners: int) -> None:
+    track = await new_track(stack, f"fits-{runners}", SHOWN, cards=[card_of(runners)])
+    screen = await open_screen(stack.addresses.gateway, track, calm=True)
     for state in ("BETTING", "RACING", "RESULT"):
         await screen.page.wait_for_selector(f"body[data-state={state}]", timeout=WHOLE_ROUND_S * 1_000)
-        wider, higher = await screen.overflow()
-        assert wider == 0
-        assert higher == 0 or min(width, height) < 520, "a screen on the wall cannot be scrolled"
+        for width, height in WINDOWS:
+            await screen.page.set_viewport_size({"width": width, "height": height})
+            wider, higher = await screen.overflow()
+            assert wider == 0, (state, width, height)
+            assert higher == 0 or (width, height) in HANDS, (state, width, height)
     assert screen.errors == []
 
 

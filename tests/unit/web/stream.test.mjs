@@ -110,6 +110,16 @@ test("silence is a break", () => {
   assert.equal(seen.sources.length, 2);
 });
 
+test("a track that has said nothing yet is asked again, and nothing is called lost", () => {
+  const { stream, seen } = aStream();
+  stream.open();
+  elapse(seen);
+  elapse(seen);
+
+  assert.deepEqual(seen.states, ["connecting", "connecting", "connecting"]);
+  assert.deepEqual(seen.sources.map((source) => source.isClosed), [true, true, false]);
+});
+
 test("after the end nothing is opened again", () => {
   const { stream, seen } = aStream();
   stream.open();
