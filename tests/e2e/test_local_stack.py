@@ -42,7 +42,7 @@ def test_a_new_stack_opens_its_tracks_once_and_keeps_them_over_a_restart(tmp_pat
             assert [track["track"] for track in get(stack, "/v1/tracks")["tracks"]] == names
 
 
-@pytest.mark.parametrize("name", ["game", "persist", "gateway", "postgres"])
+@pytest.mark.parametrize("name", ["game", "persist", "gateway", "postgres", "redis", "cache", "metrics", "web"])
 def test_a_part_that_was_killed_is_started_again(own: LocalStack, name: str) -> None:
     before = own.part(name).pid
     own.part(name).kill()
@@ -80,6 +80,20 @@ def test_a_stack_whose_part_cannot_start_says_why_and_leaves_nothing_running(tmp
 
     with running_stack(tmp_path):
         pass
+
+
+def test_a_stack_starts_without_what_no_ticket_needs(tmp_path: Path) -> None:
+    extra = {name: {"FURLONG_PORT": "broken on purpose"} for name in ("cache", "metrics", "web")}
+    said: list[str] = []
+    stack = LocalStack(StackSettings(data_dir=tmp_path, extra_env=extra), said.append)
+    try:
+        stack.start()
+        assert answers(stack)
+    finally:
+        stack.stop()
+
+    for name in extra:
+        assert any(text.startswith(f"going on without {name}") for text in said), name
 
 
 def answers(stack: LocalStack) -> bool:
