@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from furlong.cache.v1 import cache_service_pb2, cache_service_pb2_grpc, topic_service_pb2, topic_service_pb2_grpc
+from opentelemetry import metrics
 
 from services.cache.adapters.redis.client import RedisClient
 from services.cache.adapters.redis.store import RedisStore
@@ -23,6 +24,7 @@ from services.chassis.clock import Clock, SystemClock
 from services.chassis.hosted import Hosted
 from services.chassis.launch import launch
 from services.chassis.server import serve
+from services.chassis.telemetry_names import CACHE_REQUESTS
 
 NAME = "cache"
 
@@ -42,6 +44,7 @@ async def cache(config: CacheConfig, clock: Clock) -> AsyncIterator[Cache]:
     # Stamps begin where the store's would, so that versions rise even when this replica never sees the store.
     link = Link(configured=bool(config.redis_url), known=clock.now_ms() * 1_000)
     tally = Tally()
+    CACHE_REQUESTS.growing(metrics.get_meter("furlong.cache"), tally.observe)
     memory = Memory(config.bytes_max)
     if not config.redis_url:
         tiers = Tiers(memory=memory, link=link, store=None, tally=tally, clock=clock)

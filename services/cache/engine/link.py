@@ -11,11 +11,17 @@
    the next: the change that outdated it may have been among those that were missed.
 """
 
+import asyncio
+from contextlib import suppress
 from enum import Enum
+from typing import Final
 
 import structlog
 
 from services.cache.ports import Stamp
+
+SETTLE_S: Final = 0.5
+"""How long the settling of doubts is waited for; the follower hears of their reason at once."""
 
 _log = structlog.get_logger(__name__)
 
@@ -38,6 +44,7 @@ class Link:
         self.session = 0
         self.doubts = 0
         self._settled = 0
+        self._turned = asyncio.Event()
         self.owed: set[str] = set()
 
     @property
@@ -65,11 +72,13 @@ class Link:
         if self.state is LinkState.UP:
             _log.warning("redis_down", cause=cause)
             self.state = LinkState.DOWN
+            self._turned.set()
 
     def find(self, doubts: int) -> None:
         """Take the link up. Nothing may be owed. `doubts` are those that there were before the store was looked at."""
         assert not self.owed, "debts are paid first"
         self._settled = doubts
+        self._turned.set()
         if self.state is LinkState.DOWN:
             _log.info("redis_up", incarnation=self.incarnation)
             self.state = LinkState.UP
@@ -78,6 +87,14 @@ class Link:
         """End the session, and have the follower look at the store's state again: it is not what it was."""
         self.doubts += 1
         self.session += 1
+
+    async def settle(self) -> None:
+        """Wait until doubts are settled or the link is down, SETTLE_S at the most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_S):
+                while self.in_doubt and self.is_up:
+                    self._turned.clear()
+                    await self._turned.wait()
 
     def begin(self, incarnation: int, version: int) -> None:
         """Begin a session."""

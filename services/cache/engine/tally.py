@@ -1,20 +1,25 @@
 """What was counted since the process started."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+
+from opentelemetry.metrics import Observation
 
 from services.cache.domain.found import Found, Outcome, Tier
 from services.cache.domain.namespace import NAMESPACES
+from services.chassis import telemetry_names as names
 
 
 @dataclass(slots=True)
 class Counts:
-    """What one namespace did."""
+    """What one namespace did. `misses` are of both tiers, `misses_l2` those for which Redis was asked."""
 
     hits_l1: int = 0
     hits_l2: int = 0
     stale_l1: int = 0
     stale_l2: int = 0
     misses: int = 0
+    misses_l2: int = 0
     sets: int = 0
     invalidations: int = 0
 
@@ -32,6 +37,15 @@ class Counts:
             case Outcome.MISS, _:
                 self.misses += 1
 
+    def by_tier(self) -> Iterator[tuple[str, str, int]]:
+        """List tier, outcome and how often: whatever L1 did not have, it missed."""
+        yield "l1", "hit", self.hits_l1
+        yield "l1", "stale", self.stale_l1
+        yield "l1", "miss", self.hits_l2 + self.stale_l2 + self.misses
+        yield "l2", "hit", self.hits_l2
+        yield "l2", "stale", self.stale_l2
+        yield "l2", "miss", self.misses_l2
+
 
 def _all() -> dict[str, Counts]:
     return {name: Counts() for name in NAMESPACES}
@@ -42,3 +56,19 @@ class Tally:
     """The counts of every namespace that is declared."""
 
     namespaces: dict[str, Counts] = field(default_factory=_all)
+
+    def observe(self) -> Iterable[Observation]:
+        """Tell the look-ups for the metric of that name; what never happened is left out."""
+        return [
+            Observation(
+                times,
+                {
+                    names.FURLONG_CACHE_NAMESPACE: namespace,
+                    names.FURLONG_CACHE_TIER: tier,
+                    names.FURLONG_CACHE_OUTCOME: outcome,
+                },
+            )
+            for namespace, counts in self.namespaces.items()
+            for tier, outcome, times in counts.by_tier()
+            if times
+        ]

@@ -95,6 +95,7 @@ class Tiers:
                 self._link.lose(str(down))
             else:
                 self._doubt(stamp.incarnation)
+                await self._link.settle()
                 return
         for name in NAMESPACES:
             self._link.owe(name)
@@ -155,6 +156,8 @@ class Tiers:
                 if entry is not None and entry.is_allowed(now_ms, max_stale_ms):
                     answers[n] = found(entry, Tier.L2, now_ms)
                     room -= len(entry.value)
+                else:
+                    self._counts[wanted[n].namespace].misses_l2 += 1
 
     async def _read(self, wanted: Sequence[Key]) -> Sequence[Entry | None]:
         """Read from the store what is alive; a store that fails has nothing."""

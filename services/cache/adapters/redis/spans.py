@@ -6,7 +6,8 @@ from typing import Any
 
 from opentelemetry import trace
 
-from services.cache import telemetry_names as names
+from services.cache.telemetry_names import DB_OPERATION_BATCH_SIZE, SPAN_REDIS_PREFIX
+from services.chassis.telemetry_names import DB_OPERATION_NAME, DB_SYSTEM_NAME
 
 _tracer = trace.get_tracer(__name__)
 
@@ -17,11 +18,11 @@ def redis_span(name: str, callers: Sequence[trace.SpanContext], size: int) -> It
     if not callers:
         yield
         return
-    attributes: dict[str, Any] = {names.DB_SYSTEM_NAME: "redis", names.DB_OPERATION_NAME: name}
+    attributes: dict[str, Any] = {DB_SYSTEM_NAME: "redis", DB_OPERATION_NAME: name}
     if size > 1:
-        attributes[names.DB_OPERATION_BATCH_SIZE] = size
+        attributes[DB_OPERATION_BATCH_SIZE] = size
     with _tracer.start_as_current_span(
-        names.SPAN_REDIS_PREFIX + name,
+        SPAN_REDIS_PREFIX + name,
         context=trace.set_span_in_context(trace.NonRecordingSpan(callers[0])),
         kind=trace.SpanKind.CLIENT,
         attributes=attributes,
