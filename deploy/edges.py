@@ -10,7 +10,7 @@ from typing import Final
 class Edge:
     """`caller` speaks `protocol` to `callee`, which is another part or a store. `why` says what for.
 
-    `traced` edges show as a parent and its child in a trace; the others carry telemetry itself, or plain files.
+    `traced` edges show as a parent and its child in a trace; the others carry telemetry itself.
     """
 
     caller: str
@@ -24,7 +24,7 @@ EDGES: Final[Sequence[Edge]] = (
     Edge(caller="gateway", callee="game", protocol="gRPC", why="tracks, rounds, tickets, accounts, the watch"),
     Edge(caller="gateway", callee="cache", protocol="gRPC", why="operators' calls: statistics, flush"),
     Edge(caller="gateway", callee="metrics", protocol="gRPC", why="snapshots and traces", traced=False),
-    Edge(caller="gateway", callee="web", protocol="HTTP", why="the pages", traced=False),
+    Edge(caller="gateway", callee="web", protocol="HTTP", why="the pages"),
     Edge(caller="game", callee="persist", protocol="gRPC", why="tickets, transitions, leases, reads"),
     Edge(caller="game", callee="cache", protocol="gRPC", why="the topic of each track, between replicas"),
     Edge(caller="persist", callee="cache", protocol="gRPC", why="hot reads and their invalidation"),

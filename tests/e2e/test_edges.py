@@ -71,7 +71,7 @@ async def use_everything(gateway: str, people: People, track: str) -> None:
         await place(rest, people.cashier, opened["round_id"], order(ann, win_line(1, 100)))
     bearer = {"authorization": f"Bearer {people.operator}"}
     async with httpx.AsyncClient(base_url=f"http://{gateway}", headers=bearer) as client:
-        for path in (f"/v1/tracks/{track}", "/v1/cache/stats"):
+        for path in ("/", f"/v1/tracks/{track}", "/v1/cache/stats"):
             (await client.get(path)).raise_for_status()
 
 
