@@ -1,0 +1,304 @@
+"""What a watcher costs, and how soon it sees what happens.
+
+    python -m benchmarks.watch [--watchers N] [--quick]
+
+Watchers are plain grpc.aio streams in their own process on the same machine, each with a connection of its own up to
+1,000, straight to game's public gRPC. Everything is measured in turns, several times.
+
+fanout_ratio     frames/s through WatchRounds, all watchers asking for a TICK each 100 ms, which is more than one game
+                 can send, to bare grpc.aio streams that write one such frame over and over: a server and a client
+                 process each. Left out where our frames came as often as asked: then nothing was at its limit
+delivery_p99_ms  from a transition's frame being made, which is after it is durable, until a watcher has it: all
+                 watchers, all phases of whole rounds
+watchers         how many were connected
+cpu_vs_ticking   processor time of game's process per watcher-minute, default totals, a ticket a second, leading the
+                 track included, to that of a 500 ms JSON WebSocket broadcaster in Node's ws that makes the string
+                 anew for each client (benchmarks/peers/ticking)
+
+Every watcher sees every transition once and in order: where one does not, the run ends and gives no figures.
+"""
+
+import argparse
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from furlong.client import Furlong, connect, uuid7
+from furlong.common.v1.round_pb2 import Round, Timetable
+from furlong.common.v1.ticket_pb2 import Line, TicketOrder
+from furlong.game.v1.round_service_pb2 import WatchRoundsRequest, WatchRoundsResponse
+from google.protobuf.json_format import MessageToJson
+
+from benchmarks import watchers
+from benchmarks.apart import serve_apart
+from benchmarks.peers import listeners, ticking_server
+from benchmarks.peers.listeners import Listen
+from benchmarks.peers.ticking_server import PeerMissing
+from benchmarks.report import Figure, Spread, last_line, p99, progress, ratios, table
+from benchmarks.scratch import scratch_folder
+from benchmarks.stage import open_accounts, open_track
+from benchmarks.watchers import Seen, Watch
+from deploy.local.programs import StackSettings
+from deploy.local.stack import LocalStack
+
+BENCHMARK = "watch"
+WATCHERS_DEFAULT = 1_000
+WATCHERS_QUICK = 50
+FANOUT_WATCHERS_MIN = 3_000
+"""Fewer watchers' ticks would not keep a game busy."""
+TICK_INTERVAL_MS = 100
+HELD_BACK_FROM = 0.95
+"""Whoever got so much of the frames asked for was held back by the asking."""
+LIVE_TRACK = "benchmark-watch"
+LIVE_TIMETABLE = Timetable(betting_window_ms=20_000, lock_ms=1_000, race_ms=10_000, finish_ms=4_000)
+FANOUT_TRACK = "benchmark-fanout"
+LONG_TIMETABLE = Timetable(betting_window_ms=86_400_000, lock_ms=1_000, race_ms=1_000, finish_ms=1_000)
+QUICK_TIMETABLE = Timetable(betting_window_ms=2_000, lock_ms=500, race_ms=1_000, finish_ms=500)
+STAKE_MINOR = 100
+SALE_INTERVAL_S = 1.0
+
+
+class TransitionMissed(RuntimeError):
+    """A watcher did not see a transition that another one saw, or nobody saw any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How many watch, for how long and how often. `live_s` is a whole round of `timetable`."""
+
+    watchers: int
+    fanout_watchers: int
+    timetable: Timetable
+    live_s: float
+    fanout_s: float
+    warmup_s: float
+    rounds: int
+
+
+def main() -> None:
+    """Measure, print the table and the line of JSON."""
+    extent = _extent()
+    with scratch_folder() as folder:
+        stack = LocalStack(StackSettings(data_dir=Path(folder) / "data"), say=progress)
+        try:
+            stack.start()
+            figures = asyncio.run(_measure(stack, Path(folder), extent))
+        finally:
+            stack.stop()
+    print(table(BENCHMARK, figures))
+    print(last_line(BENCHMARK, figures))
+
+
+def _extent() -> Extent:
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{BENCHMARK}", description="Measure the live watch.")
+    parser.add_argument("--watchers", type=int, help=f"how many watch; {WATCHERS_DEFAULT}, or {WATCHERS_QUICK} quick")
+    parser.add_argument("--quick", action="store_true", help="a glance: one measurement of few watchers")
+    options = parser.parse_args()
+    if options.watchers is not None and options.watchers < 1:
+        parser.error("--watchers must be at least 1")
+    if options.quick:
+        wanted = options.watchers or WATCHERS_QUICK
+        return Extent(
+            watchers=wanted,
+            fanout_watchers=wanted,
+            timetable=QUICK_TIMETABLE,
+            live_s=_round_s(QUICK_TIMETABLE),
+            fanout_s=2.0,
+            warmup_s=0.5,
+            rounds=1,
+        )
+    wanted = options.watchers or WATCHERS_DEFAULT
+    return Extent(
+        watchers=wanted,
+        fanout_watchers=max(wanted, FANOUT_WATCHERS_MIN),
+        timetable=LIVE_TIMETABLE,
+        live_s=_round_s(LIVE_TIMETABLE),
+        fanout_s=8.0,
+        warmup_s=3.0,
+        rounds=3,
+    )
+
+
+async def _measure(stack: LocalStack, folder: Path, extent: Extent) -> list[Figure]:
+    token = stack.token(roles=["OPERATOR", "CASHIER"], accounts=["*"])
+    game_pid = stack.part("game").pid
+    assert game_pid is not None, "a stack that has started has a game"
+    async with connect(stack.addresses.game, token=token) as furlong:
+        progress("opening two tracks and an account")
+        (account_id,) = await open_accounts(furlong, 1)
+        await open_track(furlong, LIVE_TRACK, extent.timetable)
+        await open_track(furlong, FANOUT_TRACK, LONG_TIMETABLE)
+        live = Watch(
+            target=stack.addresses.game,
+            request=_request(WatchRoundsRequest(track=LIVE_TRACK)),
+            watchers=extent.watchers,
+            warmup_s=extent.warmup_s,
+            seconds=extent.live_s,
+            server_pid=game_pid,
+            timed=True,
+        )
+        fanout = replace(
+            live,
+            request=_request(WatchRoundsRequest(track=FANOUT_TRACK, tick_interval_ms=TICK_INTERVAL_MS)),
+            watchers=extent.fanout_watchers,
+            seconds=extent.fanout_s,
+            timed=False,
+        )
+        async with _sales(furlong, account_id):
+            figures = await _live(live, folder, extent)
+        return [*figures, *await _fanout(fanout, extent)]
+
+
+async def _live(live: Watch, folder: Path, extent: Extent) -> list[Figure]:
+    """Watch whole rounds with the default totals, and beside it the ticking peer."""
+    peer = Peer(folder)
+    seen: list[Seen] = []
+    for number in range(extent.rounds):
+        progress(f"{live.watchers} watchers, {number + 1} of {extent.rounds}")
+        seen.append(await watchers.run(live))
+        check_deliveries(seen[-1])
+        progress(f"  {len(seen[-1].latencies_ms)} deliveries, p99 {p99(seen[-1].latencies_ms):.1f} ms")
+        await peer.measure(live, seen[-1].frame)
+    ours_ms = [each.cpu_ms_per_watcher_minute for each in seen]
+    return [
+        _figure("watchers", [each.connected for each in seen], key="watchers"),
+        _figure("p99 of a delivery", [p99(each.latencies_ms) for each in seen], unit="ms", key="delivery_p99_ms"),
+        _figure("processor time per watcher-minute", ours_ms, unit="ms"),
+        *peer.figures(ours_ms),
+    ]
+
+
+class Peer:
+    """The ticking peer's measurements, or why there are none."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._installed: Path | None = None
+        self._missing = ""
+        self._cpu_ms: dict[ticking_server.Stringify, list[float]] = {"per-client": [], "once": []}
+
+    async def measure(self, live: Watch, frame: str) -> None:
+        """Measure with as many listeners as there were watchers; the state it sends says what our frame says."""
+        try:
+            if not self._missing and self._installed is None:
+                self._installed = await ticking_server.install(self._folder, state_json(frame))
+            if self._installed is not None:
+                for stringify in self._cpu_ms:
+                    await self._measure(self._installed, stringify, live)
+        except PeerMissing as missing:
+            self._missing, self._installed = str(missing), None
+            progress(f"  without the ticking peer: {missing}")
+
+    def figures(self, ours_ms: Sequence[float]) -> list[Figure]:
+        """What the peer costs, and ours to it."""
+        if self._missing:
+            return [Figure(title="  to the ticking peer", spread=None, key="cpu_vs_ticking", note=self._missing)]
+        per_client_ms, once_ms = self._cpu_ms["per-client"], self._cpu_ms["once"]
+        return [
+            _figure("  peer: ticking, a string per client", per_client_ms, unit="ms"),
+            cpu_figure(ours_ms, per_client_ms, key="cpu_vs_ticking"),
+            _figure("  peer: ticking, the string made once", once_ms, unit="ms"),
+            cpu_figure(ours_ms, once_ms),
+        ]
+
+    async def _measure(self, installed: Path, stringify: ticking_server.Stringify, live: Watch) -> None:
+        async with ticking_server.serve(installed, stringify) as server:
+            heard = await listeners.run(
+                Listen(
+                    address=server.address,
+                    server_pid=server.pid,
+                    listeners=live.watchers,
+                    warmup_s=live.warmup_s,
+                    seconds=live.seconds,
+                )
+            )
+        self._cpu_ms[stringify].append(heard.cpu_ms_per_watcher_minute)
+        progress(f"  ticking, {stringify}: {heard.messages} messages, {heard.cpu_s:.2f} s of processor time")
+
+
+async def _fanout(fanout: Watch, extent: Extent) -> list[Figure]:
+    """Ticks of game and the bare streams, in turns."""
+    ours: list[float] = []
+    bare: list[float] = []
+    async with serve_apart("benchmarks.limits.streams") as streams:
+        for number in range(extent.rounds):
+            progress(f"fan-out to {fanout.watchers} watchers, {number + 1} of {extent.rounds}")
+            seen = await watchers.run(fanout)
+            ours.append(seen.frames_per_s)
+            bare_seen = await watchers.run(replace(fanout, target=streams, request=seen.frame, server_pid=0))
+            bare.append(bare_seen.frames_per_s)
+            progress(f"  ours {ours[-1]:,.0f}/s, bare {bare[-1]:,.0f}/s")
+    asked_per_s = fanout.watchers * 1_000 / TICK_INTERVAL_MS
+    return [
+        _figure("fan-out", ours, unit="frames/s", note=f"{fanout.watchers} watchers"),
+        _figure("  limit: bare streams", bare, unit="frames/s"),
+        fanout_figure(ours, bare, asked_per_s),
+    ]
+
+
+def check_deliveries(seen: Seen) -> None:
+    """Raise `TransitionMissed` unless every watcher saw every transition, and there was one."""
+    if seen.missed or not seen.latencies_ms:
+        raise TransitionMissed(f"{seen.missed} deliveries are missing beside {len(seen.latencies_ms)}")
+
+
+def fanout_figure(ours: Sequence[float], bare: Sequence[float], asked_per_s: float) -> Figure:
+    """The ratio to the limit, unless the watchers asked for no more than they got."""
+    title, key = "  ratio to the limit", "fanout_ratio"
+    if max(ours) >= HELD_BACK_FROM * asked_per_s:
+        return Figure(title=title, spread=None, key=key, note=f"not at its limit: {asked_per_s:,.0f}/s were asked for")
+    return _figure(title, ratios(ours, bare), key=key)
+
+
+def cpu_figure(ours_ms: Sequence[float], peer_ms: Sequence[float], key: str = "") -> Figure:
+    """Ours to the peer's, unless the peer used less than the kernel counts, as it does with few watchers."""
+    title = "  ours to it"
+    if min(peer_ms) <= 0:
+        return Figure(title=title, spread=None, key=key, note="the peer used less than 10 ms: more --watchers")
+    return _figure(title, ratios(ours_ms, peer_ms), key=key)
+
+
+def state_json(frame: str) -> str:
+    """What a frame, in hex, says as JSON for the peer to send."""
+    return MessageToJson(WatchRoundsResponse.FromString(bytes.fromhex(frame)), indent=None)
+
+
+@asynccontextmanager
+async def _sales(furlong: Furlong, account_id: str) -> AsyncIterator[None]:
+    """Sell tickets for the length of the block, so that there are new totals to tell."""
+    selling = asyncio.create_task(_sell(furlong, account_id))
+    try:
+        yield
+        if selling.done():
+            selling.result()
+    finally:
+        selling.cancel()
+        await asyncio.gather(selling, return_exceptions=True)
+
+
+async def _sell(furlong: Furlong, account_id: str) -> None:
+    while True:
+        race = await furlong.rounds.current(LIVE_TRACK)
+        if race.phase == Round.OPEN:  # locked meanwhile, the ticket is refused, and that is all
+            line = Line(market=Line.WIN, runners=[race.runners[0].runner], stake_minor=STAKE_MINOR)
+            order = TicketOrder(request_id=uuid7(), account_id=account_id, lines=[line])
+            await furlong.tickets.place(race.round_id, [order])
+        await asyncio.sleep(SALE_INTERVAL_S)
+
+
+def _round_s(timetable: Timetable) -> float:
+    return (timetable.betting_window_ms + timetable.lock_ms + timetable.race_ms + timetable.finish_ms) / 1_000
+
+
+def _request(request: WatchRoundsRequest) -> str:
+    return request.SerializeToString().hex()
+
+
+def _figure(title: str, values: Sequence[float], *, unit: str = "", key: str = "", note: str = "") -> Figure:
+    return Figure(title=title, unit=unit, key=key, note=note, spread=Spread.of(values))
+
+
+if __name__ == "__main__":
+    main()
