@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 import structlog
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from services.cache.ports import StoreDown
 
@@ -17,7 +17,7 @@ GRACE_TURNS: Final = 8
 """Turns that the event loop is given to find an answer that has arrived when time is up. A busy loop looks at its
 sockets late; that is no fault of Redis."""
 
-FOREIGN: Final = (RedisError, OSError, TimeoutError)
+FOREIGN: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 """What redis-py raises. All of it means the same to a cache: this time Redis did not help."""
 
 T = TypeVar("T")
