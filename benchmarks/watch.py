@@ -7,7 +7,8 @@ Watchers are plain grpc.aio streams in their own process on the same machine, ea
 
 fanout_ratio     frames/s through WatchRounds, all watchers asking for a TICK each 100 ms, which is more than one game
                  can send, to bare grpc.aio streams that write one such frame over and over: a server and a client
-                 process each. Left out where our frames came as often as asked: then nothing was at its limit
+                 process each. Left out where our frames came as often as asked: then nothing was at its limit. Below it
+                 in the table: bare streams that write one frame each 100 ms, as a fan-out does
 delivery_p99_ms  from a transition's frame being made, which is after it is durable, until a watcher has it: all
                  watchers, all phases of whole rounds
 watchers         how many were connected
@@ -33,6 +34,8 @@ from google.protobuf.json_format import MessageToJson
 
 from benchmarks import watchers
 from benchmarks.apart import serve_apart
+from benchmarks.cpu import cpu_s
+from benchmarks.limits.streams import PACED_METHOD
 from benchmarks.peers import listeners, ticking_server
 from benchmarks.peers.listeners import Listen
 from benchmarks.peers.ticking_server import PeerMissing
@@ -154,6 +157,8 @@ async def _measure(stack: LocalStack, folder: Path, extent: Extent) -> list[Figu
 async def _live(live: Watch, folder: Path, extent: Extent) -> list[Figure]:
     """Watch whole rounds with the default totals, and beside it the ticking peer."""
     peer = Peer(folder)
+    progress("nobody watches")
+    unwatched_ms = await _unwatched_cpu_ms(live)
     seen: list[Seen] = []
     for number in range(extent.rounds):
         progress(f"{live.watchers} watchers, {number + 1} of {extent.rounds}")
@@ -166,8 +171,16 @@ async def _live(live: Watch, folder: Path, extent: Extent) -> list[Figure]:
         _figure("watchers", [each.connected for each in seen], key="watchers"),
         _figure("p99 of a delivery", [p99(each.latencies_ms) for each in seen], unit="ms", key="delivery_p99_ms"),
         _figure("processor time per watcher-minute", ours_ms, unit="ms"),
+        _figure("  of it with nobody watching", [unwatched_ms], unit="ms", note="the rest is what watchers cost"),
         *peer.figures(ours_ms),
     ]
+
+
+async def _unwatched_cpu_ms(live: Watch) -> float:
+    """What game uses to lead the tracks and sell the tickets, shared out to as many watchers as there will be."""
+    before_s = cpu_s(live.server_pid)
+    await asyncio.sleep(live.seconds)
+    return (cpu_s(live.server_pid) - before_s) * 1_000 / live.watchers / (live.seconds / 60)
 
 
 class Peer:
@@ -220,21 +233,23 @@ class Peer:
 
 async def _fanout(fanout: Watch, extent: Extent) -> list[Figure]:
     """Ticks of game and the bare streams, in turns."""
-    ours: list[float] = []
-    bare: list[float] = []
-    async with serve_apart("benchmarks.limits.streams") as streams:
+    per_s: dict[str, list[float]] = {"ours": [], "bare": [], "paced": []}
+    async with serve_apart("benchmarks.limits.streams") as target:
         for number in range(extent.rounds):
             progress(f"fan-out to {fanout.watchers} watchers, {number + 1} of {extent.rounds}")
             seen = await watchers.run(fanout)
-            ours.append(seen.frames_per_s)
-            bare_seen = await watchers.run(replace(fanout, target=streams, request=seen.frame, server_pid=0))
-            bare.append(bare_seen.frames_per_s)
-            progress(f"  ours {ours[-1]:,.0f}/s, bare {bare[-1]:,.0f}/s")
+            bare = replace(fanout, target=target, request=seen.frame, server_pid=0)
+            per_s["ours"].append(seen.frames_per_s)
+            per_s["bare"].append((await watchers.run(bare)).frames_per_s)
+            per_s["paced"].append((await watchers.run(replace(bare, method=PACED_METHOD))).frames_per_s)
+            progress("  " + ", ".join(f"{name} {values[-1]:,.0f}/s" for name, values in per_s.items()))
     asked_per_s = fanout.watchers * 1_000 / TICK_INTERVAL_MS
     return [
-        _figure("fan-out", ours, unit="frames/s", note=f"{fanout.watchers} watchers"),
-        _figure("  limit: bare streams", bare, unit="frames/s"),
-        fanout_figure(ours, bare, asked_per_s),
+        _figure("fan-out", per_s["ours"], unit="frames/s", note=f"{fanout.watchers} watchers"),
+        _figure("  limit: bare streams", per_s["bare"], unit="frames/s"),
+        fanout_figure(per_s["ours"], per_s["bare"], asked_per_s, key="fanout_ratio"),
+        _figure("  bare streams, paced as the ticks are", per_s["paced"], unit="frames/s"),
+        fanout_figure(per_s["ours"], per_s["paced"], asked_per_s),
     ]
 
 
@@ -244,9 +259,9 @@ def check_deliveries(seen: Seen) -> None:
         raise TransitionMissed(f"{seen.missed} deliveries are missing beside {len(seen.latencies_ms)}")
 
 
-def fanout_figure(ours: Sequence[float], bare: Sequence[float], asked_per_s: float) -> Figure:
+def fanout_figure(ours: Sequence[float], bare: Sequence[float], asked_per_s: float, key: str = "") -> Figure:
     """The ratio to the limit, unless the watchers asked for no more than they got."""
-    title, key = "  ratio to the limit", "fanout_ratio"
+    title = "  ours to it"
     if max(ours) >= HELD_BACK_FROM * asked_per_s:
         return Figure(title=title, spread=None, key=key, note=f"not at its limit: {asked_per_s:,.0f}/s were asked for")
     return _figure(title, ratios(ours, bare), key=key)

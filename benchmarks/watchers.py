@@ -17,7 +17,8 @@ from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
 from benchmarks.apart import run_apart
 from benchmarks.cpu import cpu_s
 
-METHOD = "/furlong.game.v1.RoundService/WatchRounds"
+SERVICE = "furlong.game.v1.RoundService"
+METHOD = "WatchRounds"
 CONNECTIONS_MAX = 1_000
 """Up to here every watcher has a connection of its own; more share them."""
 OPENING_AT_ONCE = 50
@@ -49,6 +50,7 @@ class Watch:
     seconds: float
     server_pid: int = 0
     timed: bool = False
+    method: str = METHOD
 
 
 @dataclass(slots=True, kw_only=True)
@@ -136,6 +138,7 @@ class Crowd:
 
     def __init__(self, watch: Watch, deliveries: Deliveries) -> None:
         self._watch = watch
+        self._method = f"/{SERVICE}/{watch.method}"
         self._request = bytes.fromhex(watch.request)
         self._deliveries = deliveries
         self._opening = asyncio.Semaphore(OPENING_AT_ONCE)
@@ -147,7 +150,7 @@ class Crowd:
     async def follow(self, watcher: int, channel: grpc.aio.Channel) -> None:
         """One watcher. It has no end of its own."""
         async with self._opening:
-            watch: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(METHOD)
+            watch: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(self._method)
             call = watch(self._request)
             self._take(watcher, await call.read())
             self.connected += 1
