@@ -43,7 +43,7 @@ class SigningKey:
         roles: Iterable[object] = (),
         accounts: Iterable[object] = (),
         subject: str = "tester",
-        ttl_s: int = 600,
+        ttl_s: int = 3_600,
         **claims: Any,
     ) -> str:
         """Sign a token. `claims` replace any claim by their value, or take it out where the value is None."""

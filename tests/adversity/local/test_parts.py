@@ -136,9 +136,10 @@ from pathlib import Path
 from deploy.local.part import ProcessPart
 part = ProcessPart(
     "part", command=[sys.executable, "-c", {STUBBORN!r}], environment=os.environ, folder=Path({str(tmp_path)!r}),
-    log=Path({str(tmp_path)!r}) / "part.log", is_ready=lambda: True, stop_timeout_s=1,
+    log=Path({str(tmp_path)!r}) / "part.log", is_ready=lambda: part.log.stat().st_size > 0, stop_timeout_s=1,
 )
 part.start()
+part.wait_ready(10)  # it is itself by now, and no longer what tied it to us
 print(part.pid, flush=True)
 time.sleep(60)
 """
