@@ -9,8 +9,9 @@ import pytest
 import redis as client_of_redis
 
 from deploy.local.redis import RedisServer
-from services.cache.adapters.redis.client import CALL_S
+from services.cache.adapters.redis import client
 from tests.caches import EVENTUAL, STRICT, Found, Replica, eventually, replica
+from tests.loopback import until as comes_about
 from tests.loopback import wired
 from tests.redis import freeze, resume
 from tests.served import refused
@@ -18,8 +19,18 @@ from tests.served import refused
 NOISE_S = 0.25
 """What a busy machine may add to a bound that is tested here; benchmarks/cache.py measures it."""
 
+PATIENCE_S = 0.4
+"""How long a call waits for Redis in these tests, so that a busy machine is not taken for an outage. The contract suite
+runs with the bound as it is."""
+
 BACK_S = 2.0
 """How soon after the return of Redis everything is as before."""
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "CALL_S", PATIENCE_S)
+    monkeypatch.setattr(client, "BACKSTOP_S", 2 * PATIENCE_S)
 
 
 def kill(server: RedisServer) -> None:
@@ -48,11 +59,11 @@ async def test_the_first_call_of_an_outage_is_bounded_and_the_next_ones_do_not_f
     fail(redis)
     begun_s = time.monotonic()
     assert await one.value("unknown", STRICT) is None
-    assert time.monotonic() - begun_s < CALL_S + NOISE_S
+    assert time.monotonic() - begun_s < client.CALL_S + NOISE_S
     begun_s = time.monotonic()
     for n in range(50):
         assert await one.value(f"unknown {n}", STRICT) is None
-    assert time.monotonic() - begun_s < 50 * CALL_S / 5
+    assert time.monotonic() - begun_s < 50 * client.CALL_S / 5
     assert await one.redis() == "down"
 
 
@@ -91,7 +102,7 @@ async def test_publishing_fails_at_once_with_the_reason(
     for _ in range(10):
         begun_s = time.monotonic()
         refusal = await refused(one.publish("track/harbour-mile", b"frame"))
-        assert time.monotonic() - begun_s < CALL_S + NOISE_S
+        assert time.monotonic() - begun_s < client.CALL_S + NOISE_S
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "DEPENDENCY_DOWN")
 
 
@@ -175,8 +186,9 @@ async def test_a_replica_that_was_cut_off_and_missed_nothing_keeps_what_it_has(r
     async with wired(redis.port) as wire, replica(redis.url.replace(str(redis.port), str(wire.port))) as cut_off:
         await cut_off.set("key", b"value", STRICT)
         await asyncio.sleep(0.3)  # until the follower has heard of it
+        before = wire.connections
         wire.drop()
-        await until(cut_off, "down")
+        await comes_about(lambda: wire.connections > before)
         await until(cut_off, "up")
         found = await cut_off.get("key", STRICT)
         assert (found.value, found.tier) == (b"value", Found.L1)
@@ -191,8 +203,8 @@ async def test_a_flushed_redis_begins_a_new_epoch_in_which_invalidations_work(
         await one.invalidate(STRICT, tag=f"tag {n}")
     await one.set("key", b"old", STRICT, tags=["tag"])
     assert await other.value("key", STRICT) == b"old"
-    with client_of_redis.Redis.from_url(redis.url) as client:
-        client.flushall()
+    with client_of_redis.Redis.from_url(redis.url) as operator:
+        operator.flushall()
 
     async def begun() -> bool:
         epochs = {(await each.stats()).epoch for each in (one, other)}
@@ -212,30 +224,30 @@ async def test_versions_rise_through_a_redis_that_lost_its_memory(redis: RedisSe
     redis.start()
     await until(one, "up")
     versions.append(await one.set("key", b"3"))
-    with client_of_redis.Redis.from_url(redis.url) as client:
-        client.flushall()
+    with client_of_redis.Redis.from_url(redis.url) as operator:
+        operator.flushall()
     versions.append(await one.set("key", b"4"))
     assert versions == sorted(set(versions))
 
 
 async def test_a_redis_that_refuses_writes_counts_as_down_until_it_takes_them(redis: RedisServer, one: Replica) -> None:
-    with client_of_redis.Redis.from_url(redis.url) as client:
-        client.config_set("min-replicas-to-write", 1)
+    with client_of_redis.Redis.from_url(redis.url) as operator:
+        operator.config_set("min-replicas-to-write", 1)
         await one.set("key", b"value")
         assert await one.redis() == "down"
         assert await one.value("key") == b"value"
-        client.config_set("min-replicas-to-write", 0)
+        operator.config_set("min-replicas-to-write", 0)
     await until(one, "up")
 
 
 async def test_a_redis_that_takes_no_more_clients_counts_as_down(redis: RedisServer) -> None:
-    with client_of_redis.Redis.from_url(redis.url) as client:
-        client.config_set("maxclients", 1)
+    with client_of_redis.Redis.from_url(redis.url) as operator:
+        operator.config_set("maxclients", 1)
         async with replica(redis.url) as shut_out:
             assert await shut_out.redis() == "down"
             await shut_out.set("key", b"value")
             assert await shut_out.value("key") == b"value"
-            client.config_set("maxclients", 100)
+            operator.config_set("maxclients", 100)
             await until(shut_out, "up")
 
 
@@ -251,10 +263,10 @@ async def test_callers_that_give_up_cost_no_connection_and_leave_no_wrong_value(
     redis: RedisServer, one: Replica
 ) -> None:
     await asyncio.gather(*(one.set(f"key {n}", b"%d" % n) for n in range(50)))
-    with client_of_redis.Redis.from_url(redis.url) as client:
+    with client_of_redis.Redis.from_url(redis.url) as operator:
         await one.flush()
         await asyncio.gather(*(one.set(f"key {n}", b"%d" % n) for n in range(50)))
-        connected = client.info("stats")["total_connections_received"]
+        connected = operator.info("stats")["total_connections_received"]
         for n in range(300):
             asked = asyncio.create_task(one.get(f"key {n % 60}"))
             written = asyncio.create_task(one.set(f"key {n % 50}", b"%d" % (n % 50)))
@@ -264,5 +276,5 @@ async def test_callers_that_give_up_cost_no_connection_and_leave_no_wrong_value(
             await asyncio.gather(asked, written, return_exceptions=True)
         for n in range(50):
             assert await one.value(f"key {n}") in (b"%d" % n, None)
-        assert client.info("stats")["total_connections_received"] - connected <= 16
+        assert operator.info("stats")["total_connections_received"] - connected <= 16
     assert await one.redis() == "up"
