@@ -16,7 +16,7 @@ from tests.redis import freeze, resume
 from tests.served import refused
 
 TOPIC = "track/harbour-mile"
-HEARTBEAT_S = 1.0
+HEARTBEAT_S = 3.0
 """A quarter of a second is promised; a busy machine is given more."""
 
 
