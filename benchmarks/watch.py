@@ -49,7 +49,7 @@ from deploy.local.stack import LocalStack
 BENCHMARK = "watch"
 WATCHERS_DEFAULT = 1_000
 WATCHERS_QUICK = 50
-FANOUT_WATCHERS_MIN = 3_000
+FANOUT_WATCHERS_MIN = 1_500
 """Fewer watchers' ticks would not keep a game busy."""
 TICK_INTERVAL_MS = 100
 HELD_BACK_FROM = 0.95

@@ -52,3 +52,27 @@ class AccountService(AccountServiceServicer):
                 raise
             raise account_unknown(request.account_id) from refusal  # the same words as for another's account
         return pb.GetAccountResponse(account=account)
+
+    async def PayOutAccount(self, request: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "PayOutAccount is not there yet")
+
+    async def AdjustAccount(self, request: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "AdjustAccount is not there yet")
+
+    async def BlockAccount(self, request: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "BlockAccount is not there yet")
+
+    async def UnblockAccount(self, request: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "UnblockAccount is not there yet")
+
+    async def ListTransfers(self, request: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "ListTransfers is not there yet")
+
+    async def GetTrialBalance(self, request: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "GetTrialBalance is not there yet")

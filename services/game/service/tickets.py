@@ -59,6 +59,19 @@ class TicketService(TicketServiceServicer):
         page = await self._tickets.tickets(request.account_id, size, request.page_token)
         return pb.ListTicketsResponse(tickets=page.items, next_page_token=page.next_page_token)
 
+    async def StreamTickets(self, request_iterator: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "StreamTickets is not there yet")
+        yield
+
+    async def CancelTicket(self, request: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "CancelTicket is not there yet")
+
+    async def PayTicket(self, request: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "PayTicket is not there yet")
+
 
 def _name_tickets(orders: Sequence[TicketOrder]) -> None:
     """Have the call's trace found by its tickets, where it is recorded."""

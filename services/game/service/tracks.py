@@ -73,6 +73,22 @@ class TrackService(TrackServiceServicer):
         self._tracks.wake(stored.round.track)
         return pb.VoidRoundResponse(round=round_to(stored.round))
 
+    async def PauseTrack(self, request: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "PauseTrack is not there yet")
+
+    async def ResumeTrack(self, request: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "ResumeTrack is not there yet")
+
+    async def SuspendTrack(self, request: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "SuspendTrack is not there yet")
+
+    async def CorrectResult(self, request: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "CorrectResult is not there yet")
+
 
 def _with_defaults(track: TrackMessage) -> Track:
     return Track(

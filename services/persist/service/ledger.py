@@ -1,6 +1,9 @@
 """LedgerService."""
 
+from typing import Any
+
 import grpc
+from furlong.common.v1.error_pb2 import Reason
 from furlong.persist.v1.ledger_service_pb2 import (
     CreateAccountRequest,
     CreateAccountResponse,
@@ -11,6 +14,7 @@ from furlong.persist.v1.ledger_service_pb2 import (
 )
 from furlong.persist.v1.ledger_service_pb2_grpc import LedgerServiceServicer
 
+from services.chassis.refusal import Refusal
 from services.persist.domain.account import Account, AccountKind
 from services.persist.ports import Ledger, Operation
 from services.persist.service.operation import operation
@@ -49,3 +53,23 @@ class LedgerBook(LedgerServiceServicer):
     async def GetAccount(self, request: GetAccountRequest, context: Context) -> GetAccountResponse:
         """Read one account."""
         return GetAccountResponse(account=account(await self._ledger.get(request.account_id)))
+
+    async def PayOutAccount(self, request: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "PayOutAccount is not there yet")
+
+    async def AdjustAccount(self, request: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "AdjustAccount is not there yet")
+
+    async def SetAccountBlocked(self, request: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "SetAccountBlocked is not there yet")
+
+    async def ListTransfers(self, request: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "ListTransfers is not there yet")
+
+    async def GetTrialBalance(self, request: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "GetTrialBalance is not there yet")

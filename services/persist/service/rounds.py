@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import grpc
+from furlong.common.v1.error_pb2 import Reason
 from furlong.persist.v1.round_store_service_pb2 import (
     FinishRoundRequest,
     FinishRoundResponse,
@@ -32,6 +33,7 @@ from furlong.persist.v1.round_store_service_pb2 import (
 )
 from furlong.persist.v1.round_store_service_pb2_grpc import RoundStoreServiceServicer
 
+from services.chassis.refusal import Refusal
 from services.persist.domain.round import Round
 from services.persist.domain.shelf import ROUND_LISTS, ROUNDS, is_final
 from services.persist.hot_reads import Answer, HotReads
@@ -150,6 +152,14 @@ class RoundStore(RoundStoreServiceServicer):
         below = rounds[1:] if is_there else rounds
         wire = _page(below, size).SerializeToString()
         return Answer(wire=wire, keep=is_there and is_final(below[:size]))
+
+    async def PostSettlement(self, request: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "PostSettlement is not there yet")
+
+    async def CorrectResult(self, request: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "CorrectResult is not there yet")
 
 
 def _round_of(page_token: str) -> int | None:

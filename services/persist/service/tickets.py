@@ -1,10 +1,12 @@
 """TicketStoreService."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import grpc
 from furlong.client import deadline
+from furlong.common.v1.error_pb2 import Reason
 from furlong.common.v1.round_pb2 import Totals
 from furlong.common.v1.ticket_pb2 import TicketResult
 from furlong.persist.v1.ticket_store_service_pb2 import (
@@ -18,6 +20,7 @@ from furlong.persist.v1.ticket_store_service_pb2 import (
 )
 from furlong.persist.v1.ticket_store_service_pb2_grpc import TicketStoreServiceServicer
 
+from services.chassis.refusal import Refusal
 from services.persist.domain.decision import Decision
 from services.persist.engine import TicketWriter
 from services.persist.ports import Tickets
@@ -58,6 +61,19 @@ class TicketStore(TicketStoreServiceServicer):
             tickets=[render.ticket(ticket) for ticket in page],
             next_page_token=token_for(page[-1].ticket_id) if len(tickets) > len(page) else "",
         )
+
+    async def StreamTickets(self, request_iterator: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "StreamTickets is not there yet")
+        yield
+
+    async def CancelTicket(self, request: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "CancelTicket is not there yet")
+
+    async def PayTicket(self, request: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "PayTicket is not there yet")
 
 
 def _verdicts(decisions: Sequence[Decision]) -> list[TicketVerdict]:

@@ -1,9 +1,10 @@
 """TrackStoreService."""
 
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import grpc
+from furlong.common.v1.error_pb2 import Reason
 from furlong.persist.v1.track_store_service_pb2 import (
     CreateTrackRequest,
     CreateTrackResponse,
@@ -18,6 +19,7 @@ from furlong.persist.v1.track_store_service_pb2 import (
 )
 from furlong.persist.v1.track_store_service_pb2_grpc import TrackStoreServiceServicer
 
+from services.chassis.refusal import Refusal
 from services.persist.domain.shelf import TRACKS
 from services.persist.domain.track import Track
 from services.persist.hot_reads import Answer, HotReads
@@ -87,3 +89,7 @@ class TrackStore(TrackStoreServiceServicer):
             next_page_token=token_for(page[-1].track) if len(tracks) > len(page) else "",
         )
         return Answer(wire=response.SerializeToString(), keep=True)
+
+    async def SetTrackState(self, request: Any, context: Any) -> Any:
+        """Not there yet."""
+        raise Refusal(Reason.METHOD_UNKNOWN, "SetTrackState is not there yet")

@@ -22,17 +22,26 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x66urlong/common/v1/account.proto\x12\x11\x66urlong.common.v1\"\x9e\x02\n\x07\x41\x63\x63ount\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.furlong.common.v1.Account.Kind\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x12\x15\n\rbalance_minor\x18\x05 \x01(\x03\x12\x18\n\x0b\x66loor_minor\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x0f\n\x07\x62locked\x18\x07 \x01(\x08\"V\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\n\n\x06PLAYER\x10\x01\x12\x0b\n\x07\x43\x41SHIER\x10\x02\x12\t\n\x05HOUSE\x10\x03\x12\n\n\x06\x45SCROW\x10\x04\x12\x08\n\x04\x43\x41SH\x10\x05\x42\x0e\n\x0c_floor_minorb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x66urlong/common/v1/account.proto\x12\x11\x66urlong.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\x02\n\x07\x41\x63\x63ount\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.furlong.common.v1.Account.Kind\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x12\x15\n\rbalance_minor\x18\x05 \x01(\x03\x12\x18\n\x0b\x66loor_minor\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x0f\n\x07\x62locked\x18\x07 \x01(\x08\"b\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\n\n\x06PLAYER\x10\x01\x12\x0b\n\x07\x43\x41SHIER\x10\x02\x12\t\n\x05HOUSE\x10\x03\x12\n\n\x06\x45SCROW\x10\x04\x12\x08\n\x04\x43\x41SH\x10\x05\x12\n\n\x06PRIZES\x10\x06\x42\x0e\n\x0c_floor_minor\"\x9a\x03\n\x08Transfer\x12\x13\n\x0btransfer_id\x18\x01 \x01(\x03\x12.\n\x04kind\x18\x02 \x01(\x0e\x32 .furlong.common.v1.Transfer.Kind\x12\x14\n\x0c\x61mount_minor\x18\x03 \x01(\x03\x12\x15\n\rbalance_minor\x18\x04 \x01(\x03\x12\x18\n\x10other_account_id\x18\x05 \x01(\t\x12\x10\n\x08round_id\x18\x06 \x01(\x03\x12\x11\n\treference\x18\x07 \x01(\t\x12+\n\x07made_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\t \x01(\t\x12\r\n\x05\x61\x63tor\x18\n \x01(\t\"\x90\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\t\n\x05STAKE\x10\x01\x12\t\n\x05PRIZE\x10\x02\x12\n\n\x06REFUND\x10\x03\x12\n\n\x06\x43REDIT\x10\x04\x12\x0e\n\nSETTLEMENT\x10\x05\x12\n\n\x06PAYOUT\x10\x06\x12\x0e\n\nADJUSTMENT\x10\x07\x12\x0c\n\x08REVERSAL\x10\x08\x12\n\n\x06\x45XPIRY\x10\t\"\x9c\x02\n\x0cTrialBalance\x12\x31\n\x04rows\x18\x01 \x03(\x0b\x32#.furlong.common.v1.TrialBalance.Row\x12\x11\n\tsum_minor\x18\x02 \x01(\x03\x12)\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\x9a\x01\n\x03Row\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.furlong.common.v1.Account.Kind\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63\x63ounts\x18\x03 \x01(\x03\x12\x13\n\x0b\x64\x65\x62it_minor\x18\x04 \x01(\x03\x12\x14\n\x0c\x63redit_minor\x18\x05 \x01(\x03\x12\x15\n\rbalance_minor\x18\x06 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'furlong.common.v1.account_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ACCOUNT']._serialized_start=55
-  _globals['_ACCOUNT']._serialized_end=341
-  _globals['_ACCOUNT_KIND']._serialized_start=239
-  _globals['_ACCOUNT_KIND']._serialized_end=325
+  _globals['_ACCOUNT']._serialized_start=88
+  _globals['_ACCOUNT']._serialized_end=386
+  _globals['_ACCOUNT_KIND']._serialized_start=272
+  _globals['_ACCOUNT_KIND']._serialized_end=370
+  _globals['_TRANSFER']._serialized_start=389
+  _globals['_TRANSFER']._serialized_end=799
+  _globals['_TRANSFER_KIND']._serialized_start=655
+  _globals['_TRANSFER_KIND']._serialized_end=799
+  _globals['_TRIALBALANCE']._serialized_start=802
+  _globals['_TRIALBALANCE']._serialized_end=1086
+  _globals['_TRIALBALANCE_ROW']._serialized_start=932
+  _globals['_TRIALBALANCE_ROW']._serialized_end=1086
 # @@protoc_insertion_point(module_scope)

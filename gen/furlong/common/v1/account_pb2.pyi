@@ -3,17 +3,20 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -41,6 +44,10 @@ class Account(_message.Message):
         """ESCROW holds the stakes of one round until it is settled."""
         CASH: Account._Kind.ValueType  # 5
         """CASH is the world outside, one per currency, so that the sum over all accounts is always zero."""
+        PRIZES: Account._Kind.ValueType  # 6
+        """PRIZES holds what tickets bought at tills have won, and stakes that went back to them, until somebody claims it;
+        one per currency.
+        """
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """Kind is what an account is for."""
@@ -57,6 +64,10 @@ class Account(_message.Message):
     """ESCROW holds the stakes of one round until it is settled."""
     CASH: Account.Kind.ValueType  # 5
     """CASH is the world outside, one per currency, so that the sum over all accounts is always zero."""
+    PRIZES: Account.Kind.ValueType  # 6
+    """PRIZES holds what tickets bought at tills have won, and stakes that went back to them, until somebody claims it;
+    one per currency.
+    """
 
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
@@ -78,7 +89,7 @@ class Account(_message.Message):
     floor_minor: _builtins.int
     """floor_minor is the lowest balance allowed, in minor units, 0 or less; absent where there is none."""
     blocked: _builtins.bool
-    """blocked accounts take no tickets."""
+    """blocked accounts take no tickets and give out no money; what tickets bought before have won still comes in."""
     def __init__(
         self,
         *,
@@ -99,3 +110,188 @@ class Account(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__floor_minor) -> _WhichOneofReturnType__floor_minor | None: ...
 
 Global___Account: _TypeAlias = Account  # noqa: Y015
+
+@_typing.final
+class Transfer(_message.Message):
+    """Transfer is one movement of money, seen from one of the two accounts that it moved between. It never changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Kind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Transfer._Kind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: Transfer._Kind.ValueType  # 0
+        """KIND_UNSPECIFIED is never sent."""
+        STAKE: Transfer._Kind.ValueType  # 1
+        """STAKE: from the buyer of a ticket to the round's escrow."""
+        PRIZE: Transfer._Kind.ValueType  # 2
+        """PRIZE: from the escrow to the buyer of a winning ticket, or to PRIZES where it was bought at a till."""
+        REFUND: Transfer._Kind.ValueType  # 3
+        """REFUND: a stake that went back because the round was voided or the ticket cancelled."""
+        CREDIT: Transfer._Kind.ValueType  # 4
+        """CREDIT: from outside into an account."""
+        SETTLEMENT: Transfer._Kind.ValueType  # 5
+        """SETTLEMENT: what the house wins or loses on tickets, between it and the escrow."""
+        PAYOUT: Transfer._Kind.ValueType  # 6
+        """PAYOUT: from an account to outside, or from PRIZES to the till that paid a ticket."""
+        ADJUSTMENT: Transfer._Kind.ValueType  # 7
+        """ADJUSTMENT: put right by an operator, between an account and the house."""
+        REVERSAL: Transfer._Kind.ValueType  # 8
+        """REVERSAL: a prize taken back because the result was corrected."""
+        EXPIRY: Transfer._Kind.ValueType  # 9
+        """EXPIRY: a prize that nobody claimed in time, from PRIZES to the house."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """Kind is why money moved."""
+
+    KIND_UNSPECIFIED: Transfer.Kind.ValueType  # 0
+    """KIND_UNSPECIFIED is never sent."""
+    STAKE: Transfer.Kind.ValueType  # 1
+    """STAKE: from the buyer of a ticket to the round's escrow."""
+    PRIZE: Transfer.Kind.ValueType  # 2
+    """PRIZE: from the escrow to the buyer of a winning ticket, or to PRIZES where it was bought at a till."""
+    REFUND: Transfer.Kind.ValueType  # 3
+    """REFUND: a stake that went back because the round was voided or the ticket cancelled."""
+    CREDIT: Transfer.Kind.ValueType  # 4
+    """CREDIT: from outside into an account."""
+    SETTLEMENT: Transfer.Kind.ValueType  # 5
+    """SETTLEMENT: what the house wins or loses on tickets, between it and the escrow."""
+    PAYOUT: Transfer.Kind.ValueType  # 6
+    """PAYOUT: from an account to outside, or from PRIZES to the till that paid a ticket."""
+    ADJUSTMENT: Transfer.Kind.ValueType  # 7
+    """ADJUSTMENT: put right by an operator, between an account and the house."""
+    REVERSAL: Transfer.Kind.ValueType  # 8
+    """REVERSAL: a prize taken back because the result was corrected."""
+    EXPIRY: Transfer.Kind.ValueType  # 9
+    """EXPIRY: a prize that nobody claimed in time, from PRIZES to the house."""
+
+    TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    BALANCE_MINOR_FIELD_NUMBER: _builtins.int
+    OTHER_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    ROUND_ID_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    MADE_AT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    transfer_id: _builtins.int
+    """transfer_id rises with time for each account."""
+    kind: Global___Transfer.Kind.ValueType
+    """kind of the transfer."""
+    amount_minor: _builtins.int
+    """amount_minor is what the account gained, in minor units; below 0 it lost."""
+    balance_minor: _builtins.int
+    """balance_minor of the account right after the transfer, in minor units."""
+    other_account_id: _builtins.str
+    """other_account_id is the account at the other end."""
+    round_id: _builtins.int
+    """round_id that the transfer belongs to; 0 outside of rounds."""
+    reference: _builtins.str
+    """reference is the id of the ticket, or of the request that moved the money."""
+    reason: _builtins.str
+    """reason in words; empty for what happens by itself."""
+    actor: _builtins.str
+    """actor is the subject of the token that asked; empty for what happens by itself."""
+    @_builtins.property
+    def made_at(self) -> _timestamp_pb2.Timestamp:
+        """made_at is the database's time."""
+
+    def __init__(
+        self,
+        *,
+        transfer_id: _builtins.int = ...,
+        kind: Global___Transfer.Kind.ValueType = ...,
+        amount_minor: _builtins.int = ...,
+        balance_minor: _builtins.int = ...,
+        other_account_id: _builtins.str = ...,
+        round_id: _builtins.int = ...,
+        reference: _builtins.str = ...,
+        made_at: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+        actor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["made_at", b"made_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "amount_minor", b"amount_minor", "balance_minor", b"balance_minor", "kind", b"kind", "made_at", b"made_at", "other_account_id", b"other_account_id", "reason", b"reason", "reference", b"reference", "round_id", b"round_id", "transfer_id", b"transfer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Transfer: _TypeAlias = Transfer  # noqa: Y015
+
+@_typing.final
+class TrialBalance(_message.Message):
+    """TrialBalance adds up accounts: in books that are right the sum over all of them is zero."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Row(_message.Message):
+        """Row sums the accounts of one kind and currency."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KIND_FIELD_NUMBER: _builtins.int
+        CURRENCY_FIELD_NUMBER: _builtins.int
+        ACCOUNTS_FIELD_NUMBER: _builtins.int
+        DEBIT_MINOR_FIELD_NUMBER: _builtins.int
+        CREDIT_MINOR_FIELD_NUMBER: _builtins.int
+        BALANCE_MINOR_FIELD_NUMBER: _builtins.int
+        kind: Global___Account.Kind.ValueType
+        """kind of the accounts."""
+        currency: _builtins.str
+        """currency, ISO 4217."""
+        accounts: _builtins.int
+        """accounts that were summed: all of the kind, or those that the round's transfers touched."""
+        debit_minor: _builtins.int
+        """debit_minor is what left them, in minor units."""
+        credit_minor: _builtins.int
+        """credit_minor is what came to them, in minor units."""
+        balance_minor: _builtins.int
+        """balance_minor is the sum of their balances; of a round, what its transfers changed: credit less debit."""
+        def __init__(
+            self,
+            *,
+            kind: Global___Account.Kind.ValueType = ...,
+            currency: _builtins.str = ...,
+            accounts: _builtins.int = ...,
+            debit_minor: _builtins.int = ...,
+            credit_minor: _builtins.int = ...,
+            balance_minor: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "balance_minor", b"balance_minor", "credit_minor", b"credit_minor", "currency", b"currency", "debit_minor", b"debit_minor", "kind", b"kind"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    SUM_MINOR_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    sum_minor: _builtins.int
+    """sum_minor over all rows; anything but 0 is a defect."""
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrialBalance.Row]:
+        """rows by currency and kind."""
+
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """as_of is the database's time of reading."""
+
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[Global___TrialBalance.Row] | None = ...,
+        sum_minor: _builtins.int = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "rows", b"rows", "sum_minor", b"sum_minor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrialBalance: _TypeAlias = TrialBalance  # noqa: Y015

@@ -4,15 +4,16 @@ isort:skip_file
 """
 
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -80,6 +81,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """FUNDS_MISSING: the account's balance would fall below its floor."""
     TRACE_UNKNOWN: _Reason.ValueType  # 28
     """TRACE_UNKNOWN: no trace is kept under this id; it was not sampled, or has made way for newer ones."""
+    TICKET_STATE: _Reason.ValueType  # 29
+    """TICKET_STATE: the ticket is not in a state in which this can be done: not open, not won, paid or expired already."""
+    ACCOUNT_KIND: _Reason.ValueType  # 30
+    """ACCOUNT_KIND: the account is not of the kind that this needs."""
+    ACCOUNT_STOPPED: _Reason.ValueType  # 31
+    """ACCOUNT_STOPPED: the account is blocked."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reason is why a whole call failed. Its name is the `reason` of the google.rpc.ErrorInfo (domain "furlong") that
@@ -144,4 +151,40 @@ FUNDS_MISSING: Reason.ValueType  # 27
 """FUNDS_MISSING: the account's balance would fall below its floor."""
 TRACE_UNKNOWN: Reason.ValueType  # 28
 """TRACE_UNKNOWN: no trace is kept under this id; it was not sampled, or has made way for newer ones."""
+TICKET_STATE: Reason.ValueType  # 29
+"""TICKET_STATE: the ticket is not in a state in which this can be done: not open, not won, paid or expired already."""
+ACCOUNT_KIND: Reason.ValueType  # 30
+"""ACCOUNT_KIND: the account is not of the kind that this needs."""
+ACCOUNT_STOPPED: Reason.ValueType  # 31
+"""ACCOUNT_STOPPED: the account is blocked."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
+
+@_typing.final
+class Refused(_message.Message):
+    """Refused is the refusal of one message of a stream that goes on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    RETRY_IN_MS_FIELD_NUMBER: _builtins.int
+    reason: Global___Reason.ValueType
+    """reason for programs."""
+    message: _builtins.str
+    """message for people."""
+    retry_in_ms: _builtins.int
+    """retry_in_ms is when to come back, in milliseconds; 0 where coming back is of no use or nothing is known."""
+    def __init__(
+        self,
+        *,
+        reason: Global___Reason.ValueType = ...,
+        message: _builtins.str = ...,
+        retry_in_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "reason", b"reason", "retry_in_ms", b"retry_in_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Refused: _TypeAlias = Refused  # noqa: Y015

@@ -62,19 +62,29 @@ class Limits(_message.Message):
 
     STAKE_MIN_MINOR_FIELD_NUMBER: _builtins.int
     STAKE_MAX_MINOR_FIELD_NUMBER: _builtins.int
+    SELECTION_PAYOUT_MAX_MINOR_FIELD_NUMBER: _builtins.int
+    ROUND_LOSS_MAX_MINOR_FIELD_NUMBER: _builtins.int
     stake_min_minor: _builtins.int
     """stake_min_minor is the least stake of a line, in minor units, at least 1."""
     stake_max_minor: _builtins.int
     """stake_max_minor is the greatest stake of a line, in minor units, at most 10,000,000."""
+    selection_payout_max_minor: _builtins.int
+    """selection_payout_max_minor is the most that one selection may come to pay if it wins, in minor units; 0 is no limit."""
+    round_loss_max_minor: _builtins.int
+    """round_loss_max_minor is the most that the house may come to lose on a round, in minor units: for each market the
+    selection that would pay most, summed up, less all stakes; 0 is no limit.
+    """
     def __init__(
         self,
         *,
         stake_min_minor: _builtins.int = ...,
         stake_max_minor: _builtins.int = ...,
+        selection_payout_max_minor: _builtins.int = ...,
+        round_loss_max_minor: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["stake_max_minor", b"stake_max_minor", "stake_min_minor", b"stake_min_minor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["round_loss_max_minor", b"round_loss_max_minor", "selection_payout_max_minor", b"selection_payout_max_minor", "stake_max_minor", b"stake_max_minor", "stake_min_minor", b"stake_min_minor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -96,6 +106,10 @@ class Track(_message.Message):
         """STATE_UNSPECIFIED is never sent."""
         RUNNING: Track._State.ValueType  # 1
         """RUNNING opens the next round when the last one ends."""
+        PAUSED: Track._State.ValueType  # 2
+        """PAUSED ends the round in progress, with its betting, and opens no other."""
+        SUSPENDED: Track._State.ValueType  # 3
+        """SUSPENDED takes no tickets from now on, ends the round in progress, and opens no other."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """State is whether the track opens rounds."""
@@ -104,6 +118,10 @@ class Track(_message.Message):
     """STATE_UNSPECIFIED is never sent."""
     RUNNING: Track.State.ValueType  # 1
     """RUNNING opens the next round when the last one ends."""
+    PAUSED: Track.State.ValueType  # 2
+    """PAUSED ends the round in progress, with its betting, and opens no other."""
+    SUSPENDED: Track.State.ValueType  # 3
+    """SUSPENDED takes no tickets from now on, ends the round in progress, and opens no other."""
 
     TRACK_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
@@ -341,6 +359,7 @@ class Round(_message.Message):
     LIMITS_FIELD_NUMBER: _builtins.int
     RETURN_BPS_FIELD_NUMBER: _builtins.int
     VOID_REASON_FIELD_NUMBER: _builtins.int
+    CORRECTION_REASON_FIELD_NUMBER: _builtins.int
     PAYOUT_MINOR_FIELD_NUMBER: _builtins.int
     round_id: _builtins.int
     """round_id rises with every round of the deployment."""
@@ -368,6 +387,8 @@ class Round(_message.Message):
     """return_bps is the target return in basis points, as it was when the round opened."""
     void_reason: _builtins.str
     """void_reason says why the round was voided; empty otherwise."""
+    correction_reason: _builtins.str
+    """correction_reason in words, where the result was corrected after the race; `result` is the corrected one then."""
     payout_minor: _builtins.int
     """payout_minor is the sum of what was paid to winners, in minor units; 0 before the settlement."""
     @_builtins.property
@@ -431,11 +452,12 @@ class Round(_message.Message):
         limits: Global___Limits | None = ...,
         return_bps: _builtins.int = ...,
         void_reason: _builtins.str = ...,
+        correction_reason: _builtins.str = ...,
         payout_minor: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at", "finishes_at", b"finishes_at", "limits", b"limits", "locks_at", b"locks_at", "opens_at", b"opens_at", "starts_at", b"starts_at", "totals", b"totals"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["commitment", b"commitment", "currency", b"currency", "distance_m", b"distance_m", "ends_at", b"ends_at", "finishes_at", b"finishes_at", "limits", b"limits", "locks_at", b"locks_at", "opens_at", b"opens_at", "payout_minor", b"payout_minor", "phase", b"phase", "race_name", b"race_name", "result", b"result", "return_bps", b"return_bps", "revision", b"revision", "round_id", b"round_id", "runners", b"runners", "screen", b"screen", "starts_at", b"starts_at", "tickets_root", b"tickets_root", "totals", b"totals", "track", b"track", "transition_seq", b"transition_seq", "void_reason", b"void_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commitment", b"commitment", "correction_reason", b"correction_reason", "currency", b"currency", "distance_m", b"distance_m", "ends_at", b"ends_at", "finishes_at", b"finishes_at", "limits", b"limits", "locks_at", b"locks_at", "opens_at", b"opens_at", "payout_minor", b"payout_minor", "phase", b"phase", "race_name", b"race_name", "result", b"result", "return_bps", b"return_bps", "revision", b"revision", "round_id", b"round_id", "runners", b"runners", "screen", b"screen", "starts_at", b"starts_at", "tickets_root", b"tickets_root", "totals", b"totals", "track", b"track", "transition_seq", b"transition_seq", "void_reason", b"void_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

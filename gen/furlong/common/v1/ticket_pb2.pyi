@@ -128,11 +128,17 @@ class Ticket(_message.Message):
         ACCEPTED: Ticket._State.ValueType  # 1
         """ACCEPTED: durable, the round is not settled."""
         WON: Ticket._State.ValueType  # 2
-        """WON: the round is settled and the payout has been credited to the account."""
+        """WON: the payout has been credited to the account, or waits to be claimed where the ticket was bought at a till."""
         LOST: Ticket._State.ValueType  # 3
         """LOST: the round is settled and no line won."""
         VOIDED: Ticket._State.ValueType  # 4
-        """VOIDED: the round was voided and the stake went back to the account."""
+        """VOIDED: the round was voided and the stake went back to the account, or waits to be claimed at a till."""
+        PAID: Ticket._State.ValueType  # 5
+        """PAID: what the ticket had won, or its stake, was paid out at a till."""
+        CANCELLED: Ticket._State.ValueType  # 6
+        """CANCELLED: taken back before the lock; the stake went back to the account."""
+        EXPIRED: Ticket._State.ValueType  # 7
+        """EXPIRED: what could be claimed at a till was not claimed in time."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """State is where the ticket stands."""
@@ -142,11 +148,17 @@ class Ticket(_message.Message):
     ACCEPTED: Ticket.State.ValueType  # 1
     """ACCEPTED: durable, the round is not settled."""
     WON: Ticket.State.ValueType  # 2
-    """WON: the round is settled and the payout has been credited to the account."""
+    """WON: the payout has been credited to the account, or waits to be claimed where the ticket was bought at a till."""
     LOST: Ticket.State.ValueType  # 3
     """LOST: the round is settled and no line won."""
     VOIDED: Ticket.State.ValueType  # 4
-    """VOIDED: the round was voided and the stake went back to the account."""
+    """VOIDED: the round was voided and the stake went back to the account, or waits to be claimed at a till."""
+    PAID: Ticket.State.ValueType  # 5
+    """PAID: what the ticket had won, or its stake, was paid out at a till."""
+    CANCELLED: Ticket.State.ValueType  # 6
+    """CANCELLED: taken back before the lock; the stake went back to the account."""
+    EXPIRED: Ticket.State.ValueType  # 7
+    """EXPIRED: what could be claimed at a till was not claimed in time."""
 
     TICKET_ID_FIELD_NUMBER: _builtins.int
     ROUND_ID_FIELD_NUMBER: _builtins.int

@@ -27,7 +27,7 @@ from furlong.common.v1 import policy_pb2 as furlong_dot_common_dot_v1_dot_policy
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%furlong/game/v1/account_service.proto\x12\x0f\x66urlong.game.v1\x1a\x1f\x66urlong/common/v1/account.proto\x1a\x1e\x66urlong/common/v1/policy.proto\x1a\x1cgoogle/api/annotations.proto\"\x9d\x01\n\x14\x43reateAccountRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.furlong.common.v1.Account.Kind\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x12\x1a\n\x12\x63redit_limit_minor\x18\x05 \x01(\x03\"D\n\x15\x43reateAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.furlong.common.v1.Account\"d\n\x14\x43reditAccountRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\"D\n\x15\x43reditAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.furlong.common.v1.Account\"\'\n\x11GetAccountRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\"A\n\x12GetAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.furlong.common.v1.Account2\xc5\x03\n\x0e\x41\x63\x63ountService\x12\x87\x01\n\rCreateAccount\x12%.furlong.game.v1.CreateAccountRequest\x1a&.furlong.game.v1.CreateAccountResponse\"\'\x90\x02\x02\xaa\xed\x18\t\n\x02\x03\x04\x10\xd0\x0f\x18\x02\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/accounts:\x01*\x12\x9b\x01\n\rCreditAccount\x12%.furlong.game.v1.CreditAccountRequest\x1a&.furlong.game.v1.CreditAccountResponse\";\x90\x02\x02\xaa\xed\x18\t\n\x02\x03\x04\x10\xd0\x0f\x18\x02\x82\xd3\xe4\x93\x02%\" /v1/accounts/{account_id}:credit:\x01*\x12\x8a\x01\n\nGetAccount\x12\".furlong.game.v1.GetAccountRequest\x1a#.furlong.game.v1.GetAccountResponse\"3\x90\x02\x01\xaa\xed\x18\x0b\n\x04\x02\x03\x04\x05\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/accounts/{account_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%furlong/game/v1/account_service.proto\x12\x0f\x66urlong.game.v1\x1a\x1f\x66urlong/common/v1/account.proto\x1a\x1e\x66urlong/common/v1/policy.proto\x1a\x1cgoogle/api/annotations.proto\"\x9d\x01\n\x14\x43reateAccountRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.furlong.common.v1.Account.Kind\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x12\x1a\n\x12\x63redit_limit_minor\x18\x05 \x01(\x03\"D\n\x15\x43reateAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.furlong.common.v1.Account\"d\n\x14\x43reditAccountRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\"D\n\x15\x43reditAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.furlong.common.v1.Account\"\'\n\x11GetAccountRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\"A\n\x12GetAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.furlong.common.v1.Account\"d\n\x14PayOutAccountRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\"D\n\x15PayOutAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.furlong.common.v1.Account\"d\n\x14\x41\x64justAccountRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\"D\n\x15\x41\x64justAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.furlong.common.v1.Account\"M\n\x13\x42lockAccountRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"C\n\x14\x42lockAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.furlong.common.v1.Account\"O\n\x15UnblockAccountRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"E\n\x16UnblockAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.furlong.common.v1.Account\"Q\n\x14ListTransfersRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"`\n\x15ListTransfersResponse\x12.\n\ttransfers\x18\x01 \x03(\x0b\x32\x1b.furlong.common.v1.Transfer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"*\n\x16GetTrialBalanceRequest\x12\x10\n\x08round_id\x18\x01 \x01(\x03\"Q\n\x17GetTrialBalanceResponse\x12\x36\n\rtrial_balance\x18\x01 \x01(\x0b\x32\x1f.furlong.common.v1.TrialBalance2\xf4\n\n\x0e\x41\x63\x63ountService\x12\x87\x01\n\rCreateAccount\x12%.furlong.game.v1.CreateAccountRequest\x1a&.furlong.game.v1.CreateAccountResponse\"\'\x90\x02\x02\xaa\xed\x18\t\n\x02\x03\x04\x10\xd0\x0f\x18\x02\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/accounts:\x01*\x12\x9b\x01\n\rCreditAccount\x12%.furlong.game.v1.CreditAccountRequest\x1a&.furlong.game.v1.CreditAccountResponse\";\x90\x02\x02\xaa\xed\x18\t\n\x02\x03\x04\x10\xd0\x0f\x18\x02\x82\xd3\xe4\x93\x02%\" /v1/accounts/{account_id}:credit:\x01*\x12\x8a\x01\n\nGetAccount\x12\".furlong.game.v1.GetAccountRequest\x1a#.furlong.game.v1.GetAccountResponse\"3\x90\x02\x01\xaa\xed\x18\x0b\n\x04\x02\x03\x04\x05\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/accounts/{account_id}\x12\x9b\x01\n\rPayOutAccount\x12%.furlong.game.v1.PayOutAccountRequest\x1a&.furlong.game.v1.PayOutAccountResponse\";\x90\x02\x02\xaa\xed\x18\t\n\x02\x03\x04\x10\xd0\x0f\x18\x02\x82\xd3\xe4\x93\x02%\" /v1/accounts/{account_id}:payout:\x01*\x12\x9a\x01\n\rAdjustAccount\x12%.furlong.game.v1.AdjustAccountRequest\x1a&.furlong.game.v1.AdjustAccountResponse\":\x90\x02\x02\xaa\xed\x18\x08\n\x01\x04\x10\xd0\x0f\x18\x02\x82\xd3\xe4\x93\x02%\" /v1/accounts/{account_id}:adjust:\x01*\x12\x96\x01\n\x0c\x42lockAccount\x12$.furlong.game.v1.BlockAccountRequest\x1a%.furlong.game.v1.BlockAccountResponse\"9\x90\x02\x02\xaa\xed\x18\x08\n\x01\x04\x10\xd0\x0f\x18\x02\x82\xd3\xe4\x93\x02$\"\x1f/v1/accounts/{account_id}:block:\x01*\x12\x9e\x01\n\x0eUnblockAccount\x12&.furlong.game.v1.UnblockAccountRequest\x1a\'.furlong.game.v1.UnblockAccountResponse\";\x90\x02\x02\xaa\xed\x18\x08\n\x01\x04\x10\xd0\x0f\x18\x02\x82\xd3\xe4\x93\x02&\"!/v1/accounts/{account_id}:unblock:\x01*\x12\x9d\x01\n\rListTransfers\x12%.furlong.game.v1.ListTransfersRequest\x1a&.furlong.game.v1.ListTransfersResponse\"=\x90\x02\x01\xaa\xed\x18\x0b\n\x04\x02\x03\x04\x05\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02%\x12#/v1/accounts/{account_id}/transfers\x12\x97\x01\n\x0fGetTrialBalance\x12\'.furlong.game.v1.GetTrialBalanceRequest\x1a(.furlong.game.v1.GetTrialBalanceResponse\"1\x90\x02\x01\xaa\xed\x18\t\n\x02\x04\x05\x10\x88\'\x18\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/reports/trial-balanceb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,6 +40,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCOUNTSERVICE'].methods_by_name['CreditAccount']._serialized_options = b'\220\002\002\252\355\030\t\n\002\003\004\020\320\017\030\002\202\323\344\223\002%\" /v1/accounts/{account_id}:credit:\001*'
   _globals['_ACCOUNTSERVICE'].methods_by_name['GetAccount']._loaded_options = None
   _globals['_ACCOUNTSERVICE'].methods_by_name['GetAccount']._serialized_options = b'\220\002\001\252\355\030\013\n\004\002\003\004\005\020\350\007\030\001\202\323\344\223\002\033\022\031/v1/accounts/{account_id}'
+  _globals['_ACCOUNTSERVICE'].methods_by_name['PayOutAccount']._loaded_options = None
+  _globals['_ACCOUNTSERVICE'].methods_by_name['PayOutAccount']._serialized_options = b'\220\002\002\252\355\030\t\n\002\003\004\020\320\017\030\002\202\323\344\223\002%\" /v1/accounts/{account_id}:payout:\001*'
+  _globals['_ACCOUNTSERVICE'].methods_by_name['AdjustAccount']._loaded_options = None
+  _globals['_ACCOUNTSERVICE'].methods_by_name['AdjustAccount']._serialized_options = b'\220\002\002\252\355\030\010\n\001\004\020\320\017\030\002\202\323\344\223\002%\" /v1/accounts/{account_id}:adjust:\001*'
+  _globals['_ACCOUNTSERVICE'].methods_by_name['BlockAccount']._loaded_options = None
+  _globals['_ACCOUNTSERVICE'].methods_by_name['BlockAccount']._serialized_options = b'\220\002\002\252\355\030\010\n\001\004\020\320\017\030\002\202\323\344\223\002$\"\037/v1/accounts/{account_id}:block:\001*'
+  _globals['_ACCOUNTSERVICE'].methods_by_name['UnblockAccount']._loaded_options = None
+  _globals['_ACCOUNTSERVICE'].methods_by_name['UnblockAccount']._serialized_options = b'\220\002\002\252\355\030\010\n\001\004\020\320\017\030\002\202\323\344\223\002&\"!/v1/accounts/{account_id}:unblock:\001*'
+  _globals['_ACCOUNTSERVICE'].methods_by_name['ListTransfers']._loaded_options = None
+  _globals['_ACCOUNTSERVICE'].methods_by_name['ListTransfers']._serialized_options = b'\220\002\001\252\355\030\013\n\004\002\003\004\005\020\350\007\030\001\202\323\344\223\002%\022#/v1/accounts/{account_id}/transfers'
+  _globals['_ACCOUNTSERVICE'].methods_by_name['GetTrialBalance']._loaded_options = None
+  _globals['_ACCOUNTSERVICE'].methods_by_name['GetTrialBalance']._serialized_options = b'\220\002\001\252\355\030\t\n\002\004\005\020\210\'\030\001\202\323\344\223\002\033\022\031/v1/reports/trial-balance'
   _globals['_CREATEACCOUNTREQUEST']._serialized_start=154
   _globals['_CREATEACCOUNTREQUEST']._serialized_end=311
   _globals['_CREATEACCOUNTRESPONSE']._serialized_start=313
@@ -52,6 +64,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETACCOUNTREQUEST']._serialized_end=594
   _globals['_GETACCOUNTRESPONSE']._serialized_start=596
   _globals['_GETACCOUNTRESPONSE']._serialized_end=661
-  _globals['_ACCOUNTSERVICE']._serialized_start=664
-  _globals['_ACCOUNTSERVICE']._serialized_end=1117
+  _globals['_PAYOUTACCOUNTREQUEST']._serialized_start=663
+  _globals['_PAYOUTACCOUNTREQUEST']._serialized_end=763
+  _globals['_PAYOUTACCOUNTRESPONSE']._serialized_start=765
+  _globals['_PAYOUTACCOUNTRESPONSE']._serialized_end=833
+  _globals['_ADJUSTACCOUNTREQUEST']._serialized_start=835
+  _globals['_ADJUSTACCOUNTREQUEST']._serialized_end=935
+  _globals['_ADJUSTACCOUNTRESPONSE']._serialized_start=937
+  _globals['_ADJUSTACCOUNTRESPONSE']._serialized_end=1005
+  _globals['_BLOCKACCOUNTREQUEST']._serialized_start=1007
+  _globals['_BLOCKACCOUNTREQUEST']._serialized_end=1084
+  _globals['_BLOCKACCOUNTRESPONSE']._serialized_start=1086
+  _globals['_BLOCKACCOUNTRESPONSE']._serialized_end=1153
+  _globals['_UNBLOCKACCOUNTREQUEST']._serialized_start=1155
+  _globals['_UNBLOCKACCOUNTREQUEST']._serialized_end=1234
+  _globals['_UNBLOCKACCOUNTRESPONSE']._serialized_start=1236
+  _globals['_UNBLOCKACCOUNTRESPONSE']._serialized_end=1305
+  _globals['_LISTTRANSFERSREQUEST']._serialized_start=1307
+  _globals['_LISTTRANSFERSREQUEST']._serialized_end=1388
+  _globals['_LISTTRANSFERSRESPONSE']._serialized_start=1390
+  _globals['_LISTTRANSFERSRESPONSE']._serialized_end=1486
+  _globals['_GETTRIALBALANCEREQUEST']._serialized_start=1488
+  _globals['_GETTRIALBALANCEREQUEST']._serialized_end=1530
+  _globals['_GETTRIALBALANCERESPONSE']._serialized_start=1532
+  _globals['_GETTRIALBALANCERESPONSE']._serialized_end=1613
+  _globals['_ACCOUNTSERVICE']._serialized_start=1616
+  _globals['_ACCOUNTSERVICE']._serialized_end=3012
 # @@protoc_insertion_point(module_scope)

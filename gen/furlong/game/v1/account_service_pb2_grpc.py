@@ -50,6 +50,36 @@ class AccountServiceStub:
                 request_serializer=furlong_dot_game_dot_v1_dot_account__service__pb2.GetAccountRequest.SerializeToString,
                 response_deserializer=furlong_dot_game_dot_v1_dot_account__service__pb2.GetAccountResponse.FromString,
                 _registered_method=True)
+        self.PayOutAccount = channel.unary_unary(
+                '/furlong.game.v1.AccountService/PayOutAccount',
+                request_serializer=furlong_dot_game_dot_v1_dot_account__service__pb2.PayOutAccountRequest.SerializeToString,
+                response_deserializer=furlong_dot_game_dot_v1_dot_account__service__pb2.PayOutAccountResponse.FromString,
+                _registered_method=True)
+        self.AdjustAccount = channel.unary_unary(
+                '/furlong.game.v1.AccountService/AdjustAccount',
+                request_serializer=furlong_dot_game_dot_v1_dot_account__service__pb2.AdjustAccountRequest.SerializeToString,
+                response_deserializer=furlong_dot_game_dot_v1_dot_account__service__pb2.AdjustAccountResponse.FromString,
+                _registered_method=True)
+        self.BlockAccount = channel.unary_unary(
+                '/furlong.game.v1.AccountService/BlockAccount',
+                request_serializer=furlong_dot_game_dot_v1_dot_account__service__pb2.BlockAccountRequest.SerializeToString,
+                response_deserializer=furlong_dot_game_dot_v1_dot_account__service__pb2.BlockAccountResponse.FromString,
+                _registered_method=True)
+        self.UnblockAccount = channel.unary_unary(
+                '/furlong.game.v1.AccountService/UnblockAccount',
+                request_serializer=furlong_dot_game_dot_v1_dot_account__service__pb2.UnblockAccountRequest.SerializeToString,
+                response_deserializer=furlong_dot_game_dot_v1_dot_account__service__pb2.UnblockAccountResponse.FromString,
+                _registered_method=True)
+        self.ListTransfers = channel.unary_unary(
+                '/furlong.game.v1.AccountService/ListTransfers',
+                request_serializer=furlong_dot_game_dot_v1_dot_account__service__pb2.ListTransfersRequest.SerializeToString,
+                response_deserializer=furlong_dot_game_dot_v1_dot_account__service__pb2.ListTransfersResponse.FromString,
+                _registered_method=True)
+        self.GetTrialBalance = channel.unary_unary(
+                '/furlong.game.v1.AccountService/GetTrialBalance',
+                request_serializer=furlong_dot_game_dot_v1_dot_account__service__pb2.GetTrialBalanceRequest.SerializeToString,
+                response_deserializer=furlong_dot_game_dot_v1_dot_account__service__pb2.GetTrialBalanceResponse.FromString,
+                _registered_method=True)
 
 
 class AccountServiceServicer:
@@ -77,6 +107,50 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PayOutAccount(self, request, context):
+        """PayOutAccount moves money from an account to outside: a player takes money home, a till is emptied. An account
+        whose balance would fall below its floor is FAILED_PRECONDITION, reason FUNDS_MISSING.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AdjustAccount(self, request, context):
+        """AdjustAccount puts an account right by hand, against the house.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BlockAccount(self, request, context):
+        """BlockAccount stops an account: it takes no tickets and gives out no money.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnblockAccount(self, request, context):
+        """UnblockAccount lets a blocked account go on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTransfers(self, request, context):
+        """ListTransfers is the statement of an account: every movement of its money, the newest first, with the balance
+        after it. An account of another player is NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTrialBalance(self, request, context):
+        """GetTrialBalance adds up the books: of one round, or of everything.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccountServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +168,36 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.GetAccount,
                     request_deserializer=furlong_dot_game_dot_v1_dot_account__service__pb2.GetAccountRequest.FromString,
                     response_serializer=furlong_dot_game_dot_v1_dot_account__service__pb2.GetAccountResponse.SerializeToString,
+            ),
+            'PayOutAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.PayOutAccount,
+                    request_deserializer=furlong_dot_game_dot_v1_dot_account__service__pb2.PayOutAccountRequest.FromString,
+                    response_serializer=furlong_dot_game_dot_v1_dot_account__service__pb2.PayOutAccountResponse.SerializeToString,
+            ),
+            'AdjustAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdjustAccount,
+                    request_deserializer=furlong_dot_game_dot_v1_dot_account__service__pb2.AdjustAccountRequest.FromString,
+                    response_serializer=furlong_dot_game_dot_v1_dot_account__service__pb2.AdjustAccountResponse.SerializeToString,
+            ),
+            'BlockAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.BlockAccount,
+                    request_deserializer=furlong_dot_game_dot_v1_dot_account__service__pb2.BlockAccountRequest.FromString,
+                    response_serializer=furlong_dot_game_dot_v1_dot_account__service__pb2.BlockAccountResponse.SerializeToString,
+            ),
+            'UnblockAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnblockAccount,
+                    request_deserializer=furlong_dot_game_dot_v1_dot_account__service__pb2.UnblockAccountRequest.FromString,
+                    response_serializer=furlong_dot_game_dot_v1_dot_account__service__pb2.UnblockAccountResponse.SerializeToString,
+            ),
+            'ListTransfers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTransfers,
+                    request_deserializer=furlong_dot_game_dot_v1_dot_account__service__pb2.ListTransfersRequest.FromString,
+                    response_serializer=furlong_dot_game_dot_v1_dot_account__service__pb2.ListTransfersResponse.SerializeToString,
+            ),
+            'GetTrialBalance': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTrialBalance,
+                    request_deserializer=furlong_dot_game_dot_v1_dot_account__service__pb2.GetTrialBalanceRequest.FromString,
+                    response_serializer=furlong_dot_game_dot_v1_dot_account__service__pb2.GetTrialBalanceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +282,168 @@ class AccountService:
             '/furlong.game.v1.AccountService/GetAccount',
             furlong_dot_game_dot_v1_dot_account__service__pb2.GetAccountRequest.SerializeToString,
             furlong_dot_game_dot_v1_dot_account__service__pb2.GetAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PayOutAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.game.v1.AccountService/PayOutAccount',
+            furlong_dot_game_dot_v1_dot_account__service__pb2.PayOutAccountRequest.SerializeToString,
+            furlong_dot_game_dot_v1_dot_account__service__pb2.PayOutAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdjustAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.game.v1.AccountService/AdjustAccount',
+            furlong_dot_game_dot_v1_dot_account__service__pb2.AdjustAccountRequest.SerializeToString,
+            furlong_dot_game_dot_v1_dot_account__service__pb2.AdjustAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BlockAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.game.v1.AccountService/BlockAccount',
+            furlong_dot_game_dot_v1_dot_account__service__pb2.BlockAccountRequest.SerializeToString,
+            furlong_dot_game_dot_v1_dot_account__service__pb2.BlockAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnblockAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.game.v1.AccountService/UnblockAccount',
+            furlong_dot_game_dot_v1_dot_account__service__pb2.UnblockAccountRequest.SerializeToString,
+            furlong_dot_game_dot_v1_dot_account__service__pb2.UnblockAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTransfers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.game.v1.AccountService/ListTransfers',
+            furlong_dot_game_dot_v1_dot_account__service__pb2.ListTransfersRequest.SerializeToString,
+            furlong_dot_game_dot_v1_dot_account__service__pb2.ListTransfersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTrialBalance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.game.v1.AccountService/GetTrialBalance',
+            furlong_dot_game_dot_v1_dot_account__service__pb2.GetTrialBalanceRequest.SerializeToString,
+            furlong_dot_game_dot_v1_dot_account__service__pb2.GetTrialBalanceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,22 @@ class AccountServiceStub:
     """CreditAccount moves money from outside into an account."""
     GetAccount: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.GetAccountRequest, _account_service_pb2.GetAccountResponse]
     """GetAccount reads an account. An account of another player is NOT_FOUND."""
+    PayOutAccount: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.PayOutAccountRequest, _account_service_pb2.PayOutAccountResponse]
+    """PayOutAccount moves money from an account to outside: a player takes money home, a till is emptied. An account
+    whose balance would fall below its floor is FAILED_PRECONDITION, reason FUNDS_MISSING.
+    """
+    AdjustAccount: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.AdjustAccountRequest, _account_service_pb2.AdjustAccountResponse]
+    """AdjustAccount puts an account right by hand, against the house."""
+    BlockAccount: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.BlockAccountRequest, _account_service_pb2.BlockAccountResponse]
+    """BlockAccount stops an account: it takes no tickets and gives out no money."""
+    UnblockAccount: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.UnblockAccountRequest, _account_service_pb2.UnblockAccountResponse]
+    """UnblockAccount lets a blocked account go on."""
+    ListTransfers: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.ListTransfersRequest, _account_service_pb2.ListTransfersResponse]
+    """ListTransfers is the statement of an account: every movement of its money, the newest first, with the balance
+    after it. An account of another player is NOT_FOUND.
+    """
+    GetTrialBalance: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.GetTrialBalanceRequest, _account_service_pb2.GetTrialBalanceResponse]
+    """GetTrialBalance adds up the books: of one round, or of everything."""
 
 @_typing.type_check_only
 class AccountServiceAsyncStub(AccountServiceStub):
@@ -51,6 +67,22 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """CreditAccount moves money from outside into an account."""
     GetAccount: _aio.UnaryUnaryMultiCallable[_account_service_pb2.GetAccountRequest, _account_service_pb2.GetAccountResponse]  # type: ignore[assignment]
     """GetAccount reads an account. An account of another player is NOT_FOUND."""
+    PayOutAccount: _aio.UnaryUnaryMultiCallable[_account_service_pb2.PayOutAccountRequest, _account_service_pb2.PayOutAccountResponse]  # type: ignore[assignment]
+    """PayOutAccount moves money from an account to outside: a player takes money home, a till is emptied. An account
+    whose balance would fall below its floor is FAILED_PRECONDITION, reason FUNDS_MISSING.
+    """
+    AdjustAccount: _aio.UnaryUnaryMultiCallable[_account_service_pb2.AdjustAccountRequest, _account_service_pb2.AdjustAccountResponse]  # type: ignore[assignment]
+    """AdjustAccount puts an account right by hand, against the house."""
+    BlockAccount: _aio.UnaryUnaryMultiCallable[_account_service_pb2.BlockAccountRequest, _account_service_pb2.BlockAccountResponse]  # type: ignore[assignment]
+    """BlockAccount stops an account: it takes no tickets and gives out no money."""
+    UnblockAccount: _aio.UnaryUnaryMultiCallable[_account_service_pb2.UnblockAccountRequest, _account_service_pb2.UnblockAccountResponse]  # type: ignore[assignment]
+    """UnblockAccount lets a blocked account go on."""
+    ListTransfers: _aio.UnaryUnaryMultiCallable[_account_service_pb2.ListTransfersRequest, _account_service_pb2.ListTransfersResponse]  # type: ignore[assignment]
+    """ListTransfers is the statement of an account: every movement of its money, the newest first, with the balance
+    after it. An account of another player is NOT_FOUND.
+    """
+    GetTrialBalance: _aio.UnaryUnaryMultiCallable[_account_service_pb2.GetTrialBalanceRequest, _account_service_pb2.GetTrialBalanceResponse]  # type: ignore[assignment]
+    """GetTrialBalance adds up the books: of one round, or of everything."""
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     """AccountService is the public face of the ledger."""
@@ -78,5 +110,57 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_account_service_pb2.GetAccountResponse, _abc.Awaitable[_account_service_pb2.GetAccountResponse]]:
         """GetAccount reads an account. An account of another player is NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def PayOutAccount(
+        self,
+        request: _account_service_pb2.PayOutAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_service_pb2.PayOutAccountResponse, _abc.Awaitable[_account_service_pb2.PayOutAccountResponse]]:
+        """PayOutAccount moves money from an account to outside: a player takes money home, a till is emptied. An account
+        whose balance would fall below its floor is FAILED_PRECONDITION, reason FUNDS_MISSING.
+        """
+
+    @_abc_1.abstractmethod
+    def AdjustAccount(
+        self,
+        request: _account_service_pb2.AdjustAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_service_pb2.AdjustAccountResponse, _abc.Awaitable[_account_service_pb2.AdjustAccountResponse]]:
+        """AdjustAccount puts an account right by hand, against the house."""
+
+    @_abc_1.abstractmethod
+    def BlockAccount(
+        self,
+        request: _account_service_pb2.BlockAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_service_pb2.BlockAccountResponse, _abc.Awaitable[_account_service_pb2.BlockAccountResponse]]:
+        """BlockAccount stops an account: it takes no tickets and gives out no money."""
+
+    @_abc_1.abstractmethod
+    def UnblockAccount(
+        self,
+        request: _account_service_pb2.UnblockAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_service_pb2.UnblockAccountResponse, _abc.Awaitable[_account_service_pb2.UnblockAccountResponse]]:
+        """UnblockAccount lets a blocked account go on."""
+
+    @_abc_1.abstractmethod
+    def ListTransfers(
+        self,
+        request: _account_service_pb2.ListTransfersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_service_pb2.ListTransfersResponse, _abc.Awaitable[_account_service_pb2.ListTransfersResponse]]:
+        """ListTransfers is the statement of an account: every movement of its money, the newest first, with the balance
+        after it. An account of another player is NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def GetTrialBalance(
+        self,
+        request: _account_service_pb2.GetTrialBalanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_service_pb2.GetTrialBalanceResponse, _abc.Awaitable[_account_service_pb2.GetTrialBalanceResponse]]:
+        """GetTrialBalance adds up the books: of one round, or of everything."""
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

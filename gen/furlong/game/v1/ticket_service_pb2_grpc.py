@@ -50,6 +50,21 @@ class TicketServiceStub:
                 request_serializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.ListTicketsRequest.SerializeToString,
                 response_deserializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.ListTicketsResponse.FromString,
                 _registered_method=True)
+        self.StreamTickets = channel.stream_stream(
+                '/furlong.game.v1.TicketService/StreamTickets',
+                request_serializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.StreamTicketsRequest.SerializeToString,
+                response_deserializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.StreamTicketsResponse.FromString,
+                _registered_method=True)
+        self.CancelTicket = channel.unary_unary(
+                '/furlong.game.v1.TicketService/CancelTicket',
+                request_serializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.CancelTicketRequest.SerializeToString,
+                response_deserializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.CancelTicketResponse.FromString,
+                _registered_method=True)
+        self.PayTicket = channel.unary_unary(
+                '/furlong.game.v1.TicketService/PayTicket',
+                request_serializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.PayTicketRequest.SerializeToString,
+                response_deserializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.PayTicketResponse.FromString,
+                _registered_method=True)
 
 
 class TicketServiceServicer:
@@ -81,6 +96,32 @@ class TicketServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamTickets(self, request_iterator, context):
+        """StreamTickets places tickets for whoever places many: each message is answered by one message, in order, exactly as
+        PlaceTickets would answer it. A message that is refused as a whole is answered so and the stream goes on; what was
+        sent and never answered is of unknown outcome: send the same ids again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelTicket(self, request, context):
+        """CancelTicket takes a ticket back before its round locks and gives the stake back. A ticket of another player is
+        NOT_FOUND; one that can no longer be cancelled is FAILED_PRECONDITION, reason TICKET_STATE or ROUND_PHASE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PayTicket(self, request, context):
+        """PayTicket pays a ticket that was bought at a till: the caller's till has handed out what it won, or its stake where
+        the round was voided. A ticket is paid once, whoever asks; later calls are FAILED_PRECONDITION, reason TICKET_STATE.
+        What a player's ticket wins goes to the account by itself and is not paid here.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TicketServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -98,6 +139,21 @@ def add_TicketServiceServicer_to_server(servicer, server):
                     servicer.ListTickets,
                     request_deserializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.ListTicketsRequest.FromString,
                     response_serializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.ListTicketsResponse.SerializeToString,
+            ),
+            'StreamTickets': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamTickets,
+                    request_deserializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.StreamTicketsRequest.FromString,
+                    response_serializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.StreamTicketsResponse.SerializeToString,
+            ),
+            'CancelTicket': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelTicket,
+                    request_deserializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.CancelTicketRequest.FromString,
+                    response_serializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.CancelTicketResponse.SerializeToString,
+            ),
+            'PayTicket': grpc.unary_unary_rpc_method_handler(
+                    servicer.PayTicket,
+                    request_deserializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.PayTicketRequest.FromString,
+                    response_serializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.PayTicketResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -182,6 +238,87 @@ class TicketService:
             '/furlong.game.v1.TicketService/ListTickets',
             furlong_dot_game_dot_v1_dot_ticket__service__pb2.ListTicketsRequest.SerializeToString,
             furlong_dot_game_dot_v1_dot_ticket__service__pb2.ListTicketsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamTickets(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/furlong.game.v1.TicketService/StreamTickets',
+            furlong_dot_game_dot_v1_dot_ticket__service__pb2.StreamTicketsRequest.SerializeToString,
+            furlong_dot_game_dot_v1_dot_ticket__service__pb2.StreamTicketsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelTicket(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.game.v1.TicketService/CancelTicket',
+            furlong_dot_game_dot_v1_dot_ticket__service__pb2.CancelTicketRequest.SerializeToString,
+            furlong_dot_game_dot_v1_dot_ticket__service__pb2.CancelTicketResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PayTicket(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.game.v1.TicketService/PayTicket',
+            furlong_dot_game_dot_v1_dot_ticket__service__pb2.PayTicketRequest.SerializeToString,
+            furlong_dot_game_dot_v1_dot_ticket__service__pb2.PayTicketResponse.FromString,
             options,
             channel_credentials,
             insecure,

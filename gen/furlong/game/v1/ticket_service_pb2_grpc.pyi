@@ -44,6 +44,20 @@ class TicketServiceStub:
     """GetTicket reads one ticket with its state and payout. A ticket of another player is NOT_FOUND."""
     ListTickets: _grpc.UnaryUnaryMultiCallable[_ticket_service_pb2.ListTicketsRequest, _ticket_service_pb2.ListTicketsResponse]
     """ListTickets reads the tickets of one account, the newest first."""
+    StreamTickets: _grpc.StreamStreamMultiCallable[_ticket_service_pb2.StreamTicketsRequest, _ticket_service_pb2.StreamTicketsResponse]
+    """StreamTickets places tickets for whoever places many: each message is answered by one message, in order, exactly as
+    PlaceTickets would answer it. A message that is refused as a whole is answered so and the stream goes on; what was
+    sent and never answered is of unknown outcome: send the same ids again.
+    """
+    CancelTicket: _grpc.UnaryUnaryMultiCallable[_ticket_service_pb2.CancelTicketRequest, _ticket_service_pb2.CancelTicketResponse]
+    """CancelTicket takes a ticket back before its round locks and gives the stake back. A ticket of another player is
+    NOT_FOUND; one that can no longer be cancelled is FAILED_PRECONDITION, reason TICKET_STATE or ROUND_PHASE.
+    """
+    PayTicket: _grpc.UnaryUnaryMultiCallable[_ticket_service_pb2.PayTicketRequest, _ticket_service_pb2.PayTicketResponse]
+    """PayTicket pays a ticket that was bought at a till: the caller's till has handed out what it won, or its stake where
+    the round was voided. A ticket is paid once, whoever asks; later calls are FAILED_PRECONDITION, reason TICKET_STATE.
+    What a player's ticket wins goes to the account by itself and is not paid here.
+    """
 
 @_typing.type_check_only
 class TicketServiceAsyncStub(TicketServiceStub):
@@ -61,6 +75,20 @@ class TicketServiceAsyncStub(TicketServiceStub):
     """GetTicket reads one ticket with its state and payout. A ticket of another player is NOT_FOUND."""
     ListTickets: _aio.UnaryUnaryMultiCallable[_ticket_service_pb2.ListTicketsRequest, _ticket_service_pb2.ListTicketsResponse]  # type: ignore[assignment]
     """ListTickets reads the tickets of one account, the newest first."""
+    StreamTickets: _aio.StreamStreamMultiCallable[_ticket_service_pb2.StreamTicketsRequest, _ticket_service_pb2.StreamTicketsResponse]  # type: ignore[assignment]
+    """StreamTickets places tickets for whoever places many: each message is answered by one message, in order, exactly as
+    PlaceTickets would answer it. A message that is refused as a whole is answered so and the stream goes on; what was
+    sent and never answered is of unknown outcome: send the same ids again.
+    """
+    CancelTicket: _aio.UnaryUnaryMultiCallable[_ticket_service_pb2.CancelTicketRequest, _ticket_service_pb2.CancelTicketResponse]  # type: ignore[assignment]
+    """CancelTicket takes a ticket back before its round locks and gives the stake back. A ticket of another player is
+    NOT_FOUND; one that can no longer be cancelled is FAILED_PRECONDITION, reason TICKET_STATE or ROUND_PHASE.
+    """
+    PayTicket: _aio.UnaryUnaryMultiCallable[_ticket_service_pb2.PayTicketRequest, _ticket_service_pb2.PayTicketResponse]  # type: ignore[assignment]
+    """PayTicket pays a ticket that was bought at a till: the caller's till has handed out what it won, or its stake where
+    the round was voided. A ticket is paid once, whoever asks; later calls are FAILED_PRECONDITION, reason TICKET_STATE.
+    What a player's ticket wins goes to the account by itself and is not paid here.
+    """
 
 class TicketServiceServicer(metaclass=_abc_1.ABCMeta):
     """TicketService sells tickets."""
@@ -93,5 +121,37 @@ class TicketServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ticket_service_pb2.ListTicketsResponse, _abc.Awaitable[_ticket_service_pb2.ListTicketsResponse]]:
         """ListTickets reads the tickets of one account, the newest first."""
+
+    @_abc_1.abstractmethod
+    def StreamTickets(
+        self,
+        request_iterator: _MaybeAsyncIterator[_ticket_service_pb2.StreamTicketsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_ticket_service_pb2.StreamTicketsResponse], _abc.AsyncIterator[_ticket_service_pb2.StreamTicketsResponse]]:
+        """StreamTickets places tickets for whoever places many: each message is answered by one message, in order, exactly as
+        PlaceTickets would answer it. A message that is refused as a whole is answered so and the stream goes on; what was
+        sent and never answered is of unknown outcome: send the same ids again.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelTicket(
+        self,
+        request: _ticket_service_pb2.CancelTicketRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ticket_service_pb2.CancelTicketResponse, _abc.Awaitable[_ticket_service_pb2.CancelTicketResponse]]:
+        """CancelTicket takes a ticket back before its round locks and gives the stake back. A ticket of another player is
+        NOT_FOUND; one that can no longer be cancelled is FAILED_PRECONDITION, reason TICKET_STATE or ROUND_PHASE.
+        """
+
+    @_abc_1.abstractmethod
+    def PayTicket(
+        self,
+        request: _ticket_service_pb2.PayTicketRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ticket_service_pb2.PayTicketResponse, _abc.Awaitable[_ticket_service_pb2.PayTicketResponse]]:
+        """PayTicket pays a ticket that was bought at a till: the caller's till has handed out what it won, or its stake where
+        the round was voided. A ticket is paid once, whoever asks; later calls are FAILED_PRECONDITION, reason TICKET_STATE.
+        What a player's ticket wins goes to the account by itself and is not paid here.
+        """
 
 def add_TicketServiceServicer_to_server(servicer: TicketServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

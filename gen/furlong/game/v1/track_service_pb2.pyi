@@ -284,3 +284,225 @@ class VoidRoundResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VoidRoundResponse: _TypeAlias = VoidRoundResponse  # noqa: Y015
+
+@_typing.final
+class PauseTrackRequest(_message.Message):
+    """PauseTrackRequest names the track and the cause."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TRACK_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id is a UUID made by the client; the same id and content gets the same answer again."""
+    track: _builtins.str
+    """track by its name."""
+    reason: _builtins.str
+    """reason is free text for the books, 1 to 200 characters."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        track: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseTrackRequest: _TypeAlias = PauseTrackRequest  # noqa: Y015
+
+@_typing.final
+class PauseTrackResponse(_message.Message):
+    """PauseTrackResponse holds the track."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def track(self) -> _round_pb2.Track:
+        """track, PAUSED."""
+
+    def __init__(
+        self,
+        *,
+        track: _round_pb2.Track | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseTrackResponse: _TypeAlias = PauseTrackResponse  # noqa: Y015
+
+@_typing.final
+class ResumeTrackRequest(_message.Message):
+    """ResumeTrackRequest names the track and the cause."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TRACK_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id is a UUID made by the client; the same id and content gets the same answer again."""
+    track: _builtins.str
+    """track by its name."""
+    reason: _builtins.str
+    """reason is free text for the books, 1 to 200 characters."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        track: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeTrackRequest: _TypeAlias = ResumeTrackRequest  # noqa: Y015
+
+@_typing.final
+class ResumeTrackResponse(_message.Message):
+    """ResumeTrackResponse holds the track."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def track(self) -> _round_pb2.Track:
+        """track, RUNNING."""
+
+    def __init__(
+        self,
+        *,
+        track: _round_pb2.Track | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeTrackResponse: _TypeAlias = ResumeTrackResponse  # noqa: Y015
+
+@_typing.final
+class SuspendTrackRequest(_message.Message):
+    """SuspendTrackRequest names the track and the cause."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TRACK_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id is a UUID made by the client; the same id and content gets the same answer again."""
+    track: _builtins.str
+    """track by its name."""
+    reason: _builtins.str
+    """reason is free text for the books, 1 to 200 characters."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        track: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuspendTrackRequest: _TypeAlias = SuspendTrackRequest  # noqa: Y015
+
+@_typing.final
+class SuspendTrackResponse(_message.Message):
+    """SuspendTrackResponse holds the track."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def track(self) -> _round_pb2.Track:
+        """track, SUSPENDED."""
+
+    def __init__(
+        self,
+        *,
+        track: _round_pb2.Track | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuspendTrackResponse: _TypeAlias = SuspendTrackResponse  # noqa: Y015
+
+@_typing.final
+class CorrectResultRequest(_message.Message):
+    """CorrectResultRequest brings the right result."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ROUND_ID_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id is a UUID made by the client; the same id and content gets the same answer again."""
+    round_id: _builtins.int
+    """round_id of a SETTLED round."""
+    reason: _builtins.str
+    """reason is free text for the books, 1 to 200 characters."""
+    @_builtins.property
+    def result(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """result is the right finishing order: runners' numbers, first to last, every runner once."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        round_id: _builtins.int = ...,
+        result: _abc.Iterable[_builtins.int] | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "result", b"result", "round_id", b"round_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorrectResultRequest: _TypeAlias = CorrectResultRequest  # noqa: Y015
+
+@_typing.final
+class CorrectResultResponse(_message.Message):
+    """CorrectResultResponse holds the round."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUND_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def round(self) -> _round_pb2.Round:
+        """round with the corrected result. Money may still be moving: it is done when the trial balance of the round says so."""
+
+    def __init__(
+        self,
+        *,
+        round: _round_pb2.Round | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["round", b"round"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["round", b"round"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorrectResultResponse: _TypeAlias = CorrectResultResponse  # noqa: Y015

@@ -60,6 +60,26 @@ class TrackServiceStub:
                 request_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.VoidRoundRequest.SerializeToString,
                 response_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.VoidRoundResponse.FromString,
                 _registered_method=True)
+        self.PauseTrack = channel.unary_unary(
+                '/furlong.game.v1.TrackService/PauseTrack',
+                request_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.PauseTrackRequest.SerializeToString,
+                response_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.PauseTrackResponse.FromString,
+                _registered_method=True)
+        self.ResumeTrack = channel.unary_unary(
+                '/furlong.game.v1.TrackService/ResumeTrack',
+                request_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.ResumeTrackRequest.SerializeToString,
+                response_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.ResumeTrackResponse.FromString,
+                _registered_method=True)
+        self.SuspendTrack = channel.unary_unary(
+                '/furlong.game.v1.TrackService/SuspendTrack',
+                request_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendTrackRequest.SerializeToString,
+                response_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendTrackResponse.FromString,
+                _registered_method=True)
+        self.CorrectResult = channel.unary_unary(
+                '/furlong.game.v1.TrackService/CorrectResult',
+                request_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.CorrectResultRequest.SerializeToString,
+                response_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.CorrectResultResponse.FromString,
+                _registered_method=True)
 
 
 class TrackServiceServicer:
@@ -102,6 +122,36 @@ class TrackServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PauseTrack(self, request, context):
+        """PauseTrack lets the round in progress end, betting included, and opens no other.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeTrack(self, request, context):
+        """ResumeTrack lets a paused or suspended track go on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SuspendTrack(self, request, context):
+        """SuspendTrack stops the sale of tickets at once: after it has answered, no ticket of the track is accepted. The
+        round in progress ends as planned, and no other opens.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CorrectResult(self, request, context):
+        """CorrectResult puts the result of a settled round right: what was paid by the wrong result is taken back as far as
+        the accounts have it, the right winners are paid, and the house bears the rest. Repeating it changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrackServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -129,6 +179,26 @@ def add_TrackServiceServicer_to_server(servicer, server):
                     servicer.VoidRound,
                     request_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.VoidRoundRequest.FromString,
                     response_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.VoidRoundResponse.SerializeToString,
+            ),
+            'PauseTrack': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseTrack,
+                    request_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.PauseTrackRequest.FromString,
+                    response_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.PauseTrackResponse.SerializeToString,
+            ),
+            'ResumeTrack': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeTrack,
+                    request_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.ResumeTrackRequest.FromString,
+                    response_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.ResumeTrackResponse.SerializeToString,
+            ),
+            'SuspendTrack': grpc.unary_unary_rpc_method_handler(
+                    servicer.SuspendTrack,
+                    request_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendTrackRequest.FromString,
+                    response_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendTrackResponse.SerializeToString,
+            ),
+            'CorrectResult': grpc.unary_unary_rpc_method_handler(
+                    servicer.CorrectResult,
+                    request_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.CorrectResultRequest.FromString,
+                    response_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.CorrectResultResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -267,6 +337,114 @@ class TrackService:
             '/furlong.game.v1.TrackService/VoidRound',
             furlong_dot_game_dot_v1_dot_track__service__pb2.VoidRoundRequest.SerializeToString,
             furlong_dot_game_dot_v1_dot_track__service__pb2.VoidRoundResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseTrack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.game.v1.TrackService/PauseTrack',
+            furlong_dot_game_dot_v1_dot_track__service__pb2.PauseTrackRequest.SerializeToString,
+            furlong_dot_game_dot_v1_dot_track__service__pb2.PauseTrackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeTrack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.game.v1.TrackService/ResumeTrack',
+            furlong_dot_game_dot_v1_dot_track__service__pb2.ResumeTrackRequest.SerializeToString,
+            furlong_dot_game_dot_v1_dot_track__service__pb2.ResumeTrackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SuspendTrack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.game.v1.TrackService/SuspendTrack',
+            furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendTrackRequest.SerializeToString,
+            furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendTrackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CorrectResult(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.game.v1.TrackService/CorrectResult',
+            furlong_dot_game_dot_v1_dot_track__service__pb2.CorrectResultRequest.SerializeToString,
+            furlong_dot_game_dot_v1_dot_track__service__pb2.CorrectResultResponse.FromString,
             options,
             channel_credentials,
             insecure,

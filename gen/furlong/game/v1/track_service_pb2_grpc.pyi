@@ -45,6 +45,18 @@ class TrackServiceStub:
     """
     VoidRound: _grpc.UnaryUnaryMultiCallable[_track_service_pb2.VoidRoundRequest, _track_service_pb2.VoidRoundResponse]
     """VoidRound gives every stake of a round back. Allowed only before the draw, in the phases OPEN and LOCKED."""
+    PauseTrack: _grpc.UnaryUnaryMultiCallable[_track_service_pb2.PauseTrackRequest, _track_service_pb2.PauseTrackResponse]
+    """PauseTrack lets the round in progress end, betting included, and opens no other."""
+    ResumeTrack: _grpc.UnaryUnaryMultiCallable[_track_service_pb2.ResumeTrackRequest, _track_service_pb2.ResumeTrackResponse]
+    """ResumeTrack lets a paused or suspended track go on."""
+    SuspendTrack: _grpc.UnaryUnaryMultiCallable[_track_service_pb2.SuspendTrackRequest, _track_service_pb2.SuspendTrackResponse]
+    """SuspendTrack stops the sale of tickets at once: after it has answered, no ticket of the track is accepted. The
+    round in progress ends as planned, and no other opens.
+    """
+    CorrectResult: _grpc.UnaryUnaryMultiCallable[_track_service_pb2.CorrectResultRequest, _track_service_pb2.CorrectResultResponse]
+    """CorrectResult puts the result of a settled round right: what was paid by the wrong result is taken back as far as
+    the accounts have it, the right winners are paid, and the house bears the rest. Repeating it changes nothing.
+    """
 
 @_typing.type_check_only
 class TrackServiceAsyncStub(TrackServiceStub):
@@ -63,6 +75,18 @@ class TrackServiceAsyncStub(TrackServiceStub):
     """
     VoidRound: _aio.UnaryUnaryMultiCallable[_track_service_pb2.VoidRoundRequest, _track_service_pb2.VoidRoundResponse]  # type: ignore[assignment]
     """VoidRound gives every stake of a round back. Allowed only before the draw, in the phases OPEN and LOCKED."""
+    PauseTrack: _aio.UnaryUnaryMultiCallable[_track_service_pb2.PauseTrackRequest, _track_service_pb2.PauseTrackResponse]  # type: ignore[assignment]
+    """PauseTrack lets the round in progress end, betting included, and opens no other."""
+    ResumeTrack: _aio.UnaryUnaryMultiCallable[_track_service_pb2.ResumeTrackRequest, _track_service_pb2.ResumeTrackResponse]  # type: ignore[assignment]
+    """ResumeTrack lets a paused or suspended track go on."""
+    SuspendTrack: _aio.UnaryUnaryMultiCallable[_track_service_pb2.SuspendTrackRequest, _track_service_pb2.SuspendTrackResponse]  # type: ignore[assignment]
+    """SuspendTrack stops the sale of tickets at once: after it has answered, no ticket of the track is accepted. The
+    round in progress ends as planned, and no other opens.
+    """
+    CorrectResult: _aio.UnaryUnaryMultiCallable[_track_service_pb2.CorrectResultRequest, _track_service_pb2.CorrectResultResponse]  # type: ignore[assignment]
+    """CorrectResult puts the result of a settled round right: what was paid by the wrong result is taken back as far as
+    the accounts have it, the right winners are paid, and the house bears the rest. Repeating it changes nothing.
+    """
 
 class TrackServiceServicer(metaclass=_abc_1.ABCMeta):
     """TrackService shows tracks to everybody and lets operators run them."""
@@ -108,5 +132,41 @@ class TrackServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_track_service_pb2.VoidRoundResponse, _abc.Awaitable[_track_service_pb2.VoidRoundResponse]]:
         """VoidRound gives every stake of a round back. Allowed only before the draw, in the phases OPEN and LOCKED."""
+
+    @_abc_1.abstractmethod
+    def PauseTrack(
+        self,
+        request: _track_service_pb2.PauseTrackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_track_service_pb2.PauseTrackResponse, _abc.Awaitable[_track_service_pb2.PauseTrackResponse]]:
+        """PauseTrack lets the round in progress end, betting included, and opens no other."""
+
+    @_abc_1.abstractmethod
+    def ResumeTrack(
+        self,
+        request: _track_service_pb2.ResumeTrackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_track_service_pb2.ResumeTrackResponse, _abc.Awaitable[_track_service_pb2.ResumeTrackResponse]]:
+        """ResumeTrack lets a paused or suspended track go on."""
+
+    @_abc_1.abstractmethod
+    def SuspendTrack(
+        self,
+        request: _track_service_pb2.SuspendTrackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_track_service_pb2.SuspendTrackResponse, _abc.Awaitable[_track_service_pb2.SuspendTrackResponse]]:
+        """SuspendTrack stops the sale of tickets at once: after it has answered, no ticket of the track is accepted. The
+        round in progress ends as planned, and no other opens.
+        """
+
+    @_abc_1.abstractmethod
+    def CorrectResult(
+        self,
+        request: _track_service_pb2.CorrectResultRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_track_service_pb2.CorrectResultResponse, _abc.Awaitable[_track_service_pb2.CorrectResultResponse]]:
+        """CorrectResult puts the result of a settled round right: what was paid by the wrong result is taken back as far as
+        the accounts have it, the right winners are paid, and the house bears the rest. Repeating it changes nothing.
+        """
 
 def add_TrackServiceServicer_to_server(servicer: TrackServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ from furlong.common.v1 import account_pb2 as furlong_dot_common_dot_v1_dot_accou
 from furlong.common.v1 import policy_pb2 as furlong_dot_common_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'furlong/persist/v1/ledger_service.proto\x12\x12\x66urlong.persist.v1\x1a\x1f\x66urlong/common/v1/account.proto\x1a\x1e\x66urlong/common/v1/policy.proto\"\xa5\x01\n\x14\x43reateAccountRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.furlong.common.v1.Account.Kind\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x12\x13\n\x0b\x66loor_minor\x18\x05 \x01(\x03\x12\r\n\x05\x61\x63tor\x18\x06 \x01(\t\"D\n\x15\x43reateAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.furlong.common.v1.Account\"s\n\x14\x43reditAccountRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\"D\n\x15\x43reditAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.furlong.common.v1.Account\"\'\n\x11GetAccountRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\"A\n\x12GetAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.furlong.common.v1.Account2\xeb\x02\n\rLedgerService\x12u\n\rCreateAccount\x12(.furlong.persist.v1.CreateAccountRequest\x1a).furlong.persist.v1.CreateAccountResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xd0\x0f\x18\x02\x12u\n\rCreditAccount\x12(.furlong.persist.v1.CreditAccountRequest\x1a).furlong.persist.v1.CreditAccountResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xd0\x0f\x18\x02\x12l\n\nGetAccount\x12%.furlong.persist.v1.GetAccountRequest\x1a&.furlong.persist.v1.GetAccountResponse\"\x0f\x90\x02\x01\xaa\xed\x18\x08\n\x01\x06\x10\xe8\x07\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'furlong/persist/v1/ledger_service.proto\x12\x12\x66urlong.persist.v1\x1a\x1f\x66urlong/common/v1/account.proto\x1a\x1e\x66urlong/common/v1/policy.proto\"\xa5\x01\n\x14\x43reateAccountRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.furlong.common.v1.Account.Kind\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x12\x13\n\x0b\x66loor_minor\x18\x05 \x01(\x03\x12\r\n\x05\x61\x63tor\x18\x06 \x01(\t\"D\n\x15\x43reateAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.furlong.common.v1.Account\"s\n\x14\x43reditAccountRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\"D\n\x15\x43reditAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.furlong.common.v1.Account\"\'\n\x11GetAccountRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\"A\n\x12GetAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.furlong.common.v1.Account\"s\n\x14PayOutAccountRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\"D\n\x15PayOutAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.furlong.common.v1.Account\"s\n\x14\x41\x64justAccountRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\"D\n\x15\x41\x64justAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.furlong.common.v1.Account\"r\n\x18SetAccountBlockedRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x0f\n\x07\x62locked\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\"H\n\x19SetAccountBlockedResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.furlong.common.v1.Account\"Q\n\x14ListTransfersRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"`\n\x15ListTransfersResponse\x12.\n\ttransfers\x18\x01 \x03(\x0b\x32\x1b.furlong.common.v1.Transfer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"*\n\x16GetTrialBalanceRequest\x12\x10\n\x08round_id\x18\x01 \x01(\x03\"Q\n\x17GetTrialBalanceResponse\x12\x36\n\rtrial_balance\x18\x01 \x01(\x0b\x32\x1f.furlong.common.v1.TrialBalance2\xd1\x07\n\rLedgerService\x12u\n\rCreateAccount\x12(.furlong.persist.v1.CreateAccountRequest\x1a).furlong.persist.v1.CreateAccountResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xd0\x0f\x18\x02\x12u\n\rCreditAccount\x12(.furlong.persist.v1.CreditAccountRequest\x1a).furlong.persist.v1.CreditAccountResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xd0\x0f\x18\x02\x12l\n\nGetAccount\x12%.furlong.persist.v1.GetAccountRequest\x1a&.furlong.persist.v1.GetAccountResponse\"\x0f\x90\x02\x01\xaa\xed\x18\x08\n\x01\x06\x10\xe8\x07\x18\x01\x12u\n\rPayOutAccount\x12(.furlong.persist.v1.PayOutAccountRequest\x1a).furlong.persist.v1.PayOutAccountResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xd0\x0f\x18\x02\x12u\n\rAdjustAccount\x12(.furlong.persist.v1.AdjustAccountRequest\x1a).furlong.persist.v1.AdjustAccountResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xd0\x0f\x18\x02\x12\x81\x01\n\x11SetAccountBlocked\x12,.furlong.persist.v1.SetAccountBlockedRequest\x1a-.furlong.persist.v1.SetAccountBlockedResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xd0\x0f\x18\x02\x12u\n\rListTransfers\x12(.furlong.persist.v1.ListTransfersRequest\x1a).furlong.persist.v1.ListTransfersResponse\"\x0f\x90\x02\x01\xaa\xed\x18\x08\n\x01\x06\x10\xe8\x07\x18\x01\x12{\n\x0fGetTrialBalance\x12*.furlong.persist.v1.GetTrialBalanceRequest\x1a+.furlong.persist.v1.GetTrialBalanceResponse\"\x0f\x90\x02\x01\xaa\xed\x18\x08\n\x01\x06\x10\x88\'\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +39,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEDGERSERVICE'].methods_by_name['CreditAccount']._serialized_options = b'\220\002\002\252\355\030\010\n\001\006\020\320\017\030\002'
   _globals['_LEDGERSERVICE'].methods_by_name['GetAccount']._loaded_options = None
   _globals['_LEDGERSERVICE'].methods_by_name['GetAccount']._serialized_options = b'\220\002\001\252\355\030\010\n\001\006\020\350\007\030\001'
+  _globals['_LEDGERSERVICE'].methods_by_name['PayOutAccount']._loaded_options = None
+  _globals['_LEDGERSERVICE'].methods_by_name['PayOutAccount']._serialized_options = b'\220\002\002\252\355\030\010\n\001\006\020\320\017\030\002'
+  _globals['_LEDGERSERVICE'].methods_by_name['AdjustAccount']._loaded_options = None
+  _globals['_LEDGERSERVICE'].methods_by_name['AdjustAccount']._serialized_options = b'\220\002\002\252\355\030\010\n\001\006\020\320\017\030\002'
+  _globals['_LEDGERSERVICE'].methods_by_name['SetAccountBlocked']._loaded_options = None
+  _globals['_LEDGERSERVICE'].methods_by_name['SetAccountBlocked']._serialized_options = b'\220\002\002\252\355\030\010\n\001\006\020\320\017\030\002'
+  _globals['_LEDGERSERVICE'].methods_by_name['ListTransfers']._loaded_options = None
+  _globals['_LEDGERSERVICE'].methods_by_name['ListTransfers']._serialized_options = b'\220\002\001\252\355\030\010\n\001\006\020\350\007\030\001'
+  _globals['_LEDGERSERVICE'].methods_by_name['GetTrialBalance']._loaded_options = None
+  _globals['_LEDGERSERVICE'].methods_by_name['GetTrialBalance']._serialized_options = b'\220\002\001\252\355\030\010\n\001\006\020\210\'\030\001'
   _globals['_CREATEACCOUNTREQUEST']._serialized_start=129
   _globals['_CREATEACCOUNTREQUEST']._serialized_end=294
   _globals['_CREATEACCOUNTRESPONSE']._serialized_start=296
@@ -51,6 +61,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETACCOUNTREQUEST']._serialized_end=592
   _globals['_GETACCOUNTRESPONSE']._serialized_start=594
   _globals['_GETACCOUNTRESPONSE']._serialized_end=659
-  _globals['_LEDGERSERVICE']._serialized_start=662
-  _globals['_LEDGERSERVICE']._serialized_end=1025
+  _globals['_PAYOUTACCOUNTREQUEST']._serialized_start=661
+  _globals['_PAYOUTACCOUNTREQUEST']._serialized_end=776
+  _globals['_PAYOUTACCOUNTRESPONSE']._serialized_start=778
+  _globals['_PAYOUTACCOUNTRESPONSE']._serialized_end=846
+  _globals['_ADJUSTACCOUNTREQUEST']._serialized_start=848
+  _globals['_ADJUSTACCOUNTREQUEST']._serialized_end=963
+  _globals['_ADJUSTACCOUNTRESPONSE']._serialized_start=965
+  _globals['_ADJUSTACCOUNTRESPONSE']._serialized_end=1033
+  _globals['_SETACCOUNTBLOCKEDREQUEST']._serialized_start=1035
+  _globals['_SETACCOUNTBLOCKEDREQUEST']._serialized_end=1149
+  _globals['_SETACCOUNTBLOCKEDRESPONSE']._serialized_start=1151
+  _globals['_SETACCOUNTBLOCKEDRESPONSE']._serialized_end=1223
+  _globals['_LISTTRANSFERSREQUEST']._serialized_start=1225
+  _globals['_LISTTRANSFERSREQUEST']._serialized_end=1306
+  _globals['_LISTTRANSFERSRESPONSE']._serialized_start=1308
+  _globals['_LISTTRANSFERSRESPONSE']._serialized_end=1404
+  _globals['_GETTRIALBALANCEREQUEST']._serialized_start=1406
+  _globals['_GETTRIALBALANCEREQUEST']._serialized_end=1448
+  _globals['_GETTRIALBALANCERESPONSE']._serialized_start=1450
+  _globals['_GETTRIALBALANCERESPONSE']._serialized_end=1531
+  _globals['_LEDGERSERVICE']._serialized_start=1534
+  _globals['_LEDGERSERVICE']._serialized_end=2511
 # @@protoc_insertion_point(module_scope)

@@ -51,6 +51,31 @@ class LedgerServiceStub:
                 request_serializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.GetAccountRequest.SerializeToString,
                 response_deserializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.GetAccountResponse.FromString,
                 _registered_method=True)
+        self.PayOutAccount = channel.unary_unary(
+                '/furlong.persist.v1.LedgerService/PayOutAccount',
+                request_serializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.PayOutAccountRequest.SerializeToString,
+                response_deserializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.PayOutAccountResponse.FromString,
+                _registered_method=True)
+        self.AdjustAccount = channel.unary_unary(
+                '/furlong.persist.v1.LedgerService/AdjustAccount',
+                request_serializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.AdjustAccountRequest.SerializeToString,
+                response_deserializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.AdjustAccountResponse.FromString,
+                _registered_method=True)
+        self.SetAccountBlocked = channel.unary_unary(
+                '/furlong.persist.v1.LedgerService/SetAccountBlocked',
+                request_serializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.SetAccountBlockedRequest.SerializeToString,
+                response_deserializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.SetAccountBlockedResponse.FromString,
+                _registered_method=True)
+        self.ListTransfers = channel.unary_unary(
+                '/furlong.persist.v1.LedgerService/ListTransfers',
+                request_serializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.ListTransfersRequest.SerializeToString,
+                response_deserializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.ListTransfersResponse.FromString,
+                _registered_method=True)
+        self.GetTrialBalance = channel.unary_unary(
+                '/furlong.persist.v1.LedgerService/GetTrialBalance',
+                request_serializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.GetTrialBalanceRequest.SerializeToString,
+                response_deserializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.GetTrialBalanceResponse.FromString,
+                _registered_method=True)
 
 
 class LedgerServiceServicer:
@@ -79,6 +104,41 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PayOutAccount(self, request, context):
+        """PayOutAccount moves money from an account to the CASH account of the currency.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AdjustAccount(self, request, context):
+        """AdjustAccount moves money between an account and the house, by hand.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetAccountBlocked(self, request, context):
+        """SetAccountBlocked blocks an account or lets it go on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTransfers(self, request, context):
+        """ListTransfers reads the transfers of an account, the newest first, with the balance after each.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTrialBalance(self, request, context):
+        """GetTrialBalance adds up the transfers of a round, or all accounts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LedgerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -96,6 +156,31 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.GetAccount,
                     request_deserializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.GetAccountRequest.FromString,
                     response_serializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.GetAccountResponse.SerializeToString,
+            ),
+            'PayOutAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.PayOutAccount,
+                    request_deserializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.PayOutAccountRequest.FromString,
+                    response_serializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.PayOutAccountResponse.SerializeToString,
+            ),
+            'AdjustAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdjustAccount,
+                    request_deserializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.AdjustAccountRequest.FromString,
+                    response_serializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.AdjustAccountResponse.SerializeToString,
+            ),
+            'SetAccountBlocked': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAccountBlocked,
+                    request_deserializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.SetAccountBlockedRequest.FromString,
+                    response_serializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.SetAccountBlockedResponse.SerializeToString,
+            ),
+            'ListTransfers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTransfers,
+                    request_deserializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.ListTransfersRequest.FromString,
+                    response_serializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.ListTransfersResponse.SerializeToString,
+            ),
+            'GetTrialBalance': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTrialBalance,
+                    request_deserializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.GetTrialBalanceRequest.FromString,
+                    response_serializer=furlong_dot_persist_dot_v1_dot_ledger__service__pb2.GetTrialBalanceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -181,6 +266,141 @@ class LedgerService:
             '/furlong.persist.v1.LedgerService/GetAccount',
             furlong_dot_persist_dot_v1_dot_ledger__service__pb2.GetAccountRequest.SerializeToString,
             furlong_dot_persist_dot_v1_dot_ledger__service__pb2.GetAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PayOutAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.persist.v1.LedgerService/PayOutAccount',
+            furlong_dot_persist_dot_v1_dot_ledger__service__pb2.PayOutAccountRequest.SerializeToString,
+            furlong_dot_persist_dot_v1_dot_ledger__service__pb2.PayOutAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdjustAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.persist.v1.LedgerService/AdjustAccount',
+            furlong_dot_persist_dot_v1_dot_ledger__service__pb2.AdjustAccountRequest.SerializeToString,
+            furlong_dot_persist_dot_v1_dot_ledger__service__pb2.AdjustAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAccountBlocked(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.persist.v1.LedgerService/SetAccountBlocked',
+            furlong_dot_persist_dot_v1_dot_ledger__service__pb2.SetAccountBlockedRequest.SerializeToString,
+            furlong_dot_persist_dot_v1_dot_ledger__service__pb2.SetAccountBlockedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTransfers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.persist.v1.LedgerService/ListTransfers',
+            furlong_dot_persist_dot_v1_dot_ledger__service__pb2.ListTransfersRequest.SerializeToString,
+            furlong_dot_persist_dot_v1_dot_ledger__service__pb2.ListTransfersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTrialBalance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.persist.v1.LedgerService/GetTrialBalance',
+            furlong_dot_persist_dot_v1_dot_ledger__service__pb2.GetTrialBalanceRequest.SerializeToString,
+            furlong_dot_persist_dot_v1_dot_ledger__service__pb2.GetTrialBalanceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,16 @@ class LedgerServiceStub:
     """CreditAccount moves money from the CASH account of the currency into an account."""
     GetAccount: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetAccountRequest, _ledger_service_pb2.GetAccountResponse]
     """GetAccount reads one account."""
+    PayOutAccount: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.PayOutAccountRequest, _ledger_service_pb2.PayOutAccountResponse]
+    """PayOutAccount moves money from an account to the CASH account of the currency."""
+    AdjustAccount: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.AdjustAccountRequest, _ledger_service_pb2.AdjustAccountResponse]
+    """AdjustAccount moves money between an account and the house, by hand."""
+    SetAccountBlocked: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.SetAccountBlockedRequest, _ledger_service_pb2.SetAccountBlockedResponse]
+    """SetAccountBlocked blocks an account or lets it go on."""
+    ListTransfers: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ListTransfersRequest, _ledger_service_pb2.ListTransfersResponse]
+    """ListTransfers reads the transfers of an account, the newest first, with the balance after each."""
+    GetTrialBalance: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetTrialBalanceRequest, _ledger_service_pb2.GetTrialBalanceResponse]
+    """GetTrialBalance adds up the transfers of a round, or all accounts."""
 
 @_typing.type_check_only
 class LedgerServiceAsyncStub(LedgerServiceStub):
@@ -55,6 +65,16 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """CreditAccount moves money from the CASH account of the currency into an account."""
     GetAccount: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetAccountRequest, _ledger_service_pb2.GetAccountResponse]  # type: ignore[assignment]
     """GetAccount reads one account."""
+    PayOutAccount: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.PayOutAccountRequest, _ledger_service_pb2.PayOutAccountResponse]  # type: ignore[assignment]
+    """PayOutAccount moves money from an account to the CASH account of the currency."""
+    AdjustAccount: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.AdjustAccountRequest, _ledger_service_pb2.AdjustAccountResponse]  # type: ignore[assignment]
+    """AdjustAccount moves money between an account and the house, by hand."""
+    SetAccountBlocked: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.SetAccountBlockedRequest, _ledger_service_pb2.SetAccountBlockedResponse]  # type: ignore[assignment]
+    """SetAccountBlocked blocks an account or lets it go on."""
+    ListTransfers: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ListTransfersRequest, _ledger_service_pb2.ListTransfersResponse]  # type: ignore[assignment]
+    """ListTransfers reads the transfers of an account, the newest first, with the balance after each."""
+    GetTrialBalance: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetTrialBalanceRequest, _ledger_service_pb2.GetTrialBalanceResponse]  # type: ignore[assignment]
+    """GetTrialBalance adds up the transfers of a round, or all accounts."""
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     """LedgerService keeps accounts and the transfers between them. A transfer takes from one account what it gives to
@@ -84,5 +104,45 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_service_pb2.GetAccountResponse, _abc.Awaitable[_ledger_service_pb2.GetAccountResponse]]:
         """GetAccount reads one account."""
+
+    @_abc_1.abstractmethod
+    def PayOutAccount(
+        self,
+        request: _ledger_service_pb2.PayOutAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.PayOutAccountResponse, _abc.Awaitable[_ledger_service_pb2.PayOutAccountResponse]]:
+        """PayOutAccount moves money from an account to the CASH account of the currency."""
+
+    @_abc_1.abstractmethod
+    def AdjustAccount(
+        self,
+        request: _ledger_service_pb2.AdjustAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.AdjustAccountResponse, _abc.Awaitable[_ledger_service_pb2.AdjustAccountResponse]]:
+        """AdjustAccount moves money between an account and the house, by hand."""
+
+    @_abc_1.abstractmethod
+    def SetAccountBlocked(
+        self,
+        request: _ledger_service_pb2.SetAccountBlockedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.SetAccountBlockedResponse, _abc.Awaitable[_ledger_service_pb2.SetAccountBlockedResponse]]:
+        """SetAccountBlocked blocks an account or lets it go on."""
+
+    @_abc_1.abstractmethod
+    def ListTransfers(
+        self,
+        request: _ledger_service_pb2.ListTransfersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.ListTransfersResponse, _abc.Awaitable[_ledger_service_pb2.ListTransfersResponse]]:
+        """ListTransfers reads the transfers of an account, the newest first, with the balance after each."""
+
+    @_abc_1.abstractmethod
+    def GetTrialBalance(
+        self,
+        request: _ledger_service_pb2.GetTrialBalanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.GetTrialBalanceResponse, _abc.Awaitable[_ledger_service_pb2.GetTrialBalanceResponse]]:
+        """GetTrialBalance adds up the transfers of a round, or all accounts."""
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -31,6 +31,7 @@ class StoredRound(_message.Message):
     SERVER_SEED_FIELD_NUMBER: _builtins.int
     CARD_ID_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
+    POSTING_FIELD_NUMBER: _builtins.int
     sealed_seed: _builtins.bytes
     """sealed_seed is the round's seed under a key that the store does not have."""
     server_seed: _builtins.bytes
@@ -39,6 +40,8 @@ class StoredRound(_message.Message):
     """card_id that the round runs."""
     epoch: _builtins.int
     """epoch of the lease under which the latest transition was made."""
+    posting: _builtins.bool
+    """posting says that something was decided on the round whose money PostSettlement has not moved to the end."""
     @_builtins.property
     def round(self) -> _round_pb2.Round:
         """round as the public may see it; `screen` is not filled in."""
@@ -51,10 +54,11 @@ class StoredRound(_message.Message):
         server_seed: _builtins.bytes = ...,
         card_id: _builtins.int = ...,
         epoch: _builtins.int = ...,
+        posting: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["round", b"round"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "epoch", b"epoch", "round", b"round", "sealed_seed", b"sealed_seed", "server_seed", b"server_seed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "epoch", b"epoch", "posting", b"posting", "round", b"round", "sealed_seed", b"sealed_seed", "server_seed", b"server_seed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -409,7 +413,7 @@ class SettleRoundResponse(_message.Message):
     STORED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stored(self) -> Global___StoredRound:
-        """stored round, SETTLED, with its payout."""
+        """stored round with its payout decided; SETTLED where there was nothing to pay, else still FINISHED."""
 
     def __init__(
         self,
@@ -739,3 +743,127 @@ class ListTransitionsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListTransitionsResponse: _TypeAlias = ListTransitionsResponse  # noqa: Y015
+
+@_typing.final
+class PostSettlementRequest(_message.Message):
+    """PostSettlementRequest names the round."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUND_ID_FIELD_NUMBER: _builtins.int
+    round_id: _builtins.int
+    """round_id of a round on which something was decided."""
+    def __init__(
+        self,
+        *,
+        round_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["round_id", b"round_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PostSettlementRequest: _TypeAlias = PostSettlementRequest  # noqa: Y015
+
+@_typing.final
+class PostSettlementResponse(_message.Message):
+    """PostSettlementResponse tells how far the money is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORED_FIELD_NUMBER: _builtins.int
+    CHUNKS_POSTED_FIELD_NUMBER: _builtins.int
+    CHUNKS_FIELD_NUMBER: _builtins.int
+    chunks_posted: _builtins.int
+    """chunks_posted of the latest decision."""
+    chunks: _builtins.int
+    """chunks of the latest decision."""
+    @_builtins.property
+    def stored(self) -> Global___StoredRound:
+        """stored round; `posting` is false when there is nothing left to move."""
+
+    def __init__(
+        self,
+        *,
+        stored: Global___StoredRound | None = ...,
+        chunks_posted: _builtins.int = ...,
+        chunks: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stored", b"stored"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunks", b"chunks", "chunks_posted", b"chunks_posted", "stored", b"stored"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PostSettlementResponse: _TypeAlias = PostSettlementResponse  # noqa: Y015
+
+@_typing.final
+class CorrectResultRequest(_message.Message):
+    """CorrectResultRequest brings the right result."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ROUND_ID_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    WINNERS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id is a UUID; the same id and content gets the same answer again."""
+    round_id: _builtins.int
+    """round_id of a SETTLED round on which nothing is left to post."""
+    reason: _builtins.str
+    """reason for the books, 1 to 200 characters."""
+    actor: _builtins.str
+    """actor is the subject of the token that asked."""
+    @_builtins.property
+    def result(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """result is the right finishing order: runners' numbers, first to last, every runner once."""
+
+    @_builtins.property
+    def winners(self) -> _containers.RepeatedCompositeFieldContainer[Global___Winner]:
+        """winners by this result, as in SettleRoundRequest."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        round_id: _builtins.int = ...,
+        result: _abc.Iterable[_builtins.int] | None = ...,
+        winners: _abc.Iterable[Global___Winner] | None = ...,
+        reason: _builtins.str = ...,
+        actor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "reason", b"reason", "request_id", b"request_id", "result", b"result", "round_id", b"round_id", "winners", b"winners"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorrectResultRequest: _TypeAlias = CorrectResultRequest  # noqa: Y015
+
+@_typing.final
+class CorrectResultResponse(_message.Message):
+    """CorrectResultResponse holds the round."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def stored(self) -> Global___StoredRound:
+        """stored round with the corrected result."""
+
+    def __init__(
+        self,
+        *,
+        stored: Global___StoredRound | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stored", b"stored"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stored", b"stored"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorrectResultResponse: _TypeAlias = CorrectResultResponse  # noqa: Y015

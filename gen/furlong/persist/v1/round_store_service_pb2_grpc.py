@@ -92,6 +92,16 @@ class RoundStoreServiceStub:
                 request_serializer=furlong_dot_persist_dot_v1_dot_round__store__service__pb2.ListTransitionsRequest.SerializeToString,
                 response_deserializer=furlong_dot_persist_dot_v1_dot_round__store__service__pb2.ListTransitionsResponse.FromString,
                 _registered_method=True)
+        self.PostSettlement = channel.unary_unary(
+                '/furlong.persist.v1.RoundStoreService/PostSettlement',
+                request_serializer=furlong_dot_persist_dot_v1_dot_round__store__service__pb2.PostSettlementRequest.SerializeToString,
+                response_deserializer=furlong_dot_persist_dot_v1_dot_round__store__service__pb2.PostSettlementResponse.FromString,
+                _registered_method=True)
+        self.CorrectResult = channel.unary_unary(
+                '/furlong.persist.v1.RoundStoreService/CorrectResult',
+                request_serializer=furlong_dot_persist_dot_v1_dot_round__store__service__pb2.CorrectResultRequest.SerializeToString,
+                response_deserializer=furlong_dot_persist_dot_v1_dot_round__store__service__pb2.CorrectResultResponse.FromString,
+                _registered_method=True)
 
 
 class RoundStoreServiceServicer:
@@ -131,15 +141,17 @@ class RoundStoreServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SettleRound(self, request, context):
-        """SettleRound pays every winning line at the price its ticket kept and moves the rest of the escrow to the house, in
-        one transaction, once per round: FINISHED becomes SETTLED. All lines that no winner names have lost.
+        """SettleRound decides who is paid what, durable in one transaction, once per round: every winning line at the price
+        its ticket kept; all lines that no winner names have lost. The money is moved by PostSettlement, whose last chunk
+        makes FINISHED SETTLED. A round without tickets is SETTLED at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def VoidRound(self, request, context):
-        """VoidRound gives every stake back once, in one transaction: OPEN or LOCKED becomes VOID.
+        """VoidRound decides that every stake goes back, once: OPEN or LOCKED becomes VOID. The money is moved by
+        PostSettlement.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -167,7 +179,8 @@ class RoundStoreServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListUnsettledRounds(self, request, context):
-        """ListUnsettledRounds reads the rounds of a track that are neither SETTLED nor VOID, the oldest first.
+        """ListUnsettledRounds reads the rounds of a track that are neither SETTLED nor VOID, and those whose money is still
+        to be moved, the oldest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,6 +188,22 @@ class RoundStoreServiceServicer:
 
     def ListTransitions(self, request, context):
         """ListTransitions reads the transitions of a track after one of them, in order, without gaps.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PostSettlement(self, request, context):
+        """PostSettlement moves the money that was decided on, chunk by chunk, each in a transaction of its own and once. It
+        works for about half a second and answers how far it is; calling it again goes on there, after a crash too. Any
+        number of callers may do so, whoever leads the track.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CorrectResult(self, request, context):
+        """CorrectResult decides that a SETTLED round ended otherwise. PostSettlement moves the difference.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -237,6 +266,16 @@ def add_RoundStoreServiceServicer_to_server(servicer, server):
                     servicer.ListTransitions,
                     request_deserializer=furlong_dot_persist_dot_v1_dot_round__store__service__pb2.ListTransitionsRequest.FromString,
                     response_serializer=furlong_dot_persist_dot_v1_dot_round__store__service__pb2.ListTransitionsResponse.SerializeToString,
+            ),
+            'PostSettlement': grpc.unary_unary_rpc_method_handler(
+                    servicer.PostSettlement,
+                    request_deserializer=furlong_dot_persist_dot_v1_dot_round__store__service__pb2.PostSettlementRequest.FromString,
+                    response_serializer=furlong_dot_persist_dot_v1_dot_round__store__service__pb2.PostSettlementResponse.SerializeToString,
+            ),
+            'CorrectResult': grpc.unary_unary_rpc_method_handler(
+                    servicer.CorrectResult,
+                    request_deserializer=furlong_dot_persist_dot_v1_dot_round__store__service__pb2.CorrectResultRequest.FromString,
+                    response_serializer=furlong_dot_persist_dot_v1_dot_round__store__service__pb2.CorrectResultResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -539,6 +578,60 @@ class RoundStoreService:
             '/furlong.persist.v1.RoundStoreService/ListTransitions',
             furlong_dot_persist_dot_v1_dot_round__store__service__pb2.ListTransitionsRequest.SerializeToString,
             furlong_dot_persist_dot_v1_dot_round__store__service__pb2.ListTransitionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PostSettlement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.persist.v1.RoundStoreService/PostSettlement',
+            furlong_dot_persist_dot_v1_dot_round__store__service__pb2.PostSettlementRequest.SerializeToString,
+            furlong_dot_persist_dot_v1_dot_round__store__service__pb2.PostSettlementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CorrectResult(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.persist.v1.RoundStoreService/CorrectResult',
+            furlong_dot_persist_dot_v1_dot_round__store__service__pb2.CorrectResultRequest.SerializeToString,
+            furlong_dot_persist_dot_v1_dot_round__store__service__pb2.CorrectResultResponse.FromString,
             options,
             channel_credentials,
             insecure,

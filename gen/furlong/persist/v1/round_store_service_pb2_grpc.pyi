@@ -49,11 +49,14 @@ class RoundStoreServiceStub:
     FinishRound: _grpc.UnaryUnaryMultiCallable[_round_store_service_pb2.FinishRoundRequest, _round_store_service_pb2.FinishRoundResponse]
     """FinishRound ends the race: RUNNING becomes FINISHED."""
     SettleRound: _grpc.UnaryUnaryMultiCallable[_round_store_service_pb2.SettleRoundRequest, _round_store_service_pb2.SettleRoundResponse]
-    """SettleRound pays every winning line at the price its ticket kept and moves the rest of the escrow to the house, in
-    one transaction, once per round: FINISHED becomes SETTLED. All lines that no winner names have lost.
+    """SettleRound decides who is paid what, durable in one transaction, once per round: every winning line at the price
+    its ticket kept; all lines that no winner names have lost. The money is moved by PostSettlement, whose last chunk
+    makes FINISHED SETTLED. A round without tickets is SETTLED at once.
     """
     VoidRound: _grpc.UnaryUnaryMultiCallable[_round_store_service_pb2.VoidRoundRequest, _round_store_service_pb2.VoidRoundResponse]
-    """VoidRound gives every stake back once, in one transaction: OPEN or LOCKED becomes VOID."""
+    """VoidRound decides that every stake goes back, once: OPEN or LOCKED becomes VOID. The money is moved by
+    PostSettlement.
+    """
     GetRound: _grpc.UnaryUnaryMultiCallable[_round_store_service_pb2.GetRoundRequest, _round_store_service_pb2.GetRoundResponse]
     """GetRound reads one round with what is secret about it."""
     GetCurrentRound: _grpc.UnaryUnaryMultiCallable[_round_store_service_pb2.GetCurrentRoundRequest, _round_store_service_pb2.GetCurrentRoundResponse]
@@ -61,9 +64,18 @@ class RoundStoreServiceStub:
     ListRounds: _grpc.UnaryUnaryMultiCallable[_round_store_service_pb2.ListRoundsRequest, _round_store_service_pb2.ListRoundsResponse]
     """ListRounds reads the rounds of a track, the newest first."""
     ListUnsettledRounds: _grpc.UnaryUnaryMultiCallable[_round_store_service_pb2.ListUnsettledRoundsRequest, _round_store_service_pb2.ListUnsettledRoundsResponse]
-    """ListUnsettledRounds reads the rounds of a track that are neither SETTLED nor VOID, the oldest first."""
+    """ListUnsettledRounds reads the rounds of a track that are neither SETTLED nor VOID, and those whose money is still
+    to be moved, the oldest first.
+    """
     ListTransitions: _grpc.UnaryUnaryMultiCallable[_round_store_service_pb2.ListTransitionsRequest, _round_store_service_pb2.ListTransitionsResponse]
     """ListTransitions reads the transitions of a track after one of them, in order, without gaps."""
+    PostSettlement: _grpc.UnaryUnaryMultiCallable[_round_store_service_pb2.PostSettlementRequest, _round_store_service_pb2.PostSettlementResponse]
+    """PostSettlement moves the money that was decided on, chunk by chunk, each in a transaction of its own and once. It
+    works for about half a second and answers how far it is; calling it again goes on there, after a crash too. Any
+    number of callers may do so, whoever leads the track.
+    """
+    CorrectResult: _grpc.UnaryUnaryMultiCallable[_round_store_service_pb2.CorrectResultRequest, _round_store_service_pb2.CorrectResultResponse]
+    """CorrectResult decides that a SETTLED round ended otherwise. PostSettlement moves the difference."""
 
 @_typing.type_check_only
 class RoundStoreServiceAsyncStub(RoundStoreServiceStub):
@@ -86,11 +98,14 @@ class RoundStoreServiceAsyncStub(RoundStoreServiceStub):
     FinishRound: _aio.UnaryUnaryMultiCallable[_round_store_service_pb2.FinishRoundRequest, _round_store_service_pb2.FinishRoundResponse]  # type: ignore[assignment]
     """FinishRound ends the race: RUNNING becomes FINISHED."""
     SettleRound: _aio.UnaryUnaryMultiCallable[_round_store_service_pb2.SettleRoundRequest, _round_store_service_pb2.SettleRoundResponse]  # type: ignore[assignment]
-    """SettleRound pays every winning line at the price its ticket kept and moves the rest of the escrow to the house, in
-    one transaction, once per round: FINISHED becomes SETTLED. All lines that no winner names have lost.
+    """SettleRound decides who is paid what, durable in one transaction, once per round: every winning line at the price
+    its ticket kept; all lines that no winner names have lost. The money is moved by PostSettlement, whose last chunk
+    makes FINISHED SETTLED. A round without tickets is SETTLED at once.
     """
     VoidRound: _aio.UnaryUnaryMultiCallable[_round_store_service_pb2.VoidRoundRequest, _round_store_service_pb2.VoidRoundResponse]  # type: ignore[assignment]
-    """VoidRound gives every stake back once, in one transaction: OPEN or LOCKED becomes VOID."""
+    """VoidRound decides that every stake goes back, once: OPEN or LOCKED becomes VOID. The money is moved by
+    PostSettlement.
+    """
     GetRound: _aio.UnaryUnaryMultiCallable[_round_store_service_pb2.GetRoundRequest, _round_store_service_pb2.GetRoundResponse]  # type: ignore[assignment]
     """GetRound reads one round with what is secret about it."""
     GetCurrentRound: _aio.UnaryUnaryMultiCallable[_round_store_service_pb2.GetCurrentRoundRequest, _round_store_service_pb2.GetCurrentRoundResponse]  # type: ignore[assignment]
@@ -98,9 +113,18 @@ class RoundStoreServiceAsyncStub(RoundStoreServiceStub):
     ListRounds: _aio.UnaryUnaryMultiCallable[_round_store_service_pb2.ListRoundsRequest, _round_store_service_pb2.ListRoundsResponse]  # type: ignore[assignment]
     """ListRounds reads the rounds of a track, the newest first."""
     ListUnsettledRounds: _aio.UnaryUnaryMultiCallable[_round_store_service_pb2.ListUnsettledRoundsRequest, _round_store_service_pb2.ListUnsettledRoundsResponse]  # type: ignore[assignment]
-    """ListUnsettledRounds reads the rounds of a track that are neither SETTLED nor VOID, the oldest first."""
+    """ListUnsettledRounds reads the rounds of a track that are neither SETTLED nor VOID, and those whose money is still
+    to be moved, the oldest first.
+    """
     ListTransitions: _aio.UnaryUnaryMultiCallable[_round_store_service_pb2.ListTransitionsRequest, _round_store_service_pb2.ListTransitionsResponse]  # type: ignore[assignment]
     """ListTransitions reads the transitions of a track after one of them, in order, without gaps."""
+    PostSettlement: _aio.UnaryUnaryMultiCallable[_round_store_service_pb2.PostSettlementRequest, _round_store_service_pb2.PostSettlementResponse]  # type: ignore[assignment]
+    """PostSettlement moves the money that was decided on, chunk by chunk, each in a transaction of its own and once. It
+    works for about half a second and answers how far it is; calling it again goes on there, after a crash too. Any
+    number of callers may do so, whoever leads the track.
+    """
+    CorrectResult: _aio.UnaryUnaryMultiCallable[_round_store_service_pb2.CorrectResultRequest, _round_store_service_pb2.CorrectResultResponse]  # type: ignore[assignment]
+    """CorrectResult decides that a SETTLED round ended otherwise. PostSettlement moves the difference."""
 
 class RoundStoreServiceServicer(metaclass=_abc_1.ABCMeta):
     """RoundStoreService keeps rounds and makes their transitions durable. Every transition carries the epoch of the
@@ -150,8 +174,9 @@ class RoundStoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _round_store_service_pb2.SettleRoundRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_round_store_service_pb2.SettleRoundResponse, _abc.Awaitable[_round_store_service_pb2.SettleRoundResponse]]:
-        """SettleRound pays every winning line at the price its ticket kept and moves the rest of the escrow to the house, in
-        one transaction, once per round: FINISHED becomes SETTLED. All lines that no winner names have lost.
+        """SettleRound decides who is paid what, durable in one transaction, once per round: every winning line at the price
+        its ticket kept; all lines that no winner names have lost. The money is moved by PostSettlement, whose last chunk
+        makes FINISHED SETTLED. A round without tickets is SETTLED at once.
         """
 
     @_abc_1.abstractmethod
@@ -160,7 +185,9 @@ class RoundStoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _round_store_service_pb2.VoidRoundRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_round_store_service_pb2.VoidRoundResponse, _abc.Awaitable[_round_store_service_pb2.VoidRoundResponse]]:
-        """VoidRound gives every stake back once, in one transaction: OPEN or LOCKED becomes VOID."""
+        """VoidRound decides that every stake goes back, once: OPEN or LOCKED becomes VOID. The money is moved by
+        PostSettlement.
+        """
 
     @_abc_1.abstractmethod
     def GetRound(
@@ -192,7 +219,9 @@ class RoundStoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _round_store_service_pb2.ListUnsettledRoundsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_round_store_service_pb2.ListUnsettledRoundsResponse, _abc.Awaitable[_round_store_service_pb2.ListUnsettledRoundsResponse]]:
-        """ListUnsettledRounds reads the rounds of a track that are neither SETTLED nor VOID, the oldest first."""
+        """ListUnsettledRounds reads the rounds of a track that are neither SETTLED nor VOID, and those whose money is still
+        to be moved, the oldest first.
+        """
 
     @_abc_1.abstractmethod
     def ListTransitions(
@@ -201,5 +230,24 @@ class RoundStoreServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_round_store_service_pb2.ListTransitionsResponse, _abc.Awaitable[_round_store_service_pb2.ListTransitionsResponse]]:
         """ListTransitions reads the transitions of a track after one of them, in order, without gaps."""
+
+    @_abc_1.abstractmethod
+    def PostSettlement(
+        self,
+        request: _round_store_service_pb2.PostSettlementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_round_store_service_pb2.PostSettlementResponse, _abc.Awaitable[_round_store_service_pb2.PostSettlementResponse]]:
+        """PostSettlement moves the money that was decided on, chunk by chunk, each in a transaction of its own and once. It
+        works for about half a second and answers how far it is; calling it again goes on there, after a crash too. Any
+        number of callers may do so, whoever leads the track.
+        """
+
+    @_abc_1.abstractmethod
+    def CorrectResult(
+        self,
+        request: _round_store_service_pb2.CorrectResultRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_round_store_service_pb2.CorrectResultResponse, _abc.Awaitable[_round_store_service_pb2.CorrectResultResponse]]:
+        """CorrectResult decides that a SETTLED round ended otherwise. PostSettlement moves the difference."""
 
 def add_RoundStoreServiceServicer_to_server(servicer: RoundStoreServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

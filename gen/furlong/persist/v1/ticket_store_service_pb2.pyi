@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from furlong.common.v1 import error_pb2 as _error_pb2
 from furlong.common.v1 import round_pb2 as _round_pb2
 from furlong.common.v1 import ticket_pb2 as _ticket_pb2
 from google.protobuf import descriptor as _descriptor
@@ -274,3 +275,183 @@ class ListTicketsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListTicketsResponse: _TypeAlias = ListTicketsResponse  # noqa: Y015
+
+@_typing.final
+class StreamTicketsRequest(_message.Message):
+    """StreamTicketsRequest holds tickets of one round, like AppendTicketsRequest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPEND_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def append(self) -> Global___AppendTicketsRequest:
+        """append is decided in one transaction."""
+
+    def __init__(
+        self,
+        *,
+        append: Global___AppendTicketsRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["append", b"append"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["append", b"append"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamTicketsRequest: _TypeAlias = StreamTicketsRequest  # noqa: Y015
+
+@_typing.final
+class StreamTicketsResponse(_message.Message):
+    """StreamTicketsResponse answers one StreamTicketsRequest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPENDED_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def appended(self) -> Global___AppendTicketsResponse:
+        """appended answers every ticket; absent where the message was refused."""
+
+    @_builtins.property
+    def refused(self) -> _error_pb2.Refused:
+        """refused is set where the message was refused as a whole."""
+
+    def __init__(
+        self,
+        *,
+        appended: Global___AppendTicketsResponse | None = ...,
+        refused: _error_pb2.Refused | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["appended", b"appended", "refused", b"refused"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appended", b"appended", "refused", b"refused"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamTicketsResponse: _TypeAlias = StreamTicketsResponse  # noqa: Y015
+
+@_typing.final
+class CancelTicketRequest(_message.Message):
+    """CancelTicketRequest names the ticket and the cause."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id is a UUID; the same id and content gets the same answer again."""
+    ticket_id: _builtins.str
+    """ticket_id of the ticket."""
+    reason: _builtins.str
+    """reason for the books, 1 to 200 characters."""
+    actor: _builtins.str
+    """actor is the subject of the token that asked."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        actor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "reason", b"reason", "request_id", b"request_id", "ticket_id", b"ticket_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelTicketRequest: _TypeAlias = CancelTicketRequest  # noqa: Y015
+
+@_typing.final
+class CancelTicketResponse(_message.Message):
+    """CancelTicketResponse holds the ticket."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_FIELD_NUMBER: _builtins.int
+    TOTALS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ticket(self) -> _ticket_pb2.Ticket:
+        """ticket, CANCELLED."""
+
+    @_builtins.property
+    def totals(self) -> _round_pb2.Totals:
+        """totals of the round right after."""
+
+    def __init__(
+        self,
+        *,
+        ticket: _ticket_pb2.Ticket | None = ...,
+        totals: _round_pb2.Totals | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ticket", b"ticket", "totals", b"totals"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ticket", b"ticket", "totals", b"totals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelTicketResponse: _TypeAlias = CancelTicketResponse  # noqa: Y015
+
+@_typing.final
+class PayTicketRequest(_message.Message):
+    """PayTicketRequest names the ticket and the till."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id is a UUID; the same id and content gets the same answer again."""
+    ticket_id: _builtins.str
+    """ticket_id of the ticket."""
+    account_id: _builtins.str
+    """account_id of the till that paid."""
+    actor: _builtins.str
+    """actor is the subject of the token that asked."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        actor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "actor", b"actor", "request_id", b"request_id", "ticket_id", b"ticket_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PayTicketRequest: _TypeAlias = PayTicketRequest  # noqa: Y015
+
+@_typing.final
+class PayTicketResponse(_message.Message):
+    """PayTicketResponse holds the ticket."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_FIELD_NUMBER: _builtins.int
+    PAID_MINOR_FIELD_NUMBER: _builtins.int
+    paid_minor: _builtins.int
+    """paid_minor is what was paid, in minor units."""
+    @_builtins.property
+    def ticket(self) -> _ticket_pb2.Ticket:
+        """ticket, PAID."""
+
+    def __init__(
+        self,
+        *,
+        ticket: _ticket_pb2.Ticket | None = ...,
+        paid_minor: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ticket", b"ticket"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["paid_minor", b"paid_minor", "ticket", b"ticket"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PayTicketResponse: _TypeAlias = PayTicketResponse  # noqa: Y015

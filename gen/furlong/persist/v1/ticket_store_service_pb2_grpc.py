@@ -50,6 +50,21 @@ class TicketStoreServiceStub:
                 request_serializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.ListTicketsRequest.SerializeToString,
                 response_deserializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.ListTicketsResponse.FromString,
                 _registered_method=True)
+        self.StreamTickets = channel.stream_stream(
+                '/furlong.persist.v1.TicketStoreService/StreamTickets',
+                request_serializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.StreamTicketsRequest.SerializeToString,
+                response_deserializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.StreamTicketsResponse.FromString,
+                _registered_method=True)
+        self.CancelTicket = channel.unary_unary(
+                '/furlong.persist.v1.TicketStoreService/CancelTicket',
+                request_serializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.CancelTicketRequest.SerializeToString,
+                response_deserializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.CancelTicketResponse.FromString,
+                _registered_method=True)
+        self.PayTicket = channel.unary_unary(
+                '/furlong.persist.v1.TicketStoreService/PayTicket',
+                request_serializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.PayTicketRequest.SerializeToString,
+                response_deserializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.PayTicketResponse.FromString,
+                _registered_method=True)
 
 
 class TicketStoreServiceServicer:
@@ -78,6 +93,29 @@ class TicketStoreServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamTickets(self, request_iterator, context):
+        """StreamTickets decides like AppendTickets: each message is answered by one message, in order. Messages that arrive
+        while a commit is under way go into the next one together.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelTicket(self, request, context):
+        """CancelTicket takes a ticket back before its round locks and gives the stake back, once. The cut-off is decided in
+        the transaction, like a ticket's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PayTicket(self, request, context):
+        """PayTicket moves what a ticket bought at a till can claim from PRIZES to the till that paid it, once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TicketStoreServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -95,6 +133,21 @@ def add_TicketStoreServiceServicer_to_server(servicer, server):
                     servicer.ListTickets,
                     request_deserializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.ListTicketsRequest.FromString,
                     response_serializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.ListTicketsResponse.SerializeToString,
+            ),
+            'StreamTickets': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamTickets,
+                    request_deserializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.StreamTicketsRequest.FromString,
+                    response_serializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.StreamTicketsResponse.SerializeToString,
+            ),
+            'CancelTicket': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelTicket,
+                    request_deserializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.CancelTicketRequest.FromString,
+                    response_serializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.CancelTicketResponse.SerializeToString,
+            ),
+            'PayTicket': grpc.unary_unary_rpc_method_handler(
+                    servicer.PayTicket,
+                    request_deserializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.PayTicketRequest.FromString,
+                    response_serializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.PayTicketResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -179,6 +232,87 @@ class TicketStoreService:
             '/furlong.persist.v1.TicketStoreService/ListTickets',
             furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.ListTicketsRequest.SerializeToString,
             furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.ListTicketsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamTickets(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/furlong.persist.v1.TicketStoreService/StreamTickets',
+            furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.StreamTicketsRequest.SerializeToString,
+            furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.StreamTicketsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelTicket(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.persist.v1.TicketStoreService/CancelTicket',
+            furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.CancelTicketRequest.SerializeToString,
+            furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.CancelTicketResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PayTicket(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.persist.v1.TicketStoreService/PayTicket',
+            furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.PayTicketRequest.SerializeToString,
+            furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.PayTicketResponse.FromString,
             options,
             channel_credentials,
             insecure,

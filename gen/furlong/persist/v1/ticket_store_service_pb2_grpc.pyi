@@ -41,6 +41,16 @@ class TicketStoreServiceStub:
     """GetTicket reads one ticket with its state and payout."""
     ListTickets: _grpc.UnaryUnaryMultiCallable[_ticket_store_service_pb2.ListTicketsRequest, _ticket_store_service_pb2.ListTicketsResponse]
     """ListTickets reads the tickets of one account, the newest first."""
+    StreamTickets: _grpc.StreamStreamMultiCallable[_ticket_store_service_pb2.StreamTicketsRequest, _ticket_store_service_pb2.StreamTicketsResponse]
+    """StreamTickets decides like AppendTickets: each message is answered by one message, in order. Messages that arrive
+    while a commit is under way go into the next one together.
+    """
+    CancelTicket: _grpc.UnaryUnaryMultiCallable[_ticket_store_service_pb2.CancelTicketRequest, _ticket_store_service_pb2.CancelTicketResponse]
+    """CancelTicket takes a ticket back before its round locks and gives the stake back, once. The cut-off is decided in
+    the transaction, like a ticket's.
+    """
+    PayTicket: _grpc.UnaryUnaryMultiCallable[_ticket_store_service_pb2.PayTicketRequest, _ticket_store_service_pb2.PayTicketResponse]
+    """PayTicket moves what a ticket bought at a till can claim from PRIZES to the till that paid it, once."""
 
 @_typing.type_check_only
 class TicketStoreServiceAsyncStub(TicketStoreServiceStub):
@@ -55,6 +65,16 @@ class TicketStoreServiceAsyncStub(TicketStoreServiceStub):
     """GetTicket reads one ticket with its state and payout."""
     ListTickets: _aio.UnaryUnaryMultiCallable[_ticket_store_service_pb2.ListTicketsRequest, _ticket_store_service_pb2.ListTicketsResponse]  # type: ignore[assignment]
     """ListTickets reads the tickets of one account, the newest first."""
+    StreamTickets: _aio.StreamStreamMultiCallable[_ticket_store_service_pb2.StreamTicketsRequest, _ticket_store_service_pb2.StreamTicketsResponse]  # type: ignore[assignment]
+    """StreamTickets decides like AppendTickets: each message is answered by one message, in order. Messages that arrive
+    while a commit is under way go into the next one together.
+    """
+    CancelTicket: _aio.UnaryUnaryMultiCallable[_ticket_store_service_pb2.CancelTicketRequest, _ticket_store_service_pb2.CancelTicketResponse]  # type: ignore[assignment]
+    """CancelTicket takes a ticket back before its round locks and gives the stake back, once. The cut-off is decided in
+    the transaction, like a ticket's.
+    """
+    PayTicket: _aio.UnaryUnaryMultiCallable[_ticket_store_service_pb2.PayTicketRequest, _ticket_store_service_pb2.PayTicketResponse]  # type: ignore[assignment]
+    """PayTicket moves what a ticket bought at a till can claim from PRIZES to the till that paid it, once."""
 
 class TicketStoreServiceServicer(metaclass=_abc_1.ABCMeta):
     """TicketStoreService keeps tickets. It decides on acceptance: nobody else knows what is durable."""
@@ -84,5 +104,33 @@ class TicketStoreServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ticket_store_service_pb2.ListTicketsResponse, _abc.Awaitable[_ticket_store_service_pb2.ListTicketsResponse]]:
         """ListTickets reads the tickets of one account, the newest first."""
+
+    @_abc_1.abstractmethod
+    def StreamTickets(
+        self,
+        request_iterator: _MaybeAsyncIterator[_ticket_store_service_pb2.StreamTicketsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_ticket_store_service_pb2.StreamTicketsResponse], _abc.AsyncIterator[_ticket_store_service_pb2.StreamTicketsResponse]]:
+        """StreamTickets decides like AppendTickets: each message is answered by one message, in order. Messages that arrive
+        while a commit is under way go into the next one together.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelTicket(
+        self,
+        request: _ticket_store_service_pb2.CancelTicketRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ticket_store_service_pb2.CancelTicketResponse, _abc.Awaitable[_ticket_store_service_pb2.CancelTicketResponse]]:
+        """CancelTicket takes a ticket back before its round locks and gives the stake back, once. The cut-off is decided in
+        the transaction, like a ticket's.
+        """
+
+    @_abc_1.abstractmethod
+    def PayTicket(
+        self,
+        request: _ticket_store_service_pb2.PayTicketRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ticket_store_service_pb2.PayTicketResponse, _abc.Awaitable[_ticket_store_service_pb2.PayTicketResponse]]:
+        """PayTicket moves what a ticket bought at a till can claim from PRIZES to the till that paid it, once."""
 
 def add_TicketStoreServiceServicer_to_server(servicer: TicketStoreServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

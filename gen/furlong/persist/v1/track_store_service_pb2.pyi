@@ -274,3 +274,65 @@ class GetNextRaceCardResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetNextRaceCardResponse: _TypeAlias = GetNextRaceCardResponse  # noqa: Y015
+
+@_typing.final
+class SetTrackStateRequest(_message.Message):
+    """SetTrackStateRequest names the state."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TRACK_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id is a UUID; the same id and content gets the same answer again."""
+    track: _builtins.str
+    """track by its name."""
+    state: _round_pb2.Track.State.ValueType
+    """state from now on."""
+    reason: _builtins.str
+    """reason for the books, 1 to 200 characters."""
+    actor: _builtins.str
+    """actor is the subject of the token that asked."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        track: _builtins.str = ...,
+        state: _round_pb2.Track.State.ValueType = ...,
+        reason: _builtins.str = ...,
+        actor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "reason", b"reason", "request_id", b"request_id", "state", b"state", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetTrackStateRequest: _TypeAlias = SetTrackStateRequest  # noqa: Y015
+
+@_typing.final
+class SetTrackStateResponse(_message.Message):
+    """SetTrackStateResponse holds the track."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def track(self) -> _round_pb2.Track:
+        """track as it is now."""
+
+    def __init__(
+        self,
+        *,
+        track: _round_pb2.Track | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetTrackStateResponse: _TypeAlias = SetTrackStateResponse  # noqa: Y015

@@ -60,6 +60,11 @@ class TrackStoreServiceStub:
                 request_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.GetNextRaceCardRequest.SerializeToString,
                 response_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.GetNextRaceCardResponse.FromString,
                 _registered_method=True)
+        self.SetTrackState = channel.unary_unary(
+                '/furlong.persist.v1.TrackStoreService/SetTrackState',
+                request_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.SetTrackStateRequest.SerializeToString,
+                response_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.SetTrackStateResponse.FromString,
+                _registered_method=True)
 
 
 class TrackStoreServiceServicer:
@@ -101,6 +106,14 @@ class TrackStoreServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetTrackState(self, request, context):
+        """SetTrackState pauses, suspends or resumes a track. When a suspension has answered, no ticket of the track that was
+        not accepted before is accepted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrackStoreServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -128,6 +141,11 @@ def add_TrackStoreServiceServicer_to_server(servicer, server):
                     servicer.GetNextRaceCard,
                     request_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.GetNextRaceCardRequest.FromString,
                     response_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.GetNextRaceCardResponse.SerializeToString,
+            ),
+            'SetTrackState': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetTrackState,
+                    request_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.SetTrackStateRequest.FromString,
+                    response_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.SetTrackStateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -266,6 +284,33 @@ class TrackStoreService:
             '/furlong.persist.v1.TrackStoreService/GetNextRaceCard',
             furlong_dot_persist_dot_v1_dot_track__store__service__pb2.GetNextRaceCardRequest.SerializeToString,
             furlong_dot_persist_dot_v1_dot_track__store__service__pb2.GetNextRaceCardResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetTrackState(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.persist.v1.TrackStoreService/SetTrackState',
+            furlong_dot_persist_dot_v1_dot_track__store__service__pb2.SetTrackStateRequest.SerializeToString,
+            furlong_dot_persist_dot_v1_dot_track__store__service__pb2.SetTrackStateResponse.FromString,
             options,
             channel_credentials,
             insecure,

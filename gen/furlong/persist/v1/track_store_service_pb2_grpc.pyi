@@ -43,6 +43,10 @@ class TrackStoreServiceStub:
     """PutRaceCards adds race cards to a track, or replaces those of the same name, all or none."""
     GetNextRaceCard: _grpc.UnaryUnaryMultiCallable[_track_store_service_pb2.GetNextRaceCardRequest, _track_store_service_pb2.GetNextRaceCardResponse]
     """GetNextRaceCard reads the card of a track that was run the longest time ago, or never."""
+    SetTrackState: _grpc.UnaryUnaryMultiCallable[_track_store_service_pb2.SetTrackStateRequest, _track_store_service_pb2.SetTrackStateResponse]
+    """SetTrackState pauses, suspends or resumes a track. When a suspension has answered, no ticket of the track that was
+    not accepted before is accepted.
+    """
 
 @_typing.type_check_only
 class TrackStoreServiceAsyncStub(TrackStoreServiceStub):
@@ -59,6 +63,10 @@ class TrackStoreServiceAsyncStub(TrackStoreServiceStub):
     """PutRaceCards adds race cards to a track, or replaces those of the same name, all or none."""
     GetNextRaceCard: _aio.UnaryUnaryMultiCallable[_track_store_service_pb2.GetNextRaceCardRequest, _track_store_service_pb2.GetNextRaceCardResponse]  # type: ignore[assignment]
     """GetNextRaceCard reads the card of a track that was run the longest time ago, or never."""
+    SetTrackState: _aio.UnaryUnaryMultiCallable[_track_store_service_pb2.SetTrackStateRequest, _track_store_service_pb2.SetTrackStateResponse]  # type: ignore[assignment]
+    """SetTrackState pauses, suspends or resumes a track. When a suspension has answered, no ticket of the track that was
+    not accepted before is accepted.
+    """
 
 class TrackStoreServiceServicer(metaclass=_abc_1.ABCMeta):
     """TrackStoreService keeps tracks and their race cards."""
@@ -102,5 +110,15 @@ class TrackStoreServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_track_store_service_pb2.GetNextRaceCardResponse, _abc.Awaitable[_track_store_service_pb2.GetNextRaceCardResponse]]:
         """GetNextRaceCard reads the card of a track that was run the longest time ago, or never."""
+
+    @_abc_1.abstractmethod
+    def SetTrackState(
+        self,
+        request: _track_store_service_pb2.SetTrackStateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_track_store_service_pb2.SetTrackStateResponse, _abc.Awaitable[_track_store_service_pb2.SetTrackStateResponse]]:
+        """SetTrackState pauses, suspends or resumes a track. When a suspension has answered, no ticket of the track that was
+        not accepted before is accepted.
+        """
 
 def add_TrackStoreServiceServicer_to_server(servicer: TrackStoreServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -64,7 +64,7 @@ UPDATE accounts SET balance_minor = balance_minor - $2 WHERE account_id = $1 RET
 """
 
 DECIDE: Final = """
-INSERT INTO settlements (round_id, request_id, winners, tickets_won, stake_minor, payout_minor)
+INSERT INTO settlements (round_id, request_id, winners, tickets_paid, stake_minor, payout_minor)
 VALUES ($1, $2, $3, $4, $5, $6)
 """
 DECIDED: Final = "SELECT winners FROM settlements WHERE round_id = $1"
