@@ -48,6 +48,9 @@ STATUS: Final[Mapping[Reason.ValueType, StatusCode]] = MappingProxyType(
         Reason.METHOD_UNKNOWN: StatusCode.UNIMPLEMENTED,
         Reason.FUNDS_MISSING: StatusCode.FAILED_PRECONDITION,
         Reason.TRACE_UNKNOWN: StatusCode.NOT_FOUND,
+        Reason.TICKET_STATE: StatusCode.FAILED_PRECONDITION,
+        Reason.ACCOUNT_KIND: StatusCode.FAILED_PRECONDITION,
+        Reason.ACCOUNT_STOPPED: StatusCode.FAILED_PRECONDITION,
     }
 )
 

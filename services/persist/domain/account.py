@@ -12,10 +12,15 @@ class AccountKind(IntEnum):
     HOUSE = 3
     ESCROW = 4
     CASH = 5
+    PRIZES = 6
 
 
 BETTORS = frozenset((AccountKind.PLAYER, AccountKind.CASHIER))
 """The kinds that are opened and credited on request and that may pay for tickets."""
+
+
+OF_THE_SYSTEM = (AccountKind.HOUSE, AccountKind.CASH, AccountKind.PRIZES)
+"""The kinds of which each currency has exactly one account, opened with the first that needs the currency."""
 
 
 class TransferKind(IntEnum):
@@ -24,13 +29,21 @@ class TransferKind(IntEnum):
     STAKE = 1
     """From the buyer of a ticket to the round's escrow."""
     PRIZE = 2
-    """From the escrow to the buyer of a winning ticket."""
+    """From the escrow to the buyer of a winning ticket, or to PRIZES where it was bought at a till."""
     REFUND = 3
-    """From the escrow of a voided round to the buyer."""
+    """A stake that goes back from the escrow: to the buyer, or to PRIZES where a voided ticket was bought at a till."""
     CREDIT = 4
     """From outside into an account."""
     SETTLEMENT = 5
     """What the house wins or loses on a round, between it and the escrow."""
+    PAYOUT = 6
+    """From an account to outside, or from PRIZES to the till that paid a ticket."""
+    ADJUSTMENT = 7
+    """Put right by hand, between an account and the house."""
+    REVERSAL = 8
+    """A prize that is taken back because the result was corrected."""
+    EXPIRY = 9
+    """What nobody claimed in time, from PRIZES to the house."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,10 +89,16 @@ class Timetable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The least and the greatest stake of a line."""
+    """The least and the greatest stake of a line, and the risk that the house takes; a risk of 0 is without limit.
+
+    `selection_payout_max_minor` bounds what one selection may come to pay, `round_loss_max_minor` what the house may
+    come to lose on a round.
+    """
 
     stake_min_minor: int
     stake_max_minor: int
+    selection_payout_max_minor: int = 0
+    round_loss_max_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,14 @@ from services.persist.domain.round import Limits, Runner, Timetable
 
 
 class TrackState(IntEnum):
-    """Whether a track opens rounds, numbered as `furlong.common.v1.Track.State`."""
+    """Whether a track opens rounds and takes tickets, numbered as `furlong.common.v1.Track.State`."""
 
     RUNNING = 1
+    """Opens the next round when the last one ends."""
+    PAUSED = 2
+    """Ends the round in progress, with its betting, and opens no other."""
+    SUSPENDED = 3
+    """Takes no tickets, ends the round in progress and opens no other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

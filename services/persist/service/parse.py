@@ -109,4 +109,9 @@ def _timetable(message: round_pb2.Timetable) -> Timetable:
 
 
 def _limits(message: round_pb2.Limits) -> Limits:
-    return Limits(stake_min_minor=message.stake_min_minor, stake_max_minor=message.stake_max_minor)
+    return Limits(
+        stake_min_minor=message.stake_min_minor,
+        stake_max_minor=message.stake_max_minor,
+        selection_payout_max_minor=message.selection_payout_max_minor,
+        round_loss_max_minor=message.round_loss_max_minor,
+    )

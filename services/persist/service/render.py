@@ -147,4 +147,9 @@ def _timetable(value: Timetable) -> round_pb2.Timetable:
 
 
 def _limits(value: Limits) -> round_pb2.Limits:
-    return round_pb2.Limits(stake_min_minor=value.stake_min_minor, stake_max_minor=value.stake_max_minor)
+    return round_pb2.Limits(
+        stake_min_minor=value.stake_min_minor,
+        stake_max_minor=value.stake_max_minor,
+        selection_payout_max_minor=value.selection_payout_max_minor,
+        round_loss_max_minor=value.round_loss_max_minor,
+    )

@@ -17,6 +17,7 @@ from services.persist.domain.bounds import (
     LINES_MAX,
     PRICE_HUNDREDTHS_MAX,
     PRICE_HUNDREDTHS_MIN,
+    ROUND_PAYOUT_MINOR_MAX,
     STAKE_MINOR_MAX,
     TICKETS_IN_CALL_MAX,
 )
@@ -266,6 +267,9 @@ def _timetable(field: str, timetable: round_pb2.Timetable, checks: Checks) -> No
 def _limits(field: str, limits: round_pb2.Limits, checks: Checks) -> None:
     checks.between(f"{field}.stake_min_minor", limits.stake_min_minor, 1, STAKE_MINOR_MAX)
     checks.between(f"{field}.stake_max_minor", limits.stake_max_minor, limits.stake_min_minor, STAKE_MINOR_MAX)
+    payout_minor, loss_minor = limits.selection_payout_max_minor, limits.round_loss_max_minor
+    checks.between(f"{field}.selection_payout_max_minor", payout_minor, 0, ROUND_PAYOUT_MINOR_MAX)
+    checks.between(f"{field}.round_loss_max_minor", loss_minor, 0, ROUND_PAYOUT_MINOR_MAX)
 
 
 VALIDATORS: Final[Validators] = {

@@ -8,7 +8,7 @@ from furlong.common.v1.error_pb2 import Reason
 from services.chassis.refusal import Refusal
 from services.persist.adapters.postgres.database import Connection, Pool
 from services.persist.adapters.postgres.operations import once
-from services.persist.domain.account import BETTORS, Account, AccountKind, TransferKind
+from services.persist.domain.account import BETTORS, OF_THE_SYSTEM, Account, AccountKind, TransferKind
 from services.persist.ports import Operation
 
 OPEN: Final = """
@@ -18,9 +18,10 @@ RETURNING *
 """
 
 OPEN_OF_THE_SYSTEM: Final = """
-INSERT INTO accounts (account_id, kind, currency, display_name)
-SELECT gen_random_uuid(), kind, $1, name FROM unnest($2::smallint[], $3::text[]) AS system (kind, name)
-ON CONFLICT (currency, kind) WHERE kind IN (3, 5) DO NOTHING
+INSERT INTO accounts (account_id, kind, currency, display_name, floor_minor)
+SELECT gen_random_uuid(), kind, $1, name, floor_minor
+FROM unnest($2::smallint[], $3::text[], $4::bigint[]) AS system (kind, name, floor_minor)
+ON CONFLICT (currency, kind) WHERE kind IN (3, 5, 6) DO NOTHING
 """
 
 READ: Final = "SELECT * FROM accounts WHERE account_id = $1"
@@ -107,9 +108,10 @@ class PostgresLedger:
 
 
 async def open_system_accounts(connection: Connection, currency: str) -> None:
-    """Open the house and the cash of a currency where they are missing."""
-    kinds = (AccountKind.HOUSE, AccountKind.CASH)
-    await connection.execute(OPEN_OF_THE_SYSTEM, currency, kinds, [kind.name.capitalize() for kind in kinds])
+    """Open the house, the cash and the prizes of a currency where they are missing. Only prizes have a floor, 0."""
+    names = [kind.name.capitalize() for kind in OF_THE_SYSTEM]
+    floors_minor = [0 if kind is AccountKind.PRIZES else None for kind in OF_THE_SYSTEM]
+    await connection.execute(OPEN_OF_THE_SYSTEM, currency, OF_THE_SYSTEM, names, floors_minor)
 
 
 def _account(row: asyncpg.Record) -> Account:

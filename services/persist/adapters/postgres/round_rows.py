@@ -8,8 +8,8 @@ from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.refusal import Refusal
 from services.persist.adapters.postgres.database import Pool
-from services.persist.adapters.postgres.tracks import track_not_found
-from services.persist.domain.round import ENDED, Limits, Phase, Round, Runner, Totals
+from services.persist.adapters.postgres.tracks import limits_of, track_not_found
+from services.persist.domain.round import ENDED, Phase, Round, Runner, Totals
 
 UNSETTLED_MAX: Final = 100
 """Rounds of one ListUnsettledRounds; more are found when these have ended."""
@@ -110,7 +110,7 @@ def round_of(row: asyncpg.Record) -> Round:
             Runner(runner=runner, name=name, weight=weight, win_price_hundredths=price)
             for runner, name, weight, price in numbered
         ],
-        limits=Limits(stake_min_minor=row["stake_min_minor"], stake_max_minor=row["stake_max_minor"]),
+        limits=limits_of(row),
         return_bps=row["return_bps"],
         commitment=row["commitment"],
         sealed_seed=row["sealed_seed"],

@@ -16,8 +16,8 @@ from services.persist.ports import Operation
 
 CREATE: Final = """
 INSERT INTO tracks (track, display_name, currency, state, betting_window_ms, lock_ms, race_ms, finish_ms,
-                    stake_min_minor, stake_max_minor, return_bps)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                    stake_min_minor, stake_max_minor, selection_payout_max_minor, round_loss_max_minor, return_bps)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 ON CONFLICT (track) DO NOTHING RETURNING true
 """
 CREATE_LEASE: Final = "INSERT INTO leases (track) VALUES ($1)"
@@ -123,7 +123,18 @@ def _track_values(track: Track) -> tuple[object, ...]:
     return (
         *(track.track, track.display_name, track.currency, track.state),
         *(times.betting_window_ms, times.lock_ms, times.race_ms, times.finish_ms),
-        *(limits.stake_min_minor, limits.stake_max_minor, track.return_bps),
+        *(limits.stake_min_minor, limits.stake_max_minor),
+        *(limits.selection_payout_max_minor, limits.round_loss_max_minor, track.return_bps),
+    )
+
+
+def limits_of(row: asyncpg.Record) -> Limits:
+    """The limits of a track's row, or of a round's, which keeps those that held at its opening."""
+    return Limits(
+        stake_min_minor=row["stake_min_minor"],
+        stake_max_minor=row["stake_max_minor"],
+        selection_payout_max_minor=row["selection_payout_max_minor"],
+        round_loss_max_minor=row["round_loss_max_minor"],
     )
 
 
@@ -140,6 +151,6 @@ def _track(row: asyncpg.Record | None) -> Track:
             race_ms=row["race_ms"],
             finish_ms=row["finish_ms"],
         ),
-        limits=Limits(stake_min_minor=row["stake_min_minor"], stake_max_minor=row["stake_max_minor"]),
+        limits=limits_of(row),
         return_bps=row["return_bps"],
     )

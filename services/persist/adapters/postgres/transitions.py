@@ -65,9 +65,10 @@ OPEN: Final = """
 INSERT INTO rounds (
     track, phase, revision, transition_seq, epoch, opens_at, locks_at, starts_at, finishes_at, ends_at,
     card_id, race_name, distance_m, currency, runner_numbers, runner_names, runner_weights, runner_win_prices,
-    stake_min_minor, stake_max_minor, return_bps, commitment, sealed_seed, escrow_account_id)
+    stake_min_minor, stake_max_minor, return_bps, commitment, sealed_seed, escrow_account_id,
+    selection_payout_max_minor, round_loss_max_minor)
 SELECT $1, $22, 1, $2, $3, now, now + ($4 * ms), now + ($5 * ms), now + ($6 * ms), now + ($7 * ms),
-    $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21
+    $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $23, $24
 FROM (SELECT date_trunc('milliseconds', clock_timestamp()) AS now, interval '1 millisecond' AS ms) AS clock
 RETURNING round_id
 """
@@ -239,6 +240,7 @@ async def _insert_round(connection: Connection, plan: RoundPlan, epoch: int, tra
         [runner.win_price_hundredths for runner in plan.runners],
         *(plan.limits.stake_min_minor, plan.limits.stake_max_minor, plan.return_bps),
         *(plan.commitment, plan.sealed_seed, escrow, Phase.OPEN),
+        *(plan.limits.selection_payout_max_minor, plan.limits.round_loss_max_minor),
     )
     await connection.execute(OPEN_TOTALS, round_id)
     if not await connection.fetchval(RUN_CARD, plan.card_id, plan.track, round_id):
