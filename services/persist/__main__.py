@@ -25,6 +25,7 @@ from furlong.persist.v1 import (
 
 from services.chassis.addresses import target
 from services.chassis.clock import Clock, SystemClock
+from services.chassis.crash_points import arm
 from services.chassis.hosted import Hosted
 from services.chassis.launch import launch
 from services.chassis.server import serve
@@ -40,6 +41,7 @@ from services.persist.adapters.postgres.tickets import PostgresTickets
 from services.persist.adapters.postgres.tracks import PostgresTracks
 from services.persist.adapters.postgres.transitions import PostgresRounds
 from services.persist.config import PersistConfig
+from services.persist.crash_points import POINTS
 from services.persist.engine import TicketWriter
 from services.persist.hot_reads import HotReads
 from services.persist.pulse import Pulse
@@ -161,6 +163,7 @@ def _hosted(database: Database, writer: TicketWriter, hot: HotReads) -> Sequence
 async def run(config: PersistConfig) -> None:
     """Serve until told to end. Without a database to begin with, the process ends and says so."""
     clock = SystemClock()
+    arm(config.crash.planned(POINTS))
     async with AsyncExitStack() as stack:
         try:
             parts = await stack.enter_async_context(persist(config, clock))

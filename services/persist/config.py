@@ -1,10 +1,12 @@
 """persist's settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.chassis.addresses import target
 from services.chassis.config import setting
+from services.chassis.crash_points import CrashConfig
 from services.chassis.server_config import ServerConfig
+from services.persist.crash_points import POINTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +48,13 @@ class PersistConfig:
         "SERVICE_TOKEN_FILE", "", "file with the token that persist shows to the cache; none where access is off"
     )
 
+    crash: CrashConfig = field(default_factory=CrashConfig)
+
     def __post_init__(self) -> None:
         """Check what a range cannot say; ValueError names the variables."""
         if self.db_pool_min > self.db_pool_max:
             raise ValueError(f"DB_POOL_MIN is {self.db_pool_min}, more than DB_POOL_MAX, {self.db_pool_max}")
+        self.crash.planned(POINTS)
         try:
             if self.cache_address:
                 target(self.cache_address)

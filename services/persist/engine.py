@@ -25,6 +25,7 @@ from opentelemetry import trace
 from opentelemetry.metrics import MeterProvider, get_meter
 
 from services.chassis.clock import Clock
+from services.chassis.crash_points import reach
 from services.chassis.refusal import Refusal
 from services.persist import telemetry_names as names
 from services.persist.domain.decision import Decision, decide
@@ -133,6 +134,7 @@ class TicketWriter:
             span=span.get_span_context() if span.is_recording() else None,
         )
         self._lanes[round_id % len(self._lanes)].put(call)
+        reach("placing.queued")
         return await call.answer
 
     def _taken(self, tickets: int) -> None:
@@ -256,10 +258,15 @@ class _Lane:
     async def _transact(self, round_id: int, orders: Sequence[Order]) -> Answer:
         """Gate, read, decide, write: the whole of placing."""
         batch = await self._store.begin(round_id)
+        reach("placing.gate_passed")
         facts = await batch.read(orders)
+        reach("placing.read")
         judged = decide(orders, facts)
+        reach("placing.decided")
         totals = await batch.write(facts, judged)
+        reach("placing.written")
         await batch.commit()
+        reach("placing.committed")
         if facts.round is not None:
             self._sales.count(facts.round.track, judged)
         return Answer(

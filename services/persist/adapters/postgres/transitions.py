@@ -16,6 +16,7 @@ from typing import Final
 
 from furlong.common.v1.error_pb2 import Reason
 
+from services.chassis.crash_points import reach
 from services.chassis.refusal import Refusal, Violation
 from services.persist.adapters.postgres import settling
 from services.persist.adapters.postgres.database import Connection, Pool
@@ -113,9 +114,13 @@ class PostgresRounds:
 
         async def change(connection: Connection, stored: Round) -> Round:
             sub_roots = [row["sub_root"] for row in await connection.fetch(SUB_ROOTS, round_id)]
-            return dataclasses.replace(stored, tickets_root=root(sub_roots))
+            tickets_root = root(sub_roots)
+            reach("lock.rooted")
+            return dataclasses.replace(stored, tickets_root=tickets_root)
 
-        return await self._take(operation, round_id, epoch, Phase.LOCKED, change)
+        locked = await self._take(operation, round_id, epoch, Phase.LOCKED, change)
+        reach("lock.committed")
+        return locked
 
     async def start(
         self, operation: Operation[Round], round_id: int, epoch: int, result: Sequence[int], server_seed: bytes
@@ -184,6 +189,8 @@ class PostgresRounds:
             await check_epoch_of_round(connection, round_id, epoch)
             if wanted in _BEHIND_THE_GATE:
                 await connection.execute(GATE, round_id)
+                if wanted is Phase.LOCKED:
+                    reach("lock.gate_passed")
             row = await connection.fetchrow(READ_FOR_UPDATE, round_id)
             if row is None:
                 raise round_unknown(round_id)
