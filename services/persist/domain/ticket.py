@@ -1,11 +1,14 @@
 """Orders and tickets: what is asked for, and what was accepted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
+from types import MappingProxyType
+from typing import Final
 
 from services.persist.domain.payout import payout_minor
+from services.persist.domain.round import Phase
 from services.persist.domain.verdict import Verdict
 
 
@@ -48,6 +51,9 @@ class TicketState(IntEnum):
     WON = 2
     LOST = 3
     VOIDED = 4
+    PAID = 5
+    CANCELLED = 6
+    EXPIRED = 7
 
 
 class EventKind(IntEnum):
@@ -57,12 +63,84 @@ class EventKind(IntEnum):
     """
 
     WON = 1
+    """`payout_minor` is what the ticket wins in all, by the decision that the event is numbered with."""
     VOIDED = 2
+    """`payout_minor` is the stake."""
+    CANCELLED = 3
+    """`payout_minor` is the stake. Whatever becomes of the round is nothing to the ticket any more."""
+    PAID = 4
+    """`payout_minor` was handed out at a till; 0 where a correction left nothing to pay beyond what was paid before."""
+    EXPIRED = 5
+    """`payout_minor` was not claimed in time; 0 as with PAID."""
+    REVERSED = 6
+    """The ticket has lost after all; `payout_minor` was taken back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketEvent:
+    """An event with the number of the decision that it comes from, or whose money it pays; 0 outside of decisions."""
+
+    kind: EventKind
+    settlement_no: int
+    payout_minor: int
+
+
+_RANK: Final[Mapping[EventKind, int]] = MappingProxyType(
+    {
+        EventKind.CANCELLED: 0,
+        EventKind.WON: 0,
+        EventKind.VOIDED: 0,
+        EventKind.REVERSED: 1,
+        EventKind.EXPIRED: 2,
+        EventKind.PAID: 3,
+    }
+)
+"""The order in which the events of one decision come."""
+
+
+def standing(phase: Phase, stake_minor: int, events: Sequence[TicketEvent]) -> tuple[TicketState, int]:
+    """Tell where a ticket stands and its payout, from its round's phase and its events in any order.
+
+    The payout is what was credited to the buyer, or was or can be claimed at a till; of a ticket that is void or
+    cancelled the stake. A ticket has lost only when its round is settled: while a settlement is being posted, those
+    that no event names yet are still accepted.
+    """
+    if not events:
+        return _without_events(phase, stake_minor)
+    latest = max(events, key=lambda event: (event.settlement_no, _RANK[event.kind]))
+    match latest.kind:
+        case EventKind.WON:
+            return TicketState.WON, latest.payout_minor
+        case EventKind.VOIDED:
+            return TicketState.VOIDED, latest.payout_minor
+        case EventKind.CANCELLED:
+            return TicketState.CANCELLED, latest.payout_minor
+        case EventKind.REVERSED:
+            return TicketState.LOST, 0
+        case EventKind.PAID:
+            return TicketState.PAID, _paid_minor(events)
+        case EventKind.EXPIRED:
+            return TicketState.EXPIRED, _paid_minor(events)
+
+
+def _without_events(phase: Phase, stake_minor: int) -> tuple[TicketState, int]:
+    match phase:
+        case Phase.SETTLED:
+            return TicketState.LOST, 0
+        case Phase.VOID:
+            return TicketState.VOIDED, stake_minor
+        case _:
+            return TicketState.ACCEPTED, 0
+
+
+def _paid_minor(events: Sequence[TicketEvent]) -> int:
+    """What was handed out for a ticket, at once or in parts: a correction may have made more of it claimable."""
+    return sum(event.payout_minor for event in events if event.kind is EventKind.PAID)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """An accepted ticket with its state at some moment. `payout_minor` is what was credited back by then."""
+    """An accepted ticket at some moment: `standing` tells its state and its payout."""
 
     ticket_id: str
     round_id: int
