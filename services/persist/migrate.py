@@ -11,9 +11,11 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -25,7 +27,10 @@ LOCK_TIMEOUT_MS: Final = 2_000
 
 
 async def migrate(database_url: str, to: str) -> None:
-    """Bring the schema to `to`: "head", or "-1" for one step back. All of it is one transaction."""
+    """Bring the schema to `to`: "head", a step's number above the present one, or "-1" for one step back.
+
+    All of it is one transaction. Raises what the database raises; a step that would lose data names it.
+    """
     engine = create_async_engine(_sqlalchemy_url(database_url), poolclass=NullPool)
     try:
         async with engine.connect() as connection:
@@ -75,7 +80,10 @@ def main() -> None:
     if not database_url:
         sys.exit("DATABASE_URL is not set; it must be an address like postgresql://user:password@host:5432/furlong")
     if what != "current":
-        asyncio.run(migrate(database_url, "head" if what == "up" else "-1"))
+        try:
+            asyncio.run(migrate(database_url, "head" if what == "up" else "-1"))
+        except (asyncpg.PostgresError, DBAPIError) as error:
+            sys.exit(f"the database is as it was: {error}")
     print(asyncio.run(current(database_url)) or "nothing")
 
 

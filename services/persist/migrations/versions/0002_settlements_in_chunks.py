@@ -98,9 +98,36 @@ COMMENT ON TABLE audit IS 'what people did by hand; hash covers the row and the 
 """
 
 DOWN = """
+DO $$
+DECLARE
+    only_here text;
+BEGIN
+    SELECT string_agg(rows || ' ' || what, '; ') INTO only_here FROM (
+        SELECT count(*) AS rows, 'rounds whose money is still being posted' AS what FROM rounds WHERE posting
+        UNION ALL SELECT count(*), 'corrected results (settlements)' FROM settlements WHERE kind = 3
+        UNION ALL SELECT count(*), 'tickets cancelled, paid, expired or reversed (events)' FROM events WHERE kind > 2
+        UNION ALL SELECT count(*), 'prizes that can still be claimed (unclaimed)' FROM unclaimed
+        UNION ALL SELECT count(*), 'currencies with money moved through PRIZES (accounts)' FROM accounts a
+            WHERE kind = 6 AND (balance_minor <> 0
+                OR EXISTS (SELECT FROM transfers t WHERE t.debit_account_id = a.account_id)
+                OR EXISTS (SELECT FROM transfers t WHERE t.credit_account_id = a.account_id AND t.kind <> 1))
+        UNION ALL SELECT count(*), 'tracks with a limit on liability (tracks)' FROM tracks
+            WHERE selection_payout_max_minor > 0 OR round_loss_max_minor > 0
+        UNION ALL SELECT count(*), 'unfinished rounds with a limit on liability (rounds)' FROM rounds
+            WHERE phase < 5 AND (selection_payout_max_minor > 0 OR round_loss_max_minor > 0)
+        UNION ALL SELECT count(*), 'records of what people did by hand (audit)' FROM audit
+    ) AS counted WHERE rows > 0;
+    IF only_here IS NOT NULL THEN
+        RAISE EXCEPTION 'step 0002 cannot be taken back, it would lose what only it can hold: %', only_here
+            USING ERRCODE = 'object_in_use';
+    END IF;
+END
+$$;
+
 DROP TABLE audit, unclaimed, postings;
 
-DELETE FROM settlements WHERE kind <> 1;
+-- A void was no row of this table before; its reason is in the round, its refunds are in events and transfers.
+DELETE FROM settlements WHERE kind = 2;
 ALTER TABLE settlements
     DROP CONSTRAINT settlements_pkey,
     DROP COLUMN settlement_no,
@@ -110,6 +137,31 @@ ALTER TABLE settlements
     DROP COLUMN actor,
     ADD PRIMARY KEY (round_id);
 ALTER TABLE settlements RENAME COLUMN tickets_paid TO tickets_won;
+
+DROP INDEX transfers_by_debit, transfers_by_credit;
+ALTER TABLE transfers DROP CONSTRAINT transfers_pkey, DROP COLUMN settlement_no;
+ALTER TABLE transfers ADD PRIMARY KEY (round_id, kind, reference);
+CREATE INDEX tickets_by_account ON tickets (account_id, ticket_id);  -- the tickets of an account, newest first
+
+ALTER TABLE events DROP CONSTRAINT events_pkey, DROP COLUMN settlement_no;
+ALTER TABLE events ADD PRIMARY KEY (round_id, ticket_id, kind);
+
+DELETE FROM accounts WHERE kind = 6;
+DROP INDEX accounts_of_the_system;
+CREATE UNIQUE INDEX accounts_of_the_system ON accounts (currency, kind) WHERE kind IN (3, 5);
+ALTER TABLE accounts DROP CONSTRAINT accounts_kind_check;
+ALTER TABLE accounts ADD CONSTRAINT accounts_kind_check CHECK (kind BETWEEN 1 AND 5);
+
+DROP INDEX rounds_unsettled;
+ALTER TABLE rounds
+    DROP COLUMN selection_payout_max_minor,
+    DROP COLUMN round_loss_max_minor,
+    DROP COLUMN posting,
+    DROP COLUMN correction_reason,
+    DROP COLUMN correction_actor;
+CREATE INDEX rounds_unsettled ON rounds (track, round_id) WHERE phase < 5;  -- what is left to do
+
+ALTER TABLE tracks DROP COLUMN selection_payout_max_minor, DROP COLUMN round_loss_max_minor;
 """
 
 
@@ -119,5 +171,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take it back as far as what is stored allows; data that only the new form can hold stops it."""
+    """Take it back without losing money; what only the new form can hold stops the step, and the error names it."""
     run(DOWN)
