@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from furlong.common.v1.account_pb2 import Account
+from furlong.common.v1.account_pb2 import Account, Transfer, TrialBalance
 from furlong.common.v1.error_pb2 import Reason
 from furlong.game.v1 import (
     account_service_pb2,
@@ -26,6 +26,7 @@ from services.game.engine.broadcast.hub import Hub
 from services.game.engine.desk import Desk
 from services.game.engine.offers import Offers
 from services.game.engine.tracks import Tracks
+from services.game.ports import Page
 from services.game.service.accounts import AccountService
 from services.game.service.frames import encode
 from services.game.service.rounds import RAW_STREAMS, RoundService
@@ -43,9 +44,10 @@ __all__ = ["Playing", "playing"]
 
 @dataclass(slots=True)
 class FakeLedger:
-    """Accounts without money."""
+    """Accounts that take and give whatever they are told, and statements that a test has written."""
 
     accounts: dict[str, Account] = field(default_factory=dict)
+    statements: dict[str, list[Transfer]] = field(default_factory=dict)
     asked: list[dict[str, Any]] = field(default_factory=list)
 
     async def create_account(self, **asked: Any) -> Account:
@@ -59,6 +61,26 @@ class FakeLedger:
         account = await self.account(asked["account_id"])
         account.balance_minor += asked["amount_minor"]
         return account
+
+    async def pay_out_account(self, **asked: Any) -> Account:
+        return await self.credit_account(**(asked | {"amount_minor": -asked["amount_minor"]}))
+
+    async def adjust_account(self, **asked: Any) -> Account:
+        return await self.credit_account(**asked)
+
+    async def set_account_blocked(self, **asked: Any) -> Account:
+        self.asked.append(asked)
+        account = await self.account(asked["account_id"])
+        account.blocked = asked["blocked"]
+        return account
+
+    async def transfers(self, account_id: str, page_size: int, page_token: str) -> Page[Transfer]:
+        self.asked.append({"page_size": page_size, "page_token": page_token})
+        await self.account(account_id)
+        return Page(items=self.statements.get(account_id, []), next_page_token="more")
+
+    async def trial_balance(self, round_id: int) -> TrialBalance:
+        return TrialBalance(sum_minor=0, rows=[TrialBalance.Row(accounts=round_id)])
 
     async def account(self, account_id: str) -> Account:
         if account_id not in self.accounts:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
-from furlong.common.v1.account_pb2 import Account
+from furlong.common.v1.account_pb2 import Account, Transfer, TrialBalance
 from furlong.common.v1.ticket_pb2 import Ticket
 
 from services.game.domain.card import RaceCard
 from services.game.domain.order import Judgement, Order, Verdict
 from services.game.domain.round import Round, StoredRound, Totals
-from services.game.domain.track import Track
+from services.game.domain.track import Track, TrackState
 from services.game.domain.winners import Winner
 
 T_co = TypeVar("T_co", covariant=True)
@@ -144,8 +144,24 @@ class Appended:
     totals: Totals | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """A ticket that was taken back, and the totals of its round without it."""
+
+    ticket: Ticket
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paid:
+    """A ticket that was paid at a till, and how much, in minor units."""
+
+    ticket: Ticket
+    paid_minor: int
+
+
 class TicketStore(Protocol):
-    """Where tickets are decided on and kept."""
+    """Where tickets are decided on and kept. `actor` is the subject of the token that asked."""
 
     async def append(self, round_id: int, placings: Sequence[Placing]) -> Appended:
         """Decide on tickets of one round; what is answered is durable."""
@@ -155,6 +171,12 @@ class TicketStore(Protocol):
 
     async def tickets(self, account_id: str, page_size: int, page_token: str) -> Page[Ticket]:
         """Read the tickets of an account, the newest first."""
+
+    async def cancel(self, *, request_id: str, ticket_id: str, reason: str, actor: str) -> Cancelled:
+        """Take a ticket back, once; TICKET_STATE or ROUND_PHASE where it is too late for that."""
+
+    async def pay(self, *, request_id: str, ticket_id: str, account_id: str, actor: str) -> Paid:
+        """Pay a ticket that a till sold at the till `account_id`, once; TICKET_STATE where there is nothing to pay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,9 +221,12 @@ class TrackStore(Protocol):
     async def put_cards(self, *, request_id: str, track: str, cards: Sequence[RaceCard]) -> tuple[int, int]:
         """Add cards or replace those of the same name, all or none; gives how many were added and replaced."""
 
+    async def set_state(self, *, request_id: str, track: str, state: TrackState, reason: str, actor: str) -> Track:
+        """Let a track run, or stop it. When a suspension has answered, no ticket of the track is accepted any more."""
 
-class Ledger(Protocol):
-    """Where accounts are kept. `actor` is the subject of the token that asked."""
+
+class Accounts(Protocol):
+    """Accounts and whether they may be used. `actor` is the subject of the token that asked."""
 
     async def create_account(
         self, *, request_id: str, kind: Account.Kind.ValueType, currency: str, display_name: str, floor_minor: int,
@@ -209,13 +234,46 @@ class Ledger(Protocol):
     ) -> Account:  # fmt: skip
         """Open an account with balance 0."""
 
+    async def account(self, account_id: str) -> Account:
+        """Read an account; ACCOUNT_UNKNOWN where there is none."""
+
+    async def set_account_blocked(
+        self, *, request_id: str, account_id: str, blocked: bool, reason: str, actor: str
+    ) -> Account:
+        """Block an account, or let it go on."""
+
+
+class Movements(Protocol):
+    """Money that is moved by hand, once per request id; each gives the account right after it."""
+
     async def credit_account(
         self, *, request_id: str, account_id: str, amount_minor: int, reason: str, actor: str
     ) -> Account:
-        """Move money from outside into an account, once per request id."""
+        """Move money from outside into an account."""
 
-    async def account(self, account_id: str) -> Account:
-        """Read an account; ACCOUNT_UNKNOWN where there is none."""
+    async def pay_out_account(
+        self, *, request_id: str, account_id: str, amount_minor: int, reason: str, actor: str
+    ) -> Account:
+        """Move money from an account to outside; FUNDS_MISSING below its floor, ACCOUNT_STOPPED where it is blocked."""
+
+    async def adjust_account(
+        self, *, request_id: str, account_id: str, amount_minor: int, reason: str, actor: str
+    ) -> Account:
+        """Move money between an account and the house; `amount_minor` below 0 takes it away."""
+
+
+class Statements(Protocol):
+    """The books, to be read."""
+
+    async def transfers(self, account_id: str, page_size: int, page_token: str) -> Page[Transfer]:
+        """Read the transfers of an account, the newest first; ACCOUNT_UNKNOWN where there is none."""
+
+    async def trial_balance(self, round_id: int) -> TrialBalance:
+        """Add up the transfers of a round, or all accounts where it is 0."""
+
+
+class Ledger(Accounts, Movements, Statements, Protocol):
+    """Where money is kept."""
 
 
 class SeedSeal(Protocol):

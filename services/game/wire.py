@@ -12,7 +12,7 @@ from services.game.domain.phase import Phase
 from services.game.domain.round import Round, Totals
 from services.game.domain.screen import SCREENS
 from services.game.domain.timeline import Schedule
-from services.game.domain.track import Limits, Timetable, Track
+from services.game.domain.track import Limits, Timetable, Track, TrackState
 
 NANOS_PER_MS = 1_000_000
 
@@ -141,6 +141,7 @@ def track_of(message: round_pb2.Track) -> Track:
         timetable=timetable_of(message.timetable),
         limits=limits_of(message.limits),
         return_bps=message.return_bps,
+        state=TrackState(message.state),
     )
 
 
@@ -150,7 +151,7 @@ def track_to(track: Track) -> round_pb2.Track:
         track=track.track,
         display_name=track.display_name,
         currency=track.currency,
-        state=round_pb2.Track.RUNNING,
+        state=round_pb2.Track.State.ValueType(track.state),
         timetable=timetable_to(track.timetable),
         limits=limits_to(track.limits),
         return_bps=track.return_bps,
@@ -179,12 +180,22 @@ def timetable_to(timetable: Timetable) -> round_pb2.Timetable:
 
 def limits_of(message: round_pb2.Limits) -> Limits:
     """Read limits."""
-    return Limits(stake_min_minor=message.stake_min_minor, stake_max_minor=message.stake_max_minor)
+    return Limits(
+        stake_min_minor=message.stake_min_minor,
+        stake_max_minor=message.stake_max_minor,
+        selection_payout_max_minor=message.selection_payout_max_minor,
+        round_loss_max_minor=message.round_loss_max_minor,
+    )
 
 
 def limits_to(limits: Limits) -> round_pb2.Limits:
     """Write limits."""
-    return round_pb2.Limits(stake_min_minor=limits.stake_min_minor, stake_max_minor=limits.stake_max_minor)
+    return round_pb2.Limits(
+        stake_min_minor=limits.stake_min_minor,
+        stake_max_minor=limits.stake_max_minor,
+        selection_payout_max_minor=limits.selection_payout_max_minor,
+        round_loss_max_minor=limits.round_loss_max_minor,
+    )
 
 
 def line_of(message: ticket_pb2.Line) -> Line:

@@ -1,7 +1,8 @@
 """A small persist in memory, for unit tests of the game that would otherwise wait for a database.
 
 It keeps to what the contract suite `tests/contract/game/test_store_contract.py` asks of both it and the real persist;
-there is no money in it, because the game knows of none. `fail` makes calls go wrong.
+there is no money in it, because the game knows of none. `fail` makes calls go wrong, `claims` are what tickets of
+tills have won, as a test has it.
 """
 
 from collections import deque
@@ -18,9 +19,9 @@ from services.game.domain.draw import commitment as committed
 from services.game.domain.order import Verdict
 from services.game.domain.phase import WAYS, WITH_RESULT, Phase
 from services.game.domain.round import Round, StoredRound, Totals
-from services.game.domain.track import Track
+from services.game.domain.track import Track, TrackState
 from services.game.domain.winners import Winner
-from services.game.ports import Answer, Appended, Page, Placing, Transitions
+from services.game.ports import Answer, Appended, Cancelled, Page, Paid, Placing, Transitions
 from services.game.wire import line_to
 from tests.rounds import ROOT, schedule_from
 
@@ -49,6 +50,9 @@ class FakePersist:
         self._history: dict[str, list[StoredRound]] = {}
         self._leases: dict[str, Lease] = {}
         self._answers: dict[str, tuple[bytes, Answer]] = {}
+        self._cancelled: dict[str, str] = {}
+        self._paid: dict[str, tuple[str, Paid]] = {}
+        self.claims: dict[str, int] = {}
 
     def fail(self, method: str, *errors: Exception, done: bool = False) -> None:
         """Make the next calls of a method end with these errors; with `done`, after they did their work."""
@@ -78,10 +82,10 @@ class FakePersist:
 
     async def create_track(self, *, request_id: str, track: Track) -> Track:
         self._called("create_track", request_id)
-        if self._tracks.get(track.track, track) != track:
+        known = self._tracks.get(track.track, track)
+        if replace(known, state=track.state) != track:
             raise Refusal(Reason.TRACK_EXISTS, "exists")
-        self._tracks[track.track] = track
-        return track
+        return self._tracks.setdefault(track.track, track)
 
     async def track(self, track: str) -> Track:
         self._called("track")
@@ -111,6 +115,11 @@ class FakePersist:
         if not cards:
             raise Refusal(Reason.CARD_MISSING, "no card")
         return min(cards.values(), key=lambda card: (self._runs.get(card.card_id, 0), card.card_id))
+
+    async def set_state(self, *, request_id: str, track: str, state: TrackState, reason: str, actor: str) -> Track:
+        self._called("set_state", request_id)
+        changed = self._tracks[track] = replace(await self.track(track), state=state)
+        return changed
 
     # Rounds
 
@@ -216,7 +225,11 @@ class FakePersist:
         _, answer = self._answers.get(ticket_id, (b"", None))
         if answer is None or answer.ticket is None:
             raise Refusal(Reason.TICKET_UNKNOWN, "no such ticket")
-        return answer.ticket
+        ticket = Ticket()
+        ticket.CopyFrom(answer.ticket)
+        if ticket_id in self._cancelled:
+            ticket.state, ticket.payout_minor = Ticket.CANCELLED, ticket.stake_minor
+        return ticket
 
     async def tickets(self, account_id: str, page_size: int, page_token: str) -> Page[Ticket]:
         self._called("tickets")
@@ -225,6 +238,33 @@ class FakePersist:
         begin = int(page_token or 0)
         end = begin + page_size
         return Page(items=newest_first[begin:end], next_page_token=str(end) if len(newest_first) > end else "")
+
+    async def cancel(self, *, request_id: str, ticket_id: str, reason: str, actor: str) -> Cancelled:
+        self._called("cancel", request_id)
+        ticket = await self.ticket(ticket_id)
+        stored = self._rounds[ticket.round_id]
+        totals = stored.round.totals
+        if self._cancelled.get(ticket_id) == request_id:
+            return Cancelled(ticket=ticket, totals=totals)
+        if ticket_id in self._cancelled:
+            raise Refusal(Reason.TICKET_STATE, "cancelled already")
+        if not self._takes_tickets(stored.round):
+            raise Refusal(Reason.ROUND_PHASE, "too late")
+        self._cancelled[ticket_id] = request_id
+        left = Totals(tickets=totals.tickets - 1, stake_minor=totals.stake_minor - ticket.stake_minor)
+        self._rounds[stored.round.round_id] = replace(stored, round=replace(stored.round, totals=left))
+        return Cancelled(ticket=await self.ticket(ticket_id), totals=left)
+
+    async def pay(self, *, request_id: str, ticket_id: str, account_id: str, actor: str) -> Paid:
+        self._called("pay", request_id)
+        ticket = await self.ticket(ticket_id)
+        if ticket_id in self.claims:
+            ticket.state, ticket.payout_minor = Ticket.PAID, self.claims.pop(ticket_id)
+            self._paid[ticket_id] = (request_id, Paid(ticket=ticket, paid_minor=ticket.payout_minor))
+        payer, paid = self._paid.get(ticket_id, ("", None))
+        if paid is None or payer != request_id:
+            raise Refusal(Reason.TICKET_STATE, "nothing to pay")
+        return paid
 
     # How it works
 
@@ -285,6 +325,9 @@ class FakePersist:
         self._fail_after(method)
         return taken
 
+    def _takes_tickets(self, round_: Round) -> bool:
+        return round_.phase is Phase.OPEN and self.clock.now_ms() < round_.schedule.locks_at_ms
+
     def _check_time(self, round_: Round, wanted: Phase) -> None:
         at_ms = {
             Phase.LOCKED: round_.schedule.locks_at_ms,
@@ -320,8 +363,10 @@ class FakePersist:
         refusals = [placing.judgement.verdict] if placing.judgement.verdict else []
         if stored is None:
             refusals.append(Verdict.ROUND_NOT_FOUND)
-        elif stored.round.phase is not Phase.OPEN or self.clock.now_ms() >= stored.round.schedule.locks_at_ms:
+        elif not self._takes_tickets(stored.round):
             refusals.append(Verdict.BETTING_CLOSED)
+        elif self._tracks[stored.round.track].state is TrackState.SUSPENDED:
+            refusals.append(Verdict.SUSPENDED)
         if stored is None or refusals:
             return Answer(verdict=min(refusals), replayed=False, reason="refused", ticket=None)
         stake_minor = sum(line.stake_minor for line in placing.judgement.lines)

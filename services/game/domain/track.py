@@ -1,7 +1,16 @@
 """A track: the settings under which one round after another is run."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Final
+
+
+class TrackState(IntEnum):
+    """Whether a track sells tickets and opens rounds. The numbers are those of the wire."""
+
+    RUNNING = 1
+    PAUSED = 2
+    SUSPENDED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,10 +25,16 @@ class Timetable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The least and the greatest stake of one line, in minor units."""
+    """What a track takes, all in minor units.
+
+    Stakes are of one line. The other two bound what the house may come to pay on one selection, and to lose on a round;
+    the store holds tickets against them, 0 is no limit.
+    """
 
     stake_min_minor: int
     stake_max_minor: int
+    selection_payout_max_minor: int = 0
+    round_loss_max_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +47,7 @@ class Track:
     timetable: Timetable
     limits: Limits
     return_bps: int
+    state: TrackState = TrackState.RUNNING
 
 
 DEFAULT_TIMETABLE: Final = Timetable(betting_window_ms=30_000, lock_ms=1_000, race_ms=15_000, finish_ms=6_000)

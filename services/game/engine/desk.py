@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final
 
 from furlong.common.v1.error_pb2 import Reason
+from furlong.common.v1.ticket_pb2 import Ticket
 
 from services.chassis.refusal import Refusal
 from services.game.domain.order import Offer, Order, content_hash, judge, on_no_round
@@ -46,6 +47,16 @@ class Desk:
         finally:
             for parcel in packed:
                 parcel.answers.cancel()
+
+    async def take_back(self, ticket: Ticket, *, request_id: str, reason: str, actor: str) -> Ticket:
+        """Cancel a ticket and tell the watchers of its round what is left; gives the ticket as it is now."""
+        offer = await self._offers.offer(ticket.round_id)
+        cancelled = await self._store.cancel(
+            request_id=request_id, ticket_id=ticket.ticket_id, reason=reason, actor=actor
+        )
+        if offer is not None:
+            self._hub.cancelled(offer.track, ticket.round_id, cancelled.totals)
+        return cancelled.ticket
 
     def _admit(self, tickets: int) -> None:
         if self._queued_tickets + tickets > self._queue_tickets_max:

@@ -3,6 +3,7 @@
     pick up ──▶ next transition of the current round is due ──▶ make it durable ──▶ tell the watchers ──┐
                     ▲                                                                                   │
                     └───────────────────────────────────────────────────────────────────────────────────┘
+    open    ──▶ a track that is PAUSED or SUSPENDED, or has no card, ends its round and waits for that to change
     settle  ──▶ every FINISHED round, the oldest first, apart from the above: the next round never waits for money
 
 The keeper holds nothing that the store does not: what it does next is a function of the stored round and the time, so
@@ -28,6 +29,7 @@ from services.game.domain.phase import Phase
 from services.game.domain.prices import priced
 from services.game.domain.round import Round, StoredRound
 from services.game.domain.timeline import next_due, next_round_opens_at_ms
+from services.game.domain.track import Track, TrackState
 from services.game.domain.winners import winners
 from services.game.engine.backoff import BACKOFF_MAX_MS, backoff_ms
 from services.game.engine.waiting import until
@@ -35,8 +37,8 @@ from services.game.ports import RoundStore, SeedLost, SeedSeal
 
 RECOVERY_ACTOR: Final = "outage rule"
 SEED_LOST_REASON: Final = "the sealed seed could not be opened, so there can be no fair result"
-CARD_LOOK_MS: Final = 5_000
-"""How often a track without a card looks for one, should nobody say that one was imported."""
+STANDSTILL_LOOK_MS: Final = 5_000
+"""How often a track that may open no round looks whether it may by now, should nobody say so."""
 
 # The store answered: the call is over, asking again would not help.
 _FINAL: Final = frozenset((Reason.EPOCH_STALE, Reason.ROUND_PHASE, Reason.CARD_MISSING, Reason.ROUND_UNKNOWN))
@@ -71,7 +73,7 @@ class Keeper:
         self._log = _log.bind(track=track, epoch=epoch)
 
     def wake(self) -> None:
-        """Look at the store again: somebody changed the round, or imported cards."""
+        """Look at the store again: somebody changed the round or the track, or imported cards."""
         self._woken.set()
 
     async def run(self) -> None:
@@ -202,21 +204,26 @@ class Keeper:
         )
 
     async def _open(self, before: StoredRound | None = None) -> StoredRound | None:
-        """Open the next round; without a card, wait for one and give the round before back."""
-        try:
-            card = await self._ask(lambda: self._store.next_card(self._track))
-        except Refusal as refusal:
-            if refusal.reason != Reason.CARD_MISSING:
-                raise
-            await until(self._clock, self._clock.now_ms() + CARD_LOOK_MS, self._woken)
+        """Open the next round; where the track may not, wait for a change and give the round before back."""
+        track = await self._ask(lambda: self._store.track(self._track))
+        card = await self._card() if track.state is TrackState.RUNNING else None
+        if card is None:
+            await until(self._clock, self._clock.now_ms() + STANDSTILL_LOOK_MS, self._woken)
             return before
-        stored = await self._open_on(card)
+        stored = await self._open_on(track, card)
         self._published(stored.round)
         self._log.info("round opened", round_id=stored.round.round_id, race=card.name)
         return stored
 
-    async def _open_on(self, card: RaceCard) -> StoredRound:
-        track = await self._ask(lambda: self._store.track(self._track))
+    async def _card(self) -> RaceCard | None:
+        try:
+            return await self._ask(lambda: self._store.next_card(self._track))
+        except Refusal as refusal:
+            if refusal.reason != Reason.CARD_MISSING:
+                raise
+            return None
+
+    async def _open_on(self, track: Track, card: RaceCard) -> StoredRound:
         seed = self._chance.bytes(SEED_BYTES)
         committed = commitment(seed)
         sealed = self._seal.seal(seed=seed, track=track.track, commitment=committed.hex())

@@ -33,6 +33,9 @@ PASSED_ON: Final = frozenset(
         Reason.CURRENCY_MISMATCH,
         Reason.OVERLOADED,
         Reason.FUNDS_MISSING,
+        Reason.TICKET_STATE,
+        Reason.ACCOUNT_KIND,
+        Reason.ACCOUNT_STOPPED,
     )
 )
 """Refusals that say the same to our caller as to us. Any other is about ourselves, and our defect."""

@@ -10,7 +10,7 @@ from furlong.persist.v1.ticket_store_service_pb2_grpc import TicketStoreServiceS
 from services.game.adapters.persist.answers import read, written
 from services.game.adapters.persist.wire import placing_to
 from services.game.domain.order import Verdict
-from services.game.ports import Answer, Appended, Page, Placing
+from services.game.ports import Answer, Appended, Cancelled, Page, Paid, Placing
 from services.game.wire import totals_of
 
 
@@ -41,6 +41,18 @@ class PersistTickets:
         request = pb.ListTicketsRequest(account_id=account_id, page_size=page_size, page_token=page_token)
         answer = await read(self._tickets.ListTickets(request))
         return Page(items=answer.tickets, next_page_token=answer.next_page_token)
+
+    async def cancel(self, *, request_id: str, ticket_id: str, reason: str, actor: str) -> Cancelled:
+        """Take a ticket back."""
+        request = pb.CancelTicketRequest(request_id=request_id, ticket_id=ticket_id, reason=reason, actor=actor)
+        answer = await written(self._tickets.CancelTicket(request), request_id)
+        return Cancelled(ticket=answer.ticket, totals=totals_of(answer.totals))
+
+    async def pay(self, *, request_id: str, ticket_id: str, account_id: str, actor: str) -> Paid:
+        """Pay a ticket at a till."""
+        request = pb.PayTicketRequest(request_id=request_id, ticket_id=ticket_id, account_id=account_id, actor=actor)
+        answer = await written(self._tickets.PayTicket(request), request_id)
+        return Paid(ticket=answer.ticket, paid_minor=answer.paid_minor)
 
 
 def _answer(verdict: pb.TicketVerdict, append: pb.TicketAppend, currency: str, round_id: int) -> Answer:

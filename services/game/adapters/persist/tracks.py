@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 import grpc
+from furlong.common.v1 import round_pb2
 from furlong.persist.v1 import track_store_service_pb2 as pb
 from furlong.persist.v1.track_store_service_pb2_grpc import TrackStoreServiceStub
 
 from services.game.adapters.persist.answers import read, written
 from services.game.domain.card import RaceCard
-from services.game.domain.track import Track
+from services.game.domain.track import Track, TrackState
 from services.game.ports import Page
 from services.game.wire import card_to, track_of, track_to
 
@@ -39,3 +40,14 @@ class PersistTracks:
         request = pb.PutRaceCardsRequest(request_id=request_id, track=track, cards=[card_to(card) for card in cards])
         answer = await written(self._tracks.PutRaceCards(request), request_id)
         return answer.cards_added, answer.cards_replaced
+
+    async def set_state(self, *, request_id: str, track: str, state: TrackState, reason: str, actor: str) -> Track:
+        """Let a track run, or stop it."""
+        request = pb.SetTrackStateRequest(
+            request_id=request_id,
+            track=track,
+            state=round_pb2.Track.State.ValueType(state),
+            reason=reason,
+            actor=actor,
+        )
+        return track_of((await written(self._tracks.SetTrackState(request), request_id)).track)

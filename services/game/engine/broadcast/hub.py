@@ -80,6 +80,15 @@ class Hub:
         if self._relay is not None:
             self._relay.totals(track, round_id, totals)
 
+    def cancelled(self, track: str, round_id: int, totals: Totals) -> None:
+        """Tell the totals of a round after a ticket was taken back: they may be less than before.
+
+        The other games cannot tell them from a late answer; their rooms find them when they look at the store next.
+        """
+        self.room(track).cancelled(round_id, totals)
+        if self._relay is not None:
+            self._relay.cancelled(track, round_id, totals)
+
     @asynccontextmanager
     async def watch(
         self, *, track: str, after: int, update_interval_ms: int, tick_interval_ms: int,

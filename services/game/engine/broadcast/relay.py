@@ -75,6 +75,11 @@ class Relay:
         if waiting is None:
             self._woken.set()
 
+    def cancelled(self, track: str, round_id: int, totals: Totals) -> None:
+        """Tell the totals after a ticket was taken back in place of those that wait to be told."""
+        if round_id in self._standings:
+            self._standings[round_id] = Standing(track=track, round_id=round_id, totals=totals)
+
     def follow(self, track: str, room: Room) -> None:
         """Bring a room what the others tell of its track, until `close`."""
 

@@ -9,7 +9,8 @@ Invariants:
  1. Transitions are published by transition_seq without gaps; a hint that would leave one makes the room read the store.
  2. A frame is encoded once, whoever receives it.
  3. A watcher's first frame is the round as it is, or the transitions after the one that it saw, or a GAP.
- 4. Totals of a round only grow; a late answer takes nothing back.
+ 4. Totals of a round grow by what is heard of tickets, so that a late answer takes nothing back. They shrink by a
+    ticket that is cancelled here, or when the store says so and nothing was heard while it was asked.
 """
 
 import asyncio
@@ -43,6 +44,8 @@ OVERDUE_LOOK_MS: Final = 500
 """How often the store is asked while a transition is overdue."""
 IDLE_LOOK_MS: Final = 5_000
 """How often the store is asked while nothing is due, for what another game did out of turn: a void, tickets."""
+LOOKS_IN_VAIN_MAX: Final = 20
+"""How often an overdue round is looked for before the track is believed to stand still: then as while idle."""
 DEAF_GRACE_MS: Final = 50
 DEAF_LOOK_MS: Final = 500
 """The same two times while the games that lead the track cannot be heard."""
@@ -93,6 +96,7 @@ class Room:
         self._update_frame: Numbered | None = None
         self._owing = False  # somebody may not have been told the totals
         self._deaf = False
+        self._in_vain = 0  # looks for a transition that is overdue
         self._missed = False  # what nobody can foresee may have been missed, so hints are not enough
         self._loaded = asyncio.Event()
         self._hinted = asyncio.Event()
@@ -111,7 +115,17 @@ class Room:
     def totals(self, round_id: int, totals: Totals) -> None:
         """Take the totals of a round after tickets were placed."""
         round_ = self._round
-        if round_ is None or round_.round_id != round_id or totals.tickets <= round_.totals.tickets:
+        if round_ is not None and round_.round_id == round_id and totals.tickets > round_.totals.tickets:
+            self._total(round_, totals)
+
+    def cancelled(self, round_id: int, totals: Totals) -> None:
+        """Take the totals of a round after a ticket was taken back."""
+        round_ = self._round
+        if round_ is not None and round_.round_id == round_id:
+            self._total(round_, totals)
+
+    def _total(self, round_: Round, totals: Totals) -> None:
+        if totals == round_.totals:
             return
         self._round = replace(round_, totals=totals)
         if not self._owing or self._update_frame is not None:  # somebody was told, and is behind again
@@ -183,6 +197,7 @@ class Room:
         while True:
             if await until(self._clock, self._look_at_ms(), self._hinted) or self._missed:
                 self._missed = False
+                self._in_vain += self._is_overdue()
                 await self._persistently(self._look)
             else:
                 await self._persistently(self._catch_up)
@@ -191,17 +206,30 @@ class Room:
         """When to ask the store, if nobody hints: shortly after the next transition should have come."""
         now_ms = self._clock.now_ms()
         idle_ms = now_ms + (DEAF_LOOK_MS if self._deaf else IDLE_LOOK_MS)
-        grace_ms = DEAF_GRACE_MS if self._deaf else OVERDUE_GRACE_MS
         if self._round is None:
             return idle_ms
-        phase, schedule = self._round.phase, self._round.schedule
-        due = next_due(phase, schedule)
-        at_ms = due.at_ms if due is not None else next_round_opens_at_ms(phase, schedule, now_ms)
-        assert at_ms is not None, f"{phase.name} has neither a transition nor an end"
-        unpaid = phase is Phase.FINISHED  # the settlement comes when it is done
-        if unpaid or at_ms + grace_ms <= now_ms:
+        stands_still = self._in_vain >= LOOKS_IN_VAIN_MAX and next_due(self._round.phase, self._round.schedule) is None
+        if self._is_overdue() and not stands_still:
             return now_ms + OVERDUE_LOOK_MS
-        return min(at_ms + grace_ms, idle_ms)
+        overdue_at_ms = self._overdue_at_ms(self._round)
+        return min(overdue_at_ms, idle_ms) if overdue_at_ms > now_ms else idle_ms
+
+    def _is_overdue(self) -> bool:
+        """Tell whether the store should have a transition that nobody has hinted."""
+        round_ = self._round
+        if round_ is None:
+            return False
+        unpaid = round_.phase is Phase.FINISHED  # the settlement comes when it is done
+        return unpaid or self._overdue_at_ms(round_) <= self._clock.now_ms()
+
+    def _overdue_at_ms(self, round_: Round) -> int:
+        now_ms = self._clock.now_ms()
+        if round_.phase is Phase.VOID:  # the next round opens at once, unless the track stands still
+            return now_ms
+        due = next_due(round_.phase, round_.schedule)
+        at_ms = due.at_ms if due is not None else next_round_opens_at_ms(round_.phase, round_.schedule, now_ms)
+        assert at_ms is not None, f"{round_.phase.name} has neither a transition nor an end"
+        return at_ms + (DEAF_GRACE_MS if self._deaf else OVERDUE_GRACE_MS)
 
     async def _load(self) -> None:
         """Read the history that watchers may resume in, and the round as it is."""
@@ -213,13 +241,17 @@ class Room:
     async def _look(self) -> None:
         """Ask the store for transitions that were not hinted, and for the totals as they are."""
         await self._catch_up()
+        before = self._round
         try:
             stored = await self._rounds.current_round(self._track)
         except Refusal as refusal:
             if refusal.reason != Reason.ROUND_UNKNOWN:
                 raise
             return
-        self.totals(stored.round.round_id, stored.round.totals)
+        if self._round is before:
+            self.cancelled(stored.round.round_id, stored.round.totals)
+        else:
+            self.totals(stored.round.round_id, stored.round.totals)
 
     async def _catch_up(self) -> None:
         """Publish every transition of the store after the last one published."""
@@ -244,6 +276,7 @@ class Room:
         assert round_.transition_seq == self._latest + 1, f"{round_.transition_seq} after {self._latest}: a gap"
         now_ms = self._clock.now_ms()
         self._latest = round_.transition_seq
+        self._in_vain = 0
         frame = self._numbered(Kind.TRANSITION, round_, now_ms)
         self._history.append(frame)
         self._update_frame = None

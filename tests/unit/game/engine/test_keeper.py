@@ -11,7 +11,8 @@ from furlong.common.v1.error_pb2 import Reason
 from services.chassis.refusal import Refusal
 from services.game.domain.draw import commitment
 from services.game.domain.round import Round
-from services.game.engine.keeper import Keeper
+from services.game.domain.track import TrackState
+from services.game.engine.keeper import STANDSTILL_LOOK_MS, Keeper
 from tests.fakes.persist_store import FakePersist
 from tests.fakes.plain_seal import PlainSeal
 from tests.fakes.seeded_chance import SeededChance
@@ -80,6 +81,10 @@ class Stable:
         """All transitions: round and phase."""
         transitions = await self.store.transitions(TRACK.track, 0, 1_000)
         return [(stored.round.round_id, stored.round.phase.name) for stored in transitions.items]
+
+    async def set_state(self, state: TrackState) -> None:
+        """What an operator does to the track, at whichever game."""
+        await self.store.set_state(request_id="", track=TRACK.track, state=state, reason="rain", actor="operator")
 
     def writes(self, method: str) -> list[str]:
         return [request_id for name, request_id in self.store.writes if name == method]
@@ -302,6 +307,88 @@ async def test_a_track_without_a_card_opens_when_one_is_imported() -> None:
         await stable.run_to(1_000)
 
         assert await stable.history() == [(1, "OPEN")]
+
+
+@pytest.mark.parametrize("state", [TrackState.PAUSED, TrackState.SUSPENDED])
+@pytest.mark.parametrize("stopped_ms", [0, LOCK_MS, START_MS, FINISH_MS, END_MS - 1])
+async def test_a_track_that_is_stopped_ends_its_round_and_opens_no_other(
+    stable: Stable, state: TrackState, stopped_ms: int
+) -> None:
+    async with stable.kept() as keeper:
+        await stable.run_to(stopped_ms)
+        await stable.set_state(state)
+        keeper.wake()
+        await stable.run_to(60_000)
+
+        assert await stable.history() == [(1, phase) for phase in WHOLE]
+
+
+async def test_a_track_that_is_resumed_opens_at_once_when_told(stable: Stable) -> None:
+    async with stable.kept() as keeper:
+        await stable.run_to(0)
+        await stable.set_state(TrackState.PAUSED)
+        await stable.run_to(60_000)
+        await stable.set_state(TrackState.RUNNING)
+        keeper.wake()
+        await stable.run_to(60_000)
+
+        assert await stable.history() == [*((1, phase) for phase in WHOLE), (2, "OPEN")]
+
+
+async def test_a_resumption_that_nobody_told_is_seen_within_a_look(stable: Stable) -> None:
+    async with stable.kept():
+        await stable.run_to(0)
+        await stable.set_state(TrackState.PAUSED)
+        await stable.run_to(60_000)
+        await stable.set_state(TrackState.RUNNING)
+        await stable.run_to(60_000 + STANDSTILL_LOOK_MS)
+
+        assert (2, "OPEN") in await stable.history()
+
+
+async def test_a_track_that_is_resumed_before_its_round_ends_misses_nothing(stable: Stable) -> None:
+    async with stable.kept():
+        await stable.run_to(0)
+        await stable.set_state(TrackState.SUSPENDED)
+        await stable.run_to(FINISH_MS)
+        await stable.set_state(TrackState.RUNNING)
+        await stable.run_to(END_MS)
+
+        assert (await stable.history())[-1] == (2, "OPEN")
+
+
+async def test_a_void_on_a_track_that_is_stopped_opens_nothing(stable: Stable) -> None:
+    async with stable.kept() as keeper:
+        await stable.run_to(0)
+        await stable.set_state(TrackState.PAUSED)
+        await stable.store.void_round(request_id="", round_id=1, epoch=0, reason="rain", actor="operator")
+        keeper.wake()
+        await stable.run_to(60_000)
+
+        assert await stable.history() == [(1, "OPEN"), (1, "VOID")]
+
+
+async def test_a_track_that_was_stopped_before_its_first_round_opens_when_it_is_resumed(stable: Stable) -> None:
+    await stable.set_state(TrackState.PAUSED)
+    async with stable.kept() as keeper:
+        await stable.run_to(1_000)
+        assert await stable.history() == []
+        await stable.set_state(TrackState.RUNNING)
+        keeper.wake()
+        await stable.run_to(1_000)
+
+        assert await stable.history() == [(1, "OPEN")]
+
+
+async def test_a_keeper_that_takes_over_a_stopped_track_leaves_it_so(stable: Stable) -> None:
+    async with stable.kept():
+        await stable.run_to(0)
+        await stable.set_state(TrackState.PAUSED)
+        await stable.run_to(START_MS)
+    async with stable.kept():
+        await stable.run_to(60_000)
+
+        assert await stable.history() == [(1, phase) for phase in WHOLE]
 
 
 async def test_cards_take_turns() -> None:

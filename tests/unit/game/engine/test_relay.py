@@ -139,6 +139,20 @@ async def test_a_transition_does_not_wait_for_totals() -> None:
         assert talk.line.tickets == [1]
 
 
+async def test_totals_after_a_cancelled_ticket_take_the_place_of_those_that_wait() -> None:
+    talk = Talk()
+    async with talk.on():
+        for tickets in (1, 2, 3):
+            talk.relay.totals(TRACK.track, 17, Totals(tickets=tickets))
+            await talk.clock.settle()
+        talk.relay.cancelled(TRACK.track, 17, Totals(tickets=2))
+        await talk.clock.run_for_ms(TOTALS_INTERVAL_MS)
+        talk.relay.cancelled(TRACK.track, 17, Totals(tickets=1))
+        await talk.clock.run_for_ms(TOTALS_INTERVAL_MS)
+
+        assert talk.line.tickets == [1, 2]
+
+
 async def test_a_late_answer_takes_no_totals_back() -> None:
     talk = Talk()
     async with talk.on():

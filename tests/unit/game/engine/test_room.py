@@ -289,7 +289,8 @@ async def test_many_watchers_share_one_encoding() -> None:
         seats = [await theatre.watch() for _ in range(50)]
         before = len(theatre.encoded)
         theatre.hint()
-        theatre.room.totals(1, Totals(tickets=1, stake_minor=5))
+        theatre.tape.totals = Totals(tickets=1, stake_minor=5)
+        theatre.room.totals(1, theatre.tape.totals)
         await theatre.clock.run_for_ms(10_000)
 
         assert len(theatre.encoded) - before <= 2
@@ -338,6 +339,60 @@ async def test_totals_never_go_back_and_never_belong_to_another_round() -> None:
         seat = await theatre.watch()
 
         assert seat.frames[0][1].round.totals == Totals(tickets=5, stake_minor=50)
+
+
+async def test_a_cancelled_ticket_takes_totals_back_and_a_late_answer_does_not() -> None:
+    theatre = Theatre(6)
+    async with theatre.open():
+        theatre.room.totals(2, Totals(tickets=5, stake_minor=50))
+        theatre.room.cancelled(2, Totals(tickets=4, stake_minor=30))
+        theatre.room.totals(2, Totals(tickets=3, stake_minor=20))
+        theatre.room.cancelled(1, Totals(tickets=1, stake_minor=10))
+        seat = await theatre.watch()
+
+        assert seat.frames[0][1].round.totals == Totals(tickets=4, stake_minor=30)
+
+
+async def test_what_another_game_cancelled_is_seen_at_the_next_look() -> None:
+    theatre = Theatre(1)
+    theatre.tape.history[0] = stored_round(Phase.OPEN, round_id=1, opens_at_ms=10**9, transition_seq=1)
+    async with theatre.open():
+        theatre.room.totals(1, Totals(tickets=5, stake_minor=50))
+        theatre.tape.totals = Totals(tickets=4, stake_minor=40)
+        seat = await theatre.watch(update_ms=100)
+        await theatre.clock.run_for_ms(IDLE_LOOK_MS + 100)
+
+        assert [frame.round.totals.tickets for _, frame in seat.frames] == [5, 4]
+
+
+async def test_what_is_sold_while_the_store_is_asked_is_not_taken_back() -> None:
+    theatre = Theatre(1)
+    theatre.tape.history[0] = stored_round(Phase.OPEN, round_id=1, opens_at_ms=10**9, transition_seq=1)
+    async with theatre.open():
+        read = theatre.tape.current_round
+
+        async def slowly(track: str) -> StoredRound:
+            stored = await read(track)
+            theatre.room.totals(1, Totals(tickets=5, stake_minor=50))
+            return stored
+
+        theatre.tape.current_round = slowly  # type: ignore[method-assign] # a sale while the answer is on its way
+        await theatre.clock.run_for_ms(IDLE_LOOK_MS)
+        seat = await theatre.watch()
+
+        assert seat.frames[0][1].round.totals.tickets == 5
+
+
+@pytest.mark.parametrize("phase", [Phase.SETTLED, Phase.VOID])
+async def test_a_track_that_stands_still_is_looked_at_as_seldom_as_an_idle_one(phase: Phase) -> None:
+    theatre = Theatre(1)
+    theatre.tape.history[0] = stored_round(phase, round_id=1, transition_seq=1)
+    async with theatre.open():
+        await theatre.clock.run_for_ms(20_000)
+        before = theatre.tape.reads
+        await theatre.clock.run_for_ms(60_000)
+
+        assert theatre.tape.reads - before <= 60_000 // IDLE_LOOK_MS + 1
 
 
 async def test_ticks_come_as_often_as_asked_and_only_to_who_asked() -> None:

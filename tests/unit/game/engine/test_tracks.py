@@ -10,6 +10,7 @@ import pytest
 from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.refusal import Refusal
+from services.game.domain.track import TrackState
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.tracks import Tracks
 from tests.fakes.persist_store import FakePersist
@@ -139,6 +140,25 @@ async def test_a_game_that_is_killed_is_followed_when_its_lease_ends(world: Worl
 
     assert_whole(await world.history("t"))
     assert len(await world.history("t")) > 20
+
+
+async def test_a_track_that_a_game_resumes_which_does_not_lead_it_opens_within_five_seconds(world: World) -> None:
+    await world.add_track("t")
+
+    async def set_state(tracks: Tracks, state: TrackState) -> None:
+        await world.store.set_state(request_id="", track="t", state=state, reason="rain", actor="operator")
+        tracks.wake("t")
+
+    async with world.game("one"), world.game("three") as follower:
+        await world.clock.run_for_ms(100)
+        await set_state(follower, TrackState.PAUSED)
+        await world.clock.run_for_ms(60_000)
+        stopped = await world.history("t")
+        await set_state(follower, TrackState.RUNNING)
+        await world.clock.run_for_ms(5_000)
+
+        assert {round_id for round_id, _ in stopped} == {1}
+        assert (2, "OPEN") in await world.history("t")
 
 
 async def test_closing_gives_every_lease_back(world: World) -> None:
