@@ -30,6 +30,12 @@ def may_read(account_id: str) -> bool:
     return caller.may_act_for(account_id) or caller.is_any_of(Role.OPERATOR, Role.AUDITOR)
 
 
+def may_take_back(account_id: str) -> bool:
+    """Tell whether the caller may cancel an account's tickets: its own, or anybody's for an operator."""
+    caller = principal.current()
+    return caller.may_act_for(account_id) or caller.is_any_of(Role.OPERATOR)
+
+
 def account_unknown(account_id: str) -> Refusal:
     """Give the answer to who asks for an account that is not there, or not his."""
     return Refusal(Reason.ACCOUNT_UNKNOWN, f"there is no account {account_id}", metadata={"account_id": account_id})

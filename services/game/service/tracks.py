@@ -12,7 +12,7 @@ from services.chassis import principal
 from services.chassis.refusal import Refusal, Violation
 from services.game.domain.card import RaceCard
 from services.game.domain.prices import too_strong
-from services.game.domain.track import DEFAULT_LIMITS, DEFAULT_RETURN_BPS, DEFAULT_TIMETABLE, Track
+from services.game.domain.track import DEFAULT_LIMITS, DEFAULT_RETURN_BPS, DEFAULT_TIMETABLE, Track, TrackState
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.tracks import Tracks
 from services.game.ports import RoundTransitions, TrackStore
@@ -73,21 +73,34 @@ class TrackService(TrackServiceServicer):
         self._tracks.wake(stored.round.track)
         return pb.VoidRoundResponse(round=round_to(stored.round))
 
-    async def PauseTrack(self, request: Any, context: Any) -> Any:
-        """Not there yet."""
-        raise Refusal(Reason.METHOD_UNKNOWN, "PauseTrack is not there yet")
+    async def PauseTrack(self, request: pb.PauseTrackRequest, context: Any) -> pb.PauseTrackResponse:
+        """Let the round in progress end and open no other."""
+        return pb.PauseTrackResponse(track=await self._set_state(request, TrackState.PAUSED))
 
-    async def ResumeTrack(self, request: Any, context: Any) -> Any:
-        """Not there yet."""
-        raise Refusal(Reason.METHOD_UNKNOWN, "ResumeTrack is not there yet")
+    async def ResumeTrack(self, request: pb.ResumeTrackRequest, context: Any) -> pb.ResumeTrackResponse:
+        """Let a paused or suspended track go on."""
+        return pb.ResumeTrackResponse(track=await self._set_state(request, TrackState.RUNNING))
 
-    async def SuspendTrack(self, request: Any, context: Any) -> Any:
-        """Not there yet."""
-        raise Refusal(Reason.METHOD_UNKNOWN, "SuspendTrack is not there yet")
+    async def SuspendTrack(self, request: pb.SuspendTrackRequest, context: Any) -> pb.SuspendTrackResponse:
+        """Stop the sale of tickets at once."""
+        return pb.SuspendTrackResponse(track=await self._set_state(request, TrackState.SUSPENDED))
 
     async def CorrectResult(self, request: Any, context: Any) -> Any:
         """Not there yet."""
         raise Refusal(Reason.METHOD_UNKNOWN, "CorrectResult is not there yet")
+
+    async def _set_state(
+        self, request: pb.PauseTrackRequest | pb.ResumeTrackRequest | pb.SuspendTrackRequest, state: TrackState
+    ) -> TrackMessage:
+        track = await self._store.set_state(
+            request_id=request.request_id,
+            track=request.track,
+            state=state,
+            reason=request.reason,
+            actor=principal.current().subject,
+        )
+        self._tracks.wake(request.track)
+        return track_to(track)
 
 
 def _with_defaults(track: TrackMessage) -> Track:
