@@ -1,20 +1,21 @@
-"""TicketService: sells tickets and shows them to those who may see them."""
+"""TicketService: sells tickets, takes them back, pays them, and shows them to those who may see them."""
 
 from collections.abc import Sequence
 from typing import Any, Final
 
 from furlong.common.v1.error_pb2 import Reason
-from furlong.common.v1.ticket_pb2 import TicketOrder, TicketResult
+from furlong.common.v1.ticket_pb2 import Ticket, TicketOrder, TicketResult
 from furlong.game.v1 import ticket_service_pb2 as pb
 from furlong.game.v1.ticket_service_pb2_grpc import TicketServiceServicer
 from opentelemetry import trace
 
+from services.chassis import principal
 from services.chassis import telemetry_names as names
 from services.chassis.refusal import Refusal
 from services.game.domain.order import Order
 from services.game.engine.desk import Desk
 from services.game.ports import Answer, TicketStore
-from services.game.service.access import account_unknown, may_read, require_own_accounts, ticket_unknown
+from services.game.service.access import account_unknown, may_read, may_take_back, require_own_accounts, ticket_unknown
 from services.game.service.paging import page_size
 from services.game.wire import line_of
 
@@ -41,12 +42,7 @@ class TicketService(TicketServiceServicer):
 
     async def GetTicket(self, request: pb.GetTicketRequest, context: Any) -> pb.GetTicketResponse:
         """Read one ticket."""
-        try:
-            ticket = await self._tickets.ticket(request.ticket_id)
-        except Refusal as refusal:
-            if refusal.reason != Reason.TICKET_UNKNOWN:
-                raise
-            raise ticket_unknown(request.ticket_id) from refusal  # the same words as for another's ticket
+        ticket = await self._ticket(request.ticket_id)
         if not may_read(ticket.account_id):
             raise ticket_unknown(request.ticket_id)
         return pb.GetTicketResponse(ticket=ticket)
@@ -64,13 +60,34 @@ class TicketService(TicketServiceServicer):
         raise Refusal(Reason.METHOD_UNKNOWN, "StreamTickets is not there yet")
         yield
 
-    async def CancelTicket(self, request: Any, context: Any) -> Any:
-        """Not there yet."""
-        raise Refusal(Reason.METHOD_UNKNOWN, "CancelTicket is not there yet")
+    async def CancelTicket(self, request: pb.CancelTicketRequest, context: Any) -> pb.CancelTicketResponse:
+        """Take a ticket back."""
+        ticket = await self._ticket(request.ticket_id)
+        if not may_take_back(ticket.account_id):
+            raise ticket_unknown(request.ticket_id)
+        cancelled = await self._desk.take_back(
+            ticket, request_id=request.request_id, reason=request.reason, actor=principal.current().subject
+        )
+        return pb.CancelTicketResponse(ticket=cancelled)
 
-    async def PayTicket(self, request: Any, context: Any) -> Any:
-        """Not there yet."""
-        raise Refusal(Reason.METHOD_UNKNOWN, "PayTicket is not there yet")
+    async def PayTicket(self, request: pb.PayTicketRequest, context: Any) -> pb.PayTicketResponse:
+        """Pay a ticket at the caller's till, wherever it was bought."""
+        require_own_accounts((request.account_id,))
+        paid = await self._tickets.pay(
+            request_id=request.request_id,
+            ticket_id=request.ticket_id,
+            account_id=request.account_id,
+            actor=principal.current().subject,
+        )
+        return pb.PayTicketResponse(ticket=paid.ticket, paid_minor=paid.paid_minor)
+
+    async def _ticket(self, ticket_id: str) -> Ticket:
+        try:
+            return await self._tickets.ticket(ticket_id)
+        except Refusal as refusal:
+            if refusal.reason != Reason.TICKET_UNKNOWN:
+                raise
+            raise ticket_unknown(ticket_id) from refusal  # the same words as for another's ticket
 
 
 def _name_tickets(orders: Sequence[TicketOrder]) -> None:

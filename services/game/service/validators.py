@@ -19,6 +19,7 @@ RUNNERS_MAX: Final = 40
 CARDS_MAX: Final = 200
 STAKE_MINOR_MAX: Final = 10_000_000
 AMOUNT_MINOR_MAX: Final = 1_000_000_000_000
+LIABILITY_MINOR_MAX: Final = 1_000_000_000_000_000_000
 INTERVAL_MS_MIN: Final = 100
 INTERVAL_MS_MAX: Final = 60_000
 PAGE_TOKEN_CHARACTERS_MAX: Final = 200
@@ -47,12 +48,6 @@ def _order(at: str, order: ticket_pb2.TicketOrder, checks: Checks) -> None:
 def get_ticket(request: tickets.GetTicketRequest, checks: Checks) -> None:
     """GetTicketRequest."""
     checks.uuid("ticket_id", request.ticket_id)
-
-
-def list_tickets(request: tickets.ListTicketsRequest, checks: Checks) -> None:
-    """ListTicketsRequest."""
-    checks.uuid("account_id", request.account_id)
-    _page(request, checks)
 
 
 def of_round(request: Any, checks: Checks) -> None:
@@ -131,6 +126,27 @@ def void_round(request: tracks.VoidRoundRequest, checks: Checks) -> None:
     checks.text("reason", request.reason, 1, 200)
 
 
+def set_track_state(request: Any, checks: Checks) -> None:
+    """PauseTrackRequest, ResumeTrackRequest or SuspendTrackRequest."""
+    checks.uuid("request_id", request.request_id)
+    _track_name("track", request.track, checks)
+    checks.text("reason", request.reason, 1, 200)
+
+
+def cancel_ticket(request: tickets.CancelTicketRequest, checks: Checks) -> None:
+    """CancelTicketRequest."""
+    checks.uuid("request_id", request.request_id)
+    checks.uuid("ticket_id", request.ticket_id)
+    checks.text("reason", request.reason, 1, 200)
+
+
+def pay_ticket(request: tickets.PayTicketRequest, checks: Checks) -> None:
+    """PayTicketRequest."""
+    checks.uuid("request_id", request.request_id)
+    checks.uuid("ticket_id", request.ticket_id)
+    checks.uuid("account_id", request.account_id)
+
+
 def create_account(request: accounts.CreateAccountRequest, checks: Checks) -> None:
     """CreateAccountRequest."""
     checks.uuid("request_id", request.request_id)
@@ -142,12 +158,39 @@ def create_account(request: accounts.CreateAccountRequest, checks: Checks) -> No
     checks.between("credit_limit_minor", request.credit_limit_minor, 0, credit_max_minor)
 
 
-def credit_account(request: accounts.CreditAccountRequest, checks: Checks) -> None:
-    """CreditAccountRequest."""
+def move_money(request: Any, checks: Checks) -> None:
+    """CreditAccountRequest or PayOutAccountRequest."""
     checks.uuid("request_id", request.request_id)
     checks.uuid("account_id", request.account_id)
     checks.between("amount_minor", request.amount_minor, 1, AMOUNT_MINOR_MAX)
     checks.text("reason", request.reason, 1, 200)
+
+
+def adjust_account(request: accounts.AdjustAccountRequest, checks: Checks) -> None:
+    """AdjustAccountRequest."""
+    checks.uuid("request_id", request.request_id)
+    checks.uuid("account_id", request.account_id)
+    checks.between("amount_minor", request.amount_minor, -AMOUNT_MINOR_MAX, AMOUNT_MINOR_MAX)
+    checks.that("amount_minor", request.amount_minor != 0, "is 0, which puts nothing right")
+    checks.text("reason", request.reason, 1, 200)
+
+
+def set_account_blocked(request: Any, checks: Checks) -> None:
+    """BlockAccountRequest or UnblockAccountRequest."""
+    checks.uuid("request_id", request.request_id)
+    checks.uuid("account_id", request.account_id)
+    checks.text("reason", request.reason, 1, 200)
+
+
+def of_account(request: Any, checks: Checks) -> None:
+    """A request for a list that belongs to an account."""
+    checks.uuid("account_id", request.account_id)
+    _page(request, checks)
+
+
+def get_trial_balance(request: accounts.GetTrialBalanceRequest, checks: Checks) -> None:
+    """GetTrialBalanceRequest."""
+    checks.between("round_id", request.round_id, 0, INT64_MAX)
 
 
 def get_account(request: accounts.GetAccountRequest, checks: Checks) -> None:
@@ -176,12 +219,16 @@ def _timetable(field: str, timetable: round_pb2.Timetable, checks: Checks) -> No
 def _limits(field: str, limits: round_pb2.Limits, checks: Checks) -> None:
     checks.between(f"{field}.stake_min_minor", limits.stake_min_minor, 1, STAKE_MINOR_MAX)
     checks.between(f"{field}.stake_max_minor", limits.stake_max_minor, limits.stake_min_minor, STAKE_MINOR_MAX)
+    for name in ("selection_payout_max_minor", "round_loss_max_minor"):
+        checks.between(f"{field}.{name}", getattr(limits, name), 0, LIABILITY_MINOR_MAX)
 
 
 VALIDATORS: Final[Validators] = {
     tickets.PlaceTicketsRequest: place_tickets,
     tickets.GetTicketRequest: get_ticket,
-    tickets.ListTicketsRequest: list_tickets,
+    tickets.ListTicketsRequest: of_account,
+    tickets.CancelTicketRequest: cancel_ticket,
+    tickets.PayTicketRequest: pay_ticket,
     rounds.GetRoundRequest: of_round,
     rounds.GetCurrentRoundRequest: of_track,
     rounds.ListRoundsRequest: list_rounds,
@@ -192,7 +239,16 @@ VALIDATORS: Final[Validators] = {
     tracks.CreateTrackRequest: create_track,
     tracks.ImportRaceCardsRequest: import_race_cards,
     tracks.VoidRoundRequest: void_round,
+    tracks.PauseTrackRequest: set_track_state,
+    tracks.ResumeTrackRequest: set_track_state,
+    tracks.SuspendTrackRequest: set_track_state,
     accounts.CreateAccountRequest: create_account,
-    accounts.CreditAccountRequest: credit_account,
+    accounts.CreditAccountRequest: move_money,
+    accounts.PayOutAccountRequest: move_money,
+    accounts.AdjustAccountRequest: adjust_account,
+    accounts.BlockAccountRequest: set_account_blocked,
+    accounts.UnblockAccountRequest: set_account_blocked,
     accounts.GetAccountRequest: get_account,
+    accounts.ListTransfersRequest: of_account,
+    accounts.GetTrialBalanceRequest: get_trial_balance,
 }
