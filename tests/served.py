@@ -1,15 +1,17 @@
 """A chassis server on loopback for tests, with stand-ins for services of which a test says how they answer."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import grpc
 from furlong.game.v1 import round_service_pb2 as rounds_pb2
 from furlong.game.v1 import round_service_pb2_grpc as rounds_grpc
+from furlong.game.v1 import ticket_service_pb2 as tickets_pb2
+from furlong.game.v1 import ticket_service_pb2_grpc as tickets_grpc
 from furlong.persist.v1 import lease_service_pb2 as leases_pb2
 from furlong.persist.v1 import lease_service_pb2_grpc as leases_grpc
 from furlong.persist.v1 import ledger_service_pb2 as ledger_pb2
@@ -18,9 +20,16 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
+from services.chassis.call import Dialogue
 from services.chassis.clock import Clock, SystemClock
 from services.chassis.server import Hosted, Server, ServerConfig
 from services.chassis.validation import Validators
+
+DIALOGUES = {
+    "StreamTickets": Dialogue(
+        like="PlaceTickets", refused=lambda refused: tickets_pb2.StreamTicketsResponse(refused=refused)
+    )
+}
 
 Answer = Callable[[Any, Any], Any]
 """A handler: a coroutine function, or an async generator function, of request and context."""
@@ -41,13 +50,34 @@ def host_ledger(**answers: Answer) -> Hosted:
     return _host(ledger_grpc.add_LedgerServiceServicer_to_server, ledger_pb2, "LedgerService", answers)
 
 
-def _host(add: Any, module: Any, name: str, answers: dict[str, Answer], *, raw: bool = False) -> Hosted:
+def host_tickets(**answers: Answer) -> Hosted:
+    """Host game's TicketService: StreamTickets is a dialogue, answered message by message like PlaceTickets."""
+    return _host(
+        tickets_grpc.add_TicketServiceServicer_to_server, tickets_pb2, "TicketService", answers, dialogues=DIALOGUES
+    )
+
+
+def _host(
+    add: Any,
+    module: Any,
+    name: str,
+    answers: dict[str, Answer],
+    *,
+    raw: bool = False,
+    dialogues: Mapping[str, Dialogue] = MappingProxyType({}),
+) -> Hosted:
     descriptor = module.DESCRIPTOR.services_by_name[name]
     unexpected = answers.keys() - descriptor.methods_by_name.keys()
     assert not unexpected, f"{name} has no {unexpected}"
     servicer = SimpleNamespace(**{method.name: answers.get(method.name, _unasked) for method in descriptor.methods})
     raw_streams = frozenset(method.name for method in descriptor.methods if method.server_streaming) if raw else ()
-    return Hosted(add=add, servicer=servicer, descriptor=descriptor, raw_streams=frozenset(raw_streams))
+    return Hosted(
+        add=add,
+        servicer=servicer,
+        descriptor=descriptor,
+        raw_streams=frozenset(raw_streams),
+        dialogues=dialogues,
+    )
 
 
 async def _unasked(request: Any, context: Any) -> Any:
@@ -66,6 +96,10 @@ class Served:
     @property
     def rounds(self) -> "rounds_grpc.RoundServiceAsyncStub":
         return rounds_grpc.RoundServiceStub(self.channel)
+
+    @property
+    def tickets(self) -> "tickets_grpc.TicketServiceAsyncStub":
+        return tickets_grpc.TicketServiceStub(self.channel)
 
     @property
     def leases(self) -> "leases_grpc.LeaseServiceAsyncStub":

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import grpc
 from furlong.client.policy import MethodPolicy
+from furlong.common.v1.error_pb2 import Refused
 from google.protobuf.message import Message
 
 
@@ -17,6 +18,19 @@ class Method:
     policy: MethodPolicy
     request_class: type[Message]
     request_streams: bool
+    dialogue: "Dialogue | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialogue:
+    """What makes a stream of requests and responses of a servicer's coroutine that answers one message.
+
+    `like` names the method of the same service whose policy each message obeys: its deadline, its admission class and
+    its roles. `refused` puts the refusal of a message into a response.
+    """
+
+    like: str
+    refused: Callable[[Refused], Message]
 
 
 class Call:

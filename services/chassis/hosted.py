@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -10,7 +10,7 @@ from furlong.client.policy import MethodPolicy, policies
 from google.protobuf import message_factory
 from google.protobuf.descriptor import ServiceDescriptor
 
-from services.chassis.call import Method
+from services.chassis.call import Dialogue, Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,8 @@ class Hosted:
 
     `add` is the generated `add_XServicer_to_server`. The methods named in `raw_streams` are server streams whose
     handler writes bytes that are encoded messages already, so that one frame is encoded once for all its receivers;
-    those in `raw_answers` have one answer, and their handler returns its bytes.
+    those in `raw_answers` have one answer, and their handler returns its bytes. Those in `dialogues` are streams both
+    ways, whose handler is a coroutine that answers one message.
     `policies`, by path, are those of a service whose contract is not ours and states none; ours state their own.
     """
 
@@ -28,6 +29,7 @@ class Hosted:
     descriptor: ServiceDescriptor
     raw_streams: frozenset[str] = frozenset()
     raw_answers: frozenset[str] = frozenset()
+    dialogues: Mapping[str, Dialogue] = field(default_factory=dict)
     policies: Mapping[str, MethodPolicy] | None = None
 
     def methods(self) -> Mapping[str, Method]:
@@ -39,6 +41,7 @@ class Hosted:
                 policy=of_service[path],
                 request_class=message_factory.GetMessageClass(method.input_type),
                 request_streams=method.client_streaming,
+                dialogue=self.dialogues.get(method.name),
             )
             for method in self.descriptor.methods
             for path in (f"/{self.descriptor.full_name}/{method.name}",)

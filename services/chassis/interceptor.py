@@ -9,6 +9,7 @@ import grpc
 from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.call import Call, Handler, Method, Stage
+from services.chassis.dialogues import Dialogues
 from services.chassis.hosted import function_of
 from services.chassis.refusal import Refusal
 from services.chassis.status import to_rpc_status
@@ -21,9 +22,10 @@ class StagesInterceptor(grpc.aio.ServerInterceptor):
     are not among `methods` and pass untouched.
     """
 
-    def __init__(self, methods: Mapping[str, Method], stages: Sequence[Stage]) -> None:
+    def __init__(self, methods: Mapping[str, Method], stages: Sequence[Stage], dialogues: Dialogues) -> None:
         self._methods = methods
         self._stages = stages
+        self._dialogues = dialogues
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def intercept_service(self, continuation: Any, handler_call_details: grpc.HandlerCallDetails) -> Any:
@@ -43,7 +45,7 @@ class StagesInterceptor(grpc.aio.ServerInterceptor):
 
     def _wrap(self, method: Method, handler: "grpc.RpcMethodHandler[Any, Any]") -> "grpc.RpcMethodHandler[Any, Any]":
         kind, function = function_of(handler)
-        way = _innermost(function)
+        way = self._innermost(method, function)
         for stage in reversed(self._stages):
             way = stage.around(method, way)
 
@@ -53,8 +55,14 @@ class StagesInterceptor(grpc.aio.ServerInterceptor):
         make: Callable[..., grpc.RpcMethodHandler[Any, Any]] = getattr(grpc, f"{kind}_rpc_method_handler")
         return make(answer, handler.request_deserializer, handler.response_serializer)
 
+    def _innermost(self, method: Method, function: Callable[..., Any]) -> Handler:
+        if method.dialogue is None:
+            return _calling(function)
+        service, _, _ = method.name.partition("/")
+        return self._dialogues.handler(method, self._methods[f"/{service}/{method.dialogue.like}"], function)
 
-def _innermost(function: Callable[..., Any]) -> Handler:
+
+def _calling(function: Callable[..., Any]) -> Handler:
     """Call the servicer. A stream becomes one coroutine that writes, so that all of it runs within the stages."""
 
     async def answer(request: Any, call: Call) -> Any:

@@ -3,7 +3,8 @@
     start ──▶ serving ──drain──▶ NOT_SERVING ──▶ refusing ──▶ ended
                                  health says so;  new calls get DRAINING;      watches of health end,
                                  balancers look   `on_drain` ends streams;     then the port closes
-                                 away             calls in flight finish
+                                 away             calls in flight finish,
+                                                  dialogues answer what they have read
 
 Each step waits no longer than its setting: DRAIN_NOTICE_MS, DRAIN_GRACE_MS, and FLUSH_S for the last answers.
 """
@@ -23,6 +24,7 @@ from opentelemetry import metrics, trace
 from services.chassis import telemetry_names as names
 from services.chassis.call import Stage
 from services.chassis.clock import Clock
+from services.chassis.dialogues import Dialogues
 from services.chassis.health import Health
 from services.chassis.hosted import Hosted
 from services.chassis.interceptor import StagesInterceptor
@@ -89,6 +91,7 @@ class Server:
         self._admission = Admission(_limits(config))
         self._health = Health([each.descriptor.full_name for each in hosted], liveness, readiness)
         self._server: grpc.aio.Server | None = None
+        self._dialogues: Dialogues | None = None
         self._port = 0
 
     @property
@@ -103,8 +106,10 @@ class Server:
         Raises ValueError for a method without a policy, KeysUnusable, and RuntimeError for an address in use.
         """
         methods = {path: method for each in self._hosted for path, method in each.methods().items()}
+        stages = self._stages()
+        dialogues = Dialogues(recovery=stages[0], stages=stages[1:], messages_max=self._config.stream_messages_max)
         server = grpc.aio.server(
-            interceptors=[StagesInterceptor(methods, self._stages())], options=_options(self._config)
+            interceptors=[StagesInterceptor(methods, stages, dialogues)], options=_options(self._config)
         )
         for each in self._hosted:
             each.register(server)
@@ -115,7 +120,7 @@ class Server:
         self._port = server.add_insecure_port(f"{host}:{self._config.port}")
         names.ADMISSION_IN_PROGRESS.gauge(self._meter_provider.get_meter("furlong.chassis"), self._admission.observe)
         await server.start()
-        self._server = server
+        self._server, self._dialogues = server, dialogues
         log.info("serving", service=self._name, host=self._config.host, port=self._port)
         if self._config.auth == "off":
             log.warning("access is off: everybody may do anything", service=self._name)
@@ -123,10 +128,12 @@ class Server:
     async def drain(self) -> None:
         """Go away: tell it, refuse new calls, let those in flight finish, stop. Every step is bounded in time."""
         assert self._server is not None, "only a started server drains"
+        assert self._dialogues is not None, "a started server has its dialogues"
         log.info("draining", service=self._name, in_progress=self._admission.in_progress)
         self._health.drain()
         await asyncio.sleep(self._config.drain_notice_ms / 1_000)
         self._admission.close()
+        self._dialogues.close()
         try:
             async with asyncio.timeout(self._config.drain_grace_ms / 1_000) as grace:
                 await self._on_drain()
@@ -140,7 +147,7 @@ class Server:
             await self._server.stop(FLUSH_S)
         log.info("drained", service=self._name)
 
-    def _stages(self) -> Sequence[Stage]:
+    def _stages(self) -> tuple[Recovery, *tuple[Stage, ...]]:
         budget = LineBudget(self._clock)
         return (
             Recovery(budget),

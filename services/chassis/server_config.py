@@ -43,6 +43,9 @@ class ServerConfig:
     admission_read_max: int = setting("ADMISSION_READ_MAX", 4_000, "reads in progress at once", min=1, max=1_000_000)
     admission_write_max: int = setting("ADMISSION_WRITE_MAX", 4_000, "writes in progress at once", min=1, max=1_000_000)
     admission_stream_max: int = setting("ADMISSION_STREAM_MAX", 10_000, "streams open at once", min=1, max=1_000_000)
+    stream_messages_max: int = setting(
+        "STREAM_MESSAGES_MAX", 16, "messages of one stream of requests in progress at once", min=1, max=1_000
+    )
     admission_reserved_max: int = setting(
         "ADMISSION_RESERVED_MAX", 1_000, "calls in progress that keep the system alive", min=1, max=1_000_000
     )

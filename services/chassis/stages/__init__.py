@@ -10,4 +10,7 @@
 
 The order matters: a refusal of any stage is answered, traced and logged like one of the handler; a stranger takes no
 room; and nothing is parsed further for a call that is not admitted.
+
+A dialogue (see `services.chassis.dialogues`) passes them as one long call, and each of its messages passes all but the
+first as a call of its own.
 """

@@ -48,12 +48,13 @@ class Recovery:
             except grpc.aio.AbortError:
                 raise
             except Exception as defect:
-                answer = self._confess(method, defect)
+                answer = self.confess(method, defect)
             return await call.context.abort_with_status(to_rpc_status(answer))
 
         return recover
 
-    def _confess(self, method: Method, defect: Exception) -> Refusal:
+    def confess(self, method: Method, defect: Exception) -> Refusal:
+        """Log a defect, and make of it what its caller may know."""
         kept_back = self._budget.spend((method.name, "defect"))
         if kept_back is not None:
             log.error("defect", rpc_method=method.name, kept_back=kept_back, exc_info=defect)

@@ -1,4 +1,7 @@
-"""Does the request keep its contract: the last stage before the handler, which can then trust what it reads."""
+"""Does the request keep its contract: the last stage before the handler, which can then trust what it reads.
+
+On a dialogue each message passes this stage by itself, so that one that breaks its contract is answered, not the end.
+"""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -16,7 +19,7 @@ class Validation:
     def around(self, method: Method, inner: Handler) -> Handler:
         """Wrap the rest of the way; without a validator there is nothing to do and nothing to pay."""
         validator = self._validators.get(method.request_class)
-        if validator is None:
+        if validator is None or method.dialogue is not None:
             return inner
 
         async def validate(request: Any, call: Call) -> Any:
