@@ -49,6 +49,7 @@ from services.game.engine.broadcast.relay import Relay
 from services.game.engine.desk import Desk
 from services.game.engine.offers import Offers
 from services.game.engine.tracks import Tracks
+from services.game.service import tickets as ticket_service
 from services.game.service.accounts import AccountService
 from services.game.service.frames import encode
 from services.game.service.rounds import RAW_STREAMS, RoundService
@@ -164,6 +165,7 @@ def _hosted(
             add=ticket_service_pb2_grpc.add_TicketServiceServicer_to_server,
             servicer=tickets,
             descriptor=ticket_service_pb2.DESCRIPTOR.services_by_name["TicketService"],
+            dialogues=ticket_service.DIALOGUES,
         ),
         Hosted(
             add=account_service_pb2_grpc.add_AccountServiceServicer_to_server,

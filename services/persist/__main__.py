@@ -46,6 +46,7 @@ from services.persist.engine import TicketWriter
 from services.persist.hot_reads import HotReads
 from services.persist.pulse import Pulse
 from services.persist.service import rounds as round_service
+from services.persist.service import tickets as ticket_service
 from services.persist.service import tracks as track_service
 from services.persist.service.leases import LeaseDesk
 from services.persist.service.ledger import LedgerBook
@@ -134,6 +135,7 @@ def _hosted(database: Database, writer: TicketWriter, hot: HotReads) -> Sequence
             add=ticket_store_service_pb2_grpc.add_TicketStoreServiceServicer_to_server,
             servicer=tickets,
             descriptor=ticket_store_service_pb2.DESCRIPTOR.services_by_name["TicketStoreService"],
+            dialogues=ticket_service.DIALOGUES,
         ),
         Hosted(
             add=round_store_service_pb2_grpc.add_RoundStoreServiceServicer_to_server,
@@ -184,7 +186,7 @@ async def run(config: PersistConfig) -> None:
 
 
 async def _nothing_to_end() -> None:
-    """persist has no streams, and leases expire by themselves or are given back by their holders."""
+    """Streams end by themselves, and leases expire by themselves or are given back by their holders."""
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from opentelemetry import trace
 
 from services.chassis import principal
 from services.chassis import telemetry_names as names
+from services.chassis.call import Dialogue
 from services.chassis.refusal import Refusal
 from services.game.domain.order import Order
 from services.game.engine.desk import Desk
@@ -21,6 +22,11 @@ from services.game.wire import line_of
 
 TICKETS_ON_A_PAGE: Final = 50
 TICKETS_ON_A_PAGE_MAX: Final = 500
+DIALOGUES: Final = {
+    "StreamTickets": Dialogue(like="PlaceTickets", refused=lambda refused: pb.StreamTicketsResponse(refused=refused))
+}
+"""Streams whose handler answers one message."""
+
 TRACED_TICKETS_MAX: Final = 20
 """The first tickets of a call, by which its trace is found."""
 
@@ -34,11 +40,19 @@ class TicketService(TicketServiceServicer):
 
     async def PlaceTickets(self, request: pb.PlaceTicketsRequest, context: Any) -> pb.PlaceTicketsResponse:
         """Place tickets on one round; each gets a verdict of its own."""
+        return pb.PlaceTicketsResponse(results=await self._place(request))
+
+    async def StreamTickets(  # type: ignore[override] # the chassis makes the stream of it, see DIALOGUES
+        self, request: pb.StreamTicketsRequest, context: Any
+    ) -> pb.StreamTicketsResponse:
+        """Answer one message of a stream as PlaceTickets would."""
+        return pb.StreamTicketsResponse(results=await self._place(request))
+
+    async def _place(self, request: pb.PlaceTicketsRequest | pb.StreamTicketsRequest) -> list[TicketResult]:
         _name_tickets(request.tickets)
         require_own_accounts({order.account_id for order in request.tickets})
         answers = await self._desk.place(request.round_id, [_order_of(order) for order in request.tickets])
-        results = [_result_to(order, answer) for order, answer in zip(request.tickets, answers, strict=True)]
-        return pb.PlaceTicketsResponse(results=results)
+        return [_result_to(order, answer) for order, answer in zip(request.tickets, answers, strict=True)]
 
     async def GetTicket(self, request: pb.GetTicketRequest, context: Any) -> pb.GetTicketResponse:
         """Read one ticket."""
@@ -54,11 +68,6 @@ class TicketService(TicketServiceServicer):
         size = page_size(request.page_size, default=TICKETS_ON_A_PAGE, most=TICKETS_ON_A_PAGE_MAX)
         page = await self._tickets.tickets(request.account_id, size, request.page_token)
         return pb.ListTicketsResponse(tickets=page.items, next_page_token=page.next_page_token)
-
-    async def StreamTickets(self, request_iterator: Any, context: Any) -> Any:
-        """Not there yet."""
-        raise Refusal(Reason.METHOD_UNKNOWN, "StreamTickets is not there yet")
-        yield
 
     async def CancelTicket(self, request: pb.CancelTicketRequest, context: Any) -> pb.CancelTicketResponse:
         """Take a ticket back."""

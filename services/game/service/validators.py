@@ -28,8 +28,8 @@ _TRACK: Final = re.compile(r"(?=.{1,40}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 
 
-def place_tickets(request: tickets.PlaceTicketsRequest, checks: Checks) -> None:
-    """PlaceTicketsRequest."""
+def place_tickets(request: tickets.PlaceTicketsRequest | tickets.StreamTicketsRequest, checks: Checks) -> None:
+    """PlaceTicketsRequest, and StreamTicketsRequest, which is its like."""
     checks.between("round_id", request.round_id, 1, INT64_MAX)
     checks.length("tickets", request.tickets, 1, TICKETS_MAX)
     for n, order in enumerate(request.tickets[:TICKETS_MAX]):
@@ -225,6 +225,7 @@ def _limits(field: str, limits: round_pb2.Limits, checks: Checks) -> None:
 
 VALIDATORS: Final[Validators] = {
     tickets.PlaceTicketsRequest: place_tickets,
+    tickets.StreamTicketsRequest: place_tickets,
     tickets.GetTicketRequest: get_ticket,
     tickets.ListTicketsRequest: of_account,
     tickets.CancelTicketRequest: cancel_ticket,

@@ -1,7 +1,7 @@
 """TicketStoreService."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import grpc
@@ -16,10 +16,13 @@ from furlong.persist.v1.ticket_store_service_pb2 import (
     GetTicketResponse,
     ListTicketsRequest,
     ListTicketsResponse,
+    StreamTicketsRequest,
+    StreamTicketsResponse,
     TicketVerdict,
 )
 from furlong.persist.v1.ticket_store_service_pb2_grpc import TicketStoreServiceServicer
 
+from services.chassis.call import Dialogue
 from services.chassis.refusal import Refusal
 from services.persist.domain.decision import Decision
 from services.persist.engine import TicketWriter
@@ -28,6 +31,11 @@ from services.persist.service import parse, render
 from services.persist.service.paging import bad_token, place_of, token_for
 
 Context = grpc.aio.ServicerContext[object, object]
+
+DIALOGUES: Final = {
+    "StreamTickets": Dialogue(like="AppendTickets", refused=lambda refused: StreamTicketsResponse(refused=refused))
+}
+"""Streams whose handler answers one message."""
 
 
 class TicketStore(TicketStoreServiceServicer):
@@ -39,6 +47,15 @@ class TicketStore(TicketStoreServiceServicer):
 
     async def AppendTickets(self, request: AppendTicketsRequest, context: Context) -> AppendTicketsResponse:
         """Decide on tickets and answer when that is durable."""
+        return await self._append(request)
+
+    async def StreamTickets(  # type: ignore[override] # the chassis makes the stream of it, see DIALOGUES
+        self, request: StreamTicketsRequest, context: Context
+    ) -> StreamTicketsResponse:
+        """Answer one message of a stream as AppendTickets would."""
+        return StreamTicketsResponse(appended=await self._append(request.append))
+
+    async def _append(self, request: AppendTicketsRequest) -> AppendTicketsResponse:
         orders = [parse.order(message) for message in request.tickets]
         answer = await self._writer.submit(request.round_id, orders, deadline.inbound())
         response = AppendTicketsResponse(verdicts=_verdicts(answer.decisions), currency=answer.currency)
@@ -61,11 +78,6 @@ class TicketStore(TicketStoreServiceServicer):
             tickets=[render.ticket(ticket) for ticket in page],
             next_page_token=token_for(page[-1].ticket_id) if len(tickets) > len(page) else "",
         )
-
-    async def StreamTickets(self, request_iterator: Any, context: Any) -> Any:
-        """Not there yet."""
-        raise Refusal(Reason.METHOD_UNKNOWN, "StreamTickets is not there yet")
-        yield
 
     async def CancelTicket(self, request: Any, context: Any) -> Any:
         """Not there yet."""

@@ -42,10 +42,19 @@ _REFUSALS_OF_GAME: Final = range(Verdict.ROUND_NOT_FOUND, Verdict.STAKE_ABOVE_MA
 
 def append_tickets(request: tickets.AppendTicketsRequest, checks: Checks) -> None:
     """AppendTicketsRequest."""
-    checks.between("round_id", request.round_id, 1, INT64_MAX)
-    checks.length("tickets", request.tickets, 1, TICKETS_IN_CALL_MAX)
+    _append("", request, checks)
+
+
+def stream_tickets(request: tickets.StreamTicketsRequest, checks: Checks) -> None:
+    """StreamTicketsRequest."""
+    _append("append.", request.append, checks)
+
+
+def _append(at: str, request: tickets.AppendTicketsRequest, checks: Checks) -> None:
+    checks.between(f"{at}round_id", request.round_id, 1, INT64_MAX)
+    checks.length(f"{at}tickets", request.tickets, 1, TICKETS_IN_CALL_MAX)
     for n, ticket in enumerate(request.tickets):
-        _ticket_append(f"tickets[{n}]", ticket, checks)
+        _ticket_append(f"{at}tickets[{n}]", ticket, checks)
 
 
 def _ticket_append(at: str, ticket: tickets.TicketAppend, checks: Checks) -> None:
@@ -274,6 +283,7 @@ def _limits(field: str, limits: round_pb2.Limits, checks: Checks) -> None:
 
 VALIDATORS: Final[Validators] = {
     tickets.AppendTicketsRequest: append_tickets,
+    tickets.StreamTicketsRequest: stream_tickets,
     tickets.GetTicketRequest: get_ticket,
     tickets.ListTicketsRequest: list_tickets,
     rounds.OpenRoundRequest: open_round,
