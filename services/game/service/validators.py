@@ -15,6 +15,7 @@ INT32_MAX: Final = 2**31 - 1
 INT64_MAX: Final = 2**63 - 1
 TICKETS_MAX: Final = 500
 LINES_MAX: Final = 20
+RUNNERS_MIN: Final = 2
 RUNNERS_MAX: Final = 40
 CARDS_MAX: Final = 200
 STAKE_MINOR_MAX: Final = 10_000_000
@@ -109,7 +110,7 @@ def _card(at: str, card: round_pb2.RaceCard, checks: Checks) -> None:
     checks.text(f"{at}.name", card.name, 1, 120)
     if card.distance_m != 0:  # 0 is a distance that nobody knows
         checks.between(f"{at}.distance_m", card.distance_m, 100, 10_000)
-    checks.length(f"{at}.runners", card.runners, 2, RUNNERS_MAX)
+    checks.length(f"{at}.runners", card.runners, RUNNERS_MIN, RUNNERS_MAX)
     for n, runner in enumerate(card.runners[:RUNNERS_MAX]):
         checks.between(f"{at}.runners[{n}].runner", runner.runner, 1, RUNNERS_MAX)
         checks.text(f"{at}.runners[{n}].name", runner.name, 1, 80)
@@ -123,6 +124,17 @@ def void_round(request: tracks.VoidRoundRequest, checks: Checks) -> None:
     """VoidRoundRequest."""
     checks.uuid("request_id", request.request_id)
     checks.between("round_id", request.round_id, 1, INT64_MAX)
+    checks.text("reason", request.reason, 1, 200)
+
+
+def correct_result(request: tracks.CorrectResultRequest, checks: Checks) -> None:
+    """CorrectResultRequest; whether its runners are those of the race is decided further in."""
+    checks.uuid("request_id", request.request_id)
+    checks.between("round_id", request.round_id, 1, INT64_MAX)
+    checks.length("result", request.result, RUNNERS_MIN, RUNNERS_MAX)
+    for n, runner in enumerate(request.result[:RUNNERS_MAX]):
+        checks.between(f"result[{n}]", runner, 1, RUNNERS_MAX)
+    checks.that("result", len(set(request.result)) == len(request.result), "names a runner twice")
     checks.text("reason", request.reason, 1, 200)
 
 
@@ -240,6 +252,7 @@ VALIDATORS: Final[Validators] = {
     tracks.CreateTrackRequest: create_track,
     tracks.ImportRaceCardsRequest: import_race_cards,
     tracks.VoidRoundRequest: void_round,
+    tracks.CorrectResultRequest: correct_result,
     tracks.PauseTrackRequest: set_track_state,
     tracks.ResumeTrackRequest: set_track_state,
     tracks.SuspendTrackRequest: set_track_state,

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from furlong.common.v1.account_pb2 import Account
+from furlong.common.v1.account_pb2 import Account, Transfer
 from furlong.common.v1.error_pb2 import Reason
 from furlong.common.v1.policy_pb2 import Role
 from furlong.common.v1.round_pb2 import RaceCard, Round, Runner, Track
@@ -116,14 +116,15 @@ async def test_who_sees_a_ticket_and_its_account(
         (game.tickets.GetTicket, tickets.GetTicketRequest(ticket_id=request_id(7)), Reason.TICKET_UNKNOWN),
         (game.tickets.ListTickets, tickets.ListTicketsRequest(account_id=MINE), Reason.ACCOUNT_UNKNOWN),
         (game.accounts.GetAccount, accounts.GetAccountRequest(account_id=MINE), Reason.ACCOUNT_UNKNOWN),
+        (game.accounts.ListTransfers, accounts.ListTransfersRequest(account_id=MINE), Reason.ACCOUNT_UNKNOWN),
     ]
 
     for method, request, reason in asked:
         if sees:
-            await method(request, CONTEXT)  # type: ignore[operator] # one of three signatures
+            await method(request, CONTEXT)  # type: ignore[operator] # one of four signatures
             continue
         with pytest.raises(Refusal) as refused:
-            await method(request, CONTEXT)  # type: ignore[operator] # one of three signatures
+            await method(request, CONTEXT)  # type: ignore[operator] # one of four signatures
         assert refused.value.reason == reason
 
 
@@ -140,13 +141,14 @@ async def test_anothers_ticket_is_answered_like_one_that_does_not_exist(game: Pl
     assert told[0] == told[1]
 
 
-async def test_anothers_account_is_answered_like_one_that_does_not_exist(game: Playing) -> None:
+@pytest.mark.parametrize("method", ["GetAccount", "ListTransfers"])
+async def test_anothers_account_is_answered_like_one_that_does_not_exist(game: Playing, method: str) -> None:
     game.ledger.accounts[THEIRS] = Account(account_id=THEIRS)
     become(Role.PLAYER, accounts=(MINE,))
     told = []
     for account_id in (THEIRS, MINE):
         with pytest.raises(Refusal) as refused:
-            await game.accounts.GetAccount(accounts.GetAccountRequest(account_id=account_id), CONTEXT)
+            await getattr(game.accounts, method)(getattr(accounts, f"{method}Request")(account_id=account_id), CONTEXT)
         told.append((refused.value.reason, refused.value.message.replace(account_id, "")))
 
     assert told[0] == told[1]
@@ -164,6 +166,148 @@ async def test_a_tills_credit_is_its_floor_and_the_books_know_who_asked(game: Pl
 
     assert game.ledger.asked[0]["floor_minor"] == -5_000
     assert [asked["actor"] for asked in game.ledger.asked] == ["somebody", "somebody"]
+
+
+def taking_back(number: int, by: str = THEIRS) -> tickets.CancelTicketRequest:
+    return tickets.CancelTicketRequest(request_id=by, ticket_id=request_id(number), reason="wrong runner")
+
+
+@pytest.mark.parametrize(
+    ("roles", "own", "may"),
+    [
+        ((Role.PLAYER,), (MINE,), True),
+        ((Role.PLAYER,), (THEIRS,), False),
+        ((Role.CASHIER,), (MINE,), True),
+        ((Role.CASHIER,), (THEIRS,), False),
+        ((Role.OPERATOR,), (), True),
+    ],
+)
+async def test_who_takes_a_ticket_back(
+    game: Playing, roles: tuple[Role.ValueType, ...], own: tuple[str, ...], may: bool
+) -> None:
+    become(Role.PLAYER)
+    await place(game, order(7))
+    become(*roles, accounts=own)
+    if may:
+        ticket = (await game.tickets.CancelTicket(taking_back(7), CONTEXT)).ticket
+        assert (ticket.state, ticket.payout_minor) == (Ticket.CANCELLED, 10)
+        return
+    with pytest.raises(Refusal) as refused:
+        await game.tickets.CancelTicket(taking_back(7), CONTEXT)
+
+    assert refused.value.reason == Reason.TICKET_UNKNOWN
+    assert "cancel" not in game.store.calls
+
+
+async def test_a_ticket_that_is_taken_back_leaves_the_totals_of_its_round_and_is_shown_cancelled(game: Playing) -> None:
+    become(Role.PLAYER)
+    await place(game, order(7), order(8))
+    await game.tickets.CancelTicket(taking_back(7), CONTEXT)
+    again = await game.tickets.CancelTicket(taking_back(7), CONTEXT)
+
+    assert again.ticket.state == Ticket.CANCELLED
+    read = await game.tickets.GetTicket(tickets.GetTicketRequest(ticket_id=request_id(7)), CONTEXT)
+    assert read.ticket == again.ticket
+    current = await game.rounds.GetCurrentRound(rounds.GetCurrentRoundRequest(track=TRACK.track), CONTEXT)
+    assert (current.round.totals.tickets, current.round.totals.stake_minor) == (1, 10)
+    async with game.hub.watch(
+        track=TRACK.track, after=0, update_interval_ms=1_000, tick_interval_ms=0, on_fell_behind=lambda: None
+    ) as mailbox:
+        shown = rounds.WatchRoundsResponse.FromString(await mailbox.take())
+    assert shown.round.totals == current.round.totals
+
+
+async def test_a_ticket_is_taken_back_once_and_not_after_the_lock(game: Playing) -> None:
+    become(Role.PLAYER)
+    await place(game, order(7), order(8))
+    await game.tickets.CancelTicket(taking_back(7), CONTEXT)
+    with pytest.raises(Refusal) as twice:
+        await game.tickets.CancelTicket(taking_back(7, by=MINE), CONTEXT)
+    await clock_of(game).run_for_ms(1_000)
+    with pytest.raises(Refusal) as late:
+        await game.tickets.CancelTicket(taking_back(8), CONTEXT)
+
+    assert (twice.value.reason, late.value.reason) == (Reason.TICKET_STATE, Reason.ROUND_PHASE)
+
+
+async def test_a_till_pays_a_ticket_of_any_till_once_and_with_its_own_account_only(game: Playing) -> None:
+    become(Role.PLAYER)
+    await place(game, order(7))
+    game.store.claims[request_id(7)] = 25
+    become(Role.CASHIER, accounts=(THEIRS,))
+    told = []
+    for till, request in ((MINE, 1), (THEIRS, 2), (THEIRS, 2), (THEIRS, 3)):
+        paying = tickets.PayTicketRequest(request_id=request_id(request), ticket_id=request_id(7), account_id=till)
+        try:
+            answer = await game.tickets.PayTicket(paying, CONTEXT)
+        except Refusal as refusal:
+            told.append(Reason.Name(refusal.reason))
+        else:
+            told.append(f"{Ticket.State.Name(answer.ticket.state)} {answer.paid_minor}")
+
+    assert told == ["ACCOUNT_NOT_YOURS", "PAID 25", "PAID 25", "TICKET_STATE"]
+
+
+async def test_money_that_is_moved_by_hand_and_blocks_name_who_asked_and_why(game: Playing) -> None:
+    game.ledger.accounts[MINE] = Account(account_id=MINE, balance_minor=100)
+    become(Role.OPERATOR, accounts=())
+    same: dict[str, Any] = {"request_id": THEIRS, "account_id": MINE, "reason": "counted"}
+    paid_out = await game.accounts.PayOutAccount(accounts.PayOutAccountRequest(amount_minor=30, **same), CONTEXT)
+    adjusted = await game.accounts.AdjustAccount(accounts.AdjustAccountRequest(amount_minor=-5, **same), CONTEXT)
+    balances = [paid_out.account.balance_minor, adjusted.account.balance_minor]
+    blocked = (await game.accounts.BlockAccount(accounts.BlockAccountRequest(**same), CONTEXT)).account.blocked
+    unblocked = (await game.accounts.UnblockAccount(accounts.UnblockAccountRequest(**same), CONTEXT)).account.blocked
+
+    assert balances == [70, 65]
+    assert (blocked, unblocked) == (True, False)
+    assert {(asked["request_id"], asked["reason"], asked["actor"]) for asked in game.ledger.asked} == {
+        (THEIRS, "counted", "somebody")
+    }
+
+
+async def test_a_statement_comes_by_the_page_and_is_passed_on_as_it_is(game: Playing) -> None:
+    game.ledger.accounts[MINE] = Account(account_id=MINE)
+    game.ledger.statements[MINE] = [Transfer(transfer_id=2, amount_minor=-5), Transfer(transfer_id=1, amount_minor=5)]
+    become(Role.PLAYER)
+    for wanted, asked in ((0, 50), (7, 7), (9_999, 500)):
+        request = accounts.ListTransfersRequest(account_id=MINE, page_size=wanted, page_token="t")
+        page = await game.accounts.ListTransfers(request, CONTEXT)
+        assert game.ledger.asked[-1] == {"page_size": asked, "page_token": "t"}
+
+    assert list(page.transfers) == game.ledger.statements[MINE]
+    assert page.next_page_token == "more"
+
+
+async def test_the_trial_balance_is_that_of_the_round_asked_for(game: Playing) -> None:
+    answer = await game.accounts.GetTrialBalance(accounts.GetTrialBalanceRequest(round_id=17), CONTEXT)
+
+    assert answer.trial_balance.rows[0].accounts == 17
+
+
+async def test_a_stopped_track_is_told_so_and_goes_on_when_it_is_resumed(game: Playing) -> None:
+    become(Role.OPERATOR)
+    same: dict[str, Any] = {"request_id": MINE, "track": TRACK.track, "reason": "rain"}
+    paused = (await game.track_service.PauseTrack(tracks.PauseTrackRequest(**same), CONTEXT)).track
+    read = (await game.track_service.GetTrack(tracks.GetTrackRequest(track=TRACK.track), CONTEXT)).track
+    await clock_of(game).run_for_ms(60_000)
+    stopped = await game.rounds.GetCurrentRound(rounds.GetCurrentRoundRequest(track=TRACK.track), CONTEXT)
+    resumed = (await game.track_service.ResumeTrack(tracks.ResumeTrackRequest(**same), CONTEXT)).track
+    await clock_of(game).settle()
+    current = await game.rounds.GetCurrentRound(rounds.GetCurrentRoundRequest(track=TRACK.track), CONTEXT)
+
+    assert (paused.state, read.state, resumed.state) == (Track.PAUSED, Track.PAUSED, Track.RUNNING)
+    assert (stopped.round.round_id, stopped.round.phase) == (1, Round.SETTLED)
+    assert (current.round.round_id, current.round.phase) == (2, Round.OPEN)
+
+
+async def test_a_suspended_track_takes_no_ticket(game: Playing) -> None:
+    become(Role.OPERATOR, Role.PLAYER)
+    request = tracks.SuspendTrackRequest(request_id=MINE, track=TRACK.track, reason="loose horse")
+    suspended = (await game.track_service.SuspendTrack(request, CONTEXT)).track
+    [result] = await place(game, order(7))
+
+    assert suspended.state == Track.SUSPENDED
+    assert result.verdict == TicketResult.SUSPENDED
 
 
 async def test_the_proof_comes_with_the_end_of_the_race_and_not_before(game: Playing) -> None:

@@ -62,9 +62,39 @@ def opened(**changes: Any) -> Message:
     return accounts.CreateAccountRequest(**(fields | changes))
 
 
-def credited(**changes: Any) -> Message:
-    fields: dict[str, Any] = {"request_id": ID, "account_id": ID, "amount_minor": 1, "reason": "cash"}
-    return accounts.CreditAccountRequest(**(fields | changes))
+def moved(request: type[Message], **changes: Any) -> Message:
+    return request(**({"request_id": ID, "account_id": ID, "amount_minor": 1, "reason": "cash"} | changes))
+
+
+def blocked(request: type[Message], **changes: Any) -> Message:
+    return request(**({"request_id": ID, "account_id": ID, "reason": "lost card"} | changes))
+
+
+def stopped(request: type[Message], **changes: Any) -> Message:
+    return request(**({"request_id": ID, "track": "t", "reason": "rain"} | changes))
+
+
+def limits(**changes: Any) -> Limits:
+    return Limits(**({"stake_min_minor": 1, "stake_max_minor": 5} | changes))
+
+
+def taken_back(**changes: Any) -> Message:
+    return tickets.CancelTicketRequest(**({"request_id": V4, "ticket_id": ID, "reason": "wrong runner"} | changes))
+
+
+def paid(**changes: Any) -> Message:
+    return tickets.PayTicketRequest(**({"request_id": V4, "ticket_id": ID, "account_id": ID} | changes))
+
+
+def corrected(**changes: Any) -> Message:
+    fields: dict[str, Any] = {"request_id": ID, "round_id": 1, "result": [2, 1, 3], "reason": "photo finish misread"}
+    return tracks.CorrectResultRequest(**(fields | changes))
+
+
+ADJUST = accounts.AdjustAccountRequest
+MOVES = (accounts.CreditAccountRequest, accounts.PayOutAccountRequest)
+BLOCKS = (accounts.BlockAccountRequest, accounts.UnblockAccountRequest)
+STOPS = (tracks.PauseTrackRequest, tracks.ResumeTrackRequest, tracks.SuspendTrackRequest)
 
 
 TIMES = {"betting_window_ms": 1_000, "lock_ms": 100, "race_ms": 100, "finish_ms": 100}
@@ -92,6 +122,14 @@ TABLE: list[tuple[Message, str]] = [
     (tickets.ListTicketsRequest(account_id=ID, page_size=-1), "page_size"),
     (tickets.ListTicketsRequest(account_id=ID, page_token="t" * 201), "page_token"),
     (tickets.ListTicketsRequest(account_id="me"), "account_id"),
+    (taken_back(), ""),
+    (taken_back(request_id=""), "request_id"),
+    (taken_back(ticket_id="17"), "ticket_id"),
+    (taken_back(reason=""), "reason"),
+    (paid(), ""),
+    (paid(request_id=""), "request_id"),
+    (paid(ticket_id=""), "ticket_id"),
+    (paid(account_id=""), "account_id"),
     # rounds
     (rounds.GetRoundRequest(round_id=1), ""),
     (rounds.GetRoundRequest(round_id=0), "round_id"),
@@ -117,6 +155,7 @@ TABLE: list[tuple[Message, str]] = [
     (created(display_name="x" * 81), "track.display_name"),
     (created(currency="eur"), "track.currency"),
     (created(state=7), "track.state"),
+    (created(state=Track.SUSPENDED), "track.state"),
     (created(return_bps=4_999), "track.return_bps"),
     (created(return_bps=10_000), "track.return_bps"),
     (created(timetable=Timetable(**(TIMES | {"lock_ms": 99}))), "track.timetable.lock_ms"),
@@ -125,6 +164,14 @@ TABLE: list[tuple[Message, str]] = [
     (created(limits=Limits(stake_min_minor=0, stake_max_minor=5)), "track.limits.stake_min_minor"),
     (created(limits=Limits(stake_min_minor=6, stake_max_minor=5)), "track.limits.stake_max_minor"),
     (created(limits=Limits(stake_min_minor=1, stake_max_minor=10_000_001)), "track.limits.stake_max_minor"),
+    (created(limits=limits(selection_payout_max_minor=10**18, round_loss_max_minor=10**18)), ""),
+    (created(limits=limits(selection_payout_max_minor=-1)), "track.limits.selection_payout_max_minor"),
+    (created(limits=limits(round_loss_max_minor=10**18 + 1)), "track.limits.round_loss_max_minor"),
+    *[(stopped(request), "") for request in STOPS],
+    *[(stopped(request, request_id="x"), "request_id") for request in STOPS],
+    *[(stopped(request, track="T"), "track") for request in STOPS],
+    *[(stopped(request, reason=""), "reason") for request in STOPS],
+    *[(stopped(request, reason="x" * 201), "reason") for request in STOPS],
     (imported(card()), ""),
     (imported(), "cards"),
     (imported(*[card(name=f"Race {n}") for n in range(201)]), "cards"),
@@ -153,6 +200,15 @@ TABLE: list[tuple[Message, str]] = [
     (tracks.VoidRoundRequest(request_id=ID, round_id=0, reason="rain"), "round_id"),
     (tracks.VoidRoundRequest(request_id=ID, round_id=1), "reason"),
     (tracks.VoidRoundRequest(request_id=ID, round_id=1, reason="a\nb"), "reason"),
+    (corrected(), ""),
+    (corrected(request_id=""), "request_id"),
+    (corrected(round_id=0), "round_id"),
+    (corrected(result=[1]), "result"),
+    (corrected(result=[]), "result"),
+    (corrected(result=range(1, 42)), "result"),
+    (corrected(result=[1, 2, 41]), "result[2]"),
+    (corrected(result=[2, 2, 3]), "result"),
+    (corrected(reason=""), "reason"),
     # accounts
     (opened(), ""),
     (opened(kind=Account.CASHIER, credit_limit_minor=500), ""),
@@ -162,11 +218,26 @@ TABLE: list[tuple[Message, str]] = [
     (opened(display_name="x" * 81), "display_name"),
     (opened(credit_limit_minor=1), "credit_limit_minor"),
     (opened(kind=Account.CASHIER, credit_limit_minor=-1), "credit_limit_minor"),
-    (credited(), ""),
-    (credited(amount_minor=0), "amount_minor"),
-    (credited(amount_minor=-5), "amount_minor"),
-    (credited(amount_minor=10**12 + 1), "amount_minor"),
-    (credited(reason=""), "reason"),
+    *[(moved(request), "") for request in MOVES],
+    *[(moved(request, account_id="till"), "account_id") for request in MOVES],
+    *[(moved(request, amount_minor=0), "amount_minor") for request in MOVES],
+    *[(moved(request, amount_minor=-5), "amount_minor") for request in MOVES],
+    *[(moved(request, amount_minor=10**12 + 1), "amount_minor") for request in MOVES],
+    *[(moved(request, reason=""), "reason") for request in MOVES],
+    (moved(ADJUST, amount_minor=-(10**12)), ""),
+    (moved(ADJUST, amount_minor=0), "amount_minor"),
+    (moved(ADJUST, amount_minor=-(10**12) - 1), "amount_minor"),
+    (moved(ADJUST, reason=""), "reason"),
+    *[(blocked(request), "") for request in BLOCKS],
+    *[(blocked(request, request_id=""), "request_id") for request in BLOCKS],
+    *[(blocked(request, account_id=""), "account_id") for request in BLOCKS],
+    *[(blocked(request, reason=""), "reason") for request in BLOCKS],
+    (accounts.ListTransfersRequest(account_id=ID, page_size=10**9), ""),
+    (accounts.ListTransfersRequest(account_id=ID, page_size=-1), "page_size"),
+    (accounts.ListTransfersRequest(account_id="house"), "account_id"),
+    (accounts.GetTrialBalanceRequest(), ""),
+    (accounts.GetTrialBalanceRequest(round_id=17), ""),
+    (accounts.GetTrialBalanceRequest(round_id=-1), "round_id"),
     (accounts.GetAccountRequest(account_id=ID), ""),
     (accounts.GetAccountRequest(account_id="me"), "account_id"),
 ]
