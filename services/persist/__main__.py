@@ -33,16 +33,21 @@ from services.chassis.service_token import ServiceToken
 from services.persist.adapters.cache import ServiceCache
 from services.persist.adapters.postgres.accounts import PostgresLedger
 from services.persist.adapters.postgres.database import Database, DatabaseSettings
+from services.persist.adapters.postgres.expiring import PostgresPrizes
 from services.persist.adapters.postgres.fence import PostgresLeases
 from services.persist.adapters.postgres.identity import identity
 from services.persist.adapters.postgres.placing import LaneStore
+from services.persist.adapters.postgres.posting import PostgresPosting
 from services.persist.adapters.postgres.round_rows import PostgresRoundReads
+from services.persist.adapters.postgres.statements import PostgresLedgerReads
+from services.persist.adapters.postgres.ticket_desk import PostgresTicketDesk
 from services.persist.adapters.postgres.tickets import PostgresTickets
 from services.persist.adapters.postgres.tracks import PostgresTracks
 from services.persist.adapters.postgres.transitions import PostgresRounds
 from services.persist.config import PersistConfig
 from services.persist.crash_points import POINTS
 from services.persist.engine import TicketWriter
+from services.persist.expiry import Expiry
 from services.persist.hot_reads import HotReads
 from services.persist.pulse import Pulse
 from services.persist.service import rounds as round_service
@@ -90,6 +95,8 @@ async def persist(config: PersistConfig, clock: Clock) -> AsyncIterator[Persist]
     await asyncio.gather(*(lane.open() for lane in lanes))
     writer.start()
     pulse.start()
+    expiry = Expiry(prizes=PostgresPrizes(database.general), claim_days=config.prize_claim_days, clock=clock)
+    expiry.start()
     try:
         async with _hot_reads(config, database, clock) as hot:
             yield Persist(
@@ -98,6 +105,7 @@ async def persist(config: PersistConfig, clock: Clock) -> AsyncIterator[Persist]
                 readiness=lambda: writer.alive() and pulse.beats(),
             )
     finally:
+        await expiry.close()
         await pulse.close()
         await writer.close()
         await asyncio.gather(*(lane.close() for lane in lanes))
@@ -124,9 +132,12 @@ async def _hot_reads(config: PersistConfig, database: Database, clock: Clock) ->
 
 
 def _hosted(database: Database, writer: TicketWriter, hot: HotReads) -> Sequence[Hosted]:
-    tickets = TicketStore(writer=writer, tickets=PostgresTickets(database.general))
+    tickets = TicketStore(
+        writer=writer, tickets=PostgresTickets(database.general), desk=PostgresTicketDesk(database.general)
+    )
     rounds = RoundStore(
         rounds=PostgresRounds(database.transitions, stored_round_bytes),
+        posting=PostgresPosting(database.transitions, stored_round_bytes),
         reads=PostgresRoundReads(database.general),
         hot=hot,
     )
@@ -151,7 +162,10 @@ def _hosted(database: Database, writer: TicketWriter, hot: HotReads) -> Sequence
         ),
         Hosted(
             add=ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server,
-            servicer=LedgerBook(ledger=PostgresLedger(database.general)),
+            servicer=LedgerBook(
+                ledger=PostgresLedger(database.general),
+                reads=PostgresLedgerReads(database.general, database.transitions),
+            ),
             descriptor=ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"],
         ),
         Hosted(

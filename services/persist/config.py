@@ -39,6 +39,14 @@ class PersistConfig:
     writer_lanes: int = setting(
         "WRITER_LANES", 2, "commits at the same time; a round always uses the same lane", min=1, max=64
     )
+    prize_claim_days: int = setting(
+        "PRIZE_CLAIM_DAYS",
+        365,
+        "how long what a ticket bought at a till has won can be claimed; after that it is the house's",
+        unit="days",
+        min=1,
+        max=36_500,
+    )
     cache_address: str = setting(
         "CACHE_ADDRESS",
         "",

@@ -8,8 +8,10 @@ from services.persist.domain.account import Account, AccountKind
 from services.persist.domain.decision import Facts, Judged
 from services.persist.domain.round import Round, RoundPlan, Totals, Winner
 from services.persist.domain.shelf import Shelf
+from services.persist.domain.statement import Place, StatementLine
 from services.persist.domain.ticket import Order, Ticket
-from services.persist.domain.track import RaceCard, Track
+from services.persist.domain.track import RaceCard, Track, TrackState
+from services.persist.domain.trial_balance import TrialBalance
 
 T = TypeVar("T")
 
@@ -88,12 +90,39 @@ class Rounds(Protocol):
         """End the race."""
 
     async def settle(self, operation: Operation[Round], round_id: int, epoch: int, winners: Sequence[Winner]) -> bytes:
-        """Pay every winning line."""
+        """Decide that every winning line is paid."""
 
     async def void(
         self, operation: Operation[Round], round_id: int, epoch: int | None, reason: str, actor: str
     ) -> bytes:
-        """Give every stake back."""
+        """Decide that every stake goes back."""
+
+    async def correct(
+        self,
+        operation: Operation[Round],
+        round_id: int,
+        result: Sequence[int],
+        winners: Sequence[Winner],
+        reason: str,
+        actor: str,
+    ) -> bytes:
+        """Decide that a settled round ended otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """How far the latest decision on a round is posted."""
+
+    round: Round
+    chunks_posted: int
+    chunks: int
+
+
+class Posting(Protocol):
+    """Moving the money of what was decided."""
+
+    async def post(self, round_id: int) -> Posted:
+        """Move what is left to move for about half a second; whoever calls again goes on there."""
 
 
 class RoundReads(Protocol):
@@ -109,7 +138,7 @@ class RoundReads(Protocol):
         """Read rounds of a track, the newest first."""
 
     async def unsettled(self, track: str) -> Sequence[Round]:
-        """Read the rounds of a track that are neither settled nor void, the oldest first."""
+        """Read the rounds of a track that are neither settled nor void, or whose money still moves, the oldest first."""
 
     async def transitions(self, track: str, after: int, limit: int) -> tuple[Sequence[bytes], int]:
         """Read the rendered rounds as they were right after each transition, and the number of the latest."""
@@ -129,6 +158,11 @@ class Tracks(Protocol):
 
     async def put_cards(self, operation: Operation[tuple[int, int]], track: str, cards: Sequence[RaceCard]) -> bytes:
         """Add cards or replace those of the same name; the answer counts both."""
+
+    async def set_state(
+        self, operation: Operation[Track], track: str, state: TrackState, reason: str, actor: str
+    ) -> bytes:
+        """Pause, suspend or resume a track. After a suspension nothing in flight is accepted any more."""
 
     async def next_card(self, track: str) -> RaceCard:
         """Read the card that was run the longest time ago, or never."""
@@ -153,8 +187,52 @@ class Ledger(Protocol):
     ) -> bytes:
         """Move money from outside into an account."""
 
+    async def pay_out(
+        self, operation: Operation[Account], account_id: str, amount_minor: int, reason: str, actor: str
+    ) -> bytes:
+        """Move money from an account to outside."""
+
+    async def adjust(
+        self, operation: Operation[Account], account_id: str, amount_minor: int, reason: str, actor: str
+    ) -> bytes:
+        """Move money between an account and the house; below 0 the account gives it."""
+
+    async def set_blocked(
+        self, operation: Operation[Account], account_id: str, blocked: bool, reason: str, actor: str
+    ) -> bytes:
+        """Block an account or let it go on."""
+
+
+class LedgerReads(Protocol):
+    """Reading the books."""
+
     async def get(self, account_id: str) -> Account:
         """Read one account."""
+
+    async def statement(self, account_id: str, place: Place | None, limit: int) -> Sequence[StatementLine]:
+        """Read the movements of an account, the newest first, from `place` on."""
+
+    async def trial_balance(self, round_id: int | None) -> TrialBalance:
+        """Add up all accounts, or what the transfers of a round have changed."""
+
+
+class TicketDesk(Protocol):
+    """What is done to a ticket by hand."""
+
+    async def cancel(
+        self, operation: Operation[tuple[Ticket, Totals]], ticket_id: str, reason: str, actor: str
+    ) -> bytes:
+        """Take a ticket back before its round locks; the totals of the round are those right after."""
+
+    async def pay(self, operation: Operation[tuple[Ticket, int]], ticket_id: str, account_id: str, actor: str) -> bytes:
+        """Hand out at a till what a ticket can claim; the amount comes with the ticket."""
+
+
+class Prizes(Protocol):
+    """What tickets bought at tills can claim."""
+
+    async def expire(self, claim_days: int) -> int:
+        """Let go of some of what nobody has claimed for so many days; how many tickets, 0 when none is left."""
 
 
 class Tickets(Protocol):
@@ -163,8 +241,8 @@ class Tickets(Protocol):
     async def get(self, ticket_id: str) -> Ticket:
         """Read one ticket with its state now."""
 
-    async def page(self, account_id: str, before_ticket_id: str | None, limit: int) -> Sequence[Ticket]:
-        """Read the tickets of an account, the newest first. Raises Refusal ACCOUNT_UNKNOWN."""
+    async def page(self, account_id: str, before_transfer_id: int, limit: int) -> Sequence[tuple[int, Ticket]]:
+        """Read the tickets of an account, the newest first, each with the id of the transfer that paid its stake."""
 
 
 class Leases(Protocol):

@@ -57,3 +57,7 @@ class Account:
     balance_minor: int
     floor_minor: int | None
     blocked: bool
+
+    def covers(self, amount_minor: int) -> bool:
+        """Tell whether so much can be taken from the account."""
+        return self.floor_minor is None or self.balance_minor - amount_minor >= self.floor_minor

@@ -24,7 +24,7 @@ ROUND_PAYOUT_MINOR_MAX: Final = 1_000_000_000_000_000_000
 """The sum of what all accepted lines of a round would pay if every one of them won, in minor units."""
 
 CREDIT_MINOR_MAX: Final = 1_000_000_000_000
-"""The greatest single credit, in minor units."""
+"""The greatest single credit, payout or adjustment by hand, in minor units."""
 
 LINES_MAX: Final = 20
 """Lines of a ticket."""

@@ -10,9 +10,11 @@ from furlong.persist.v1 import round_store_service_pb2, track_store_service_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.persist.domain.account import Account
-from services.persist.domain.round import Limits, Round, Runner, Timetable
+from services.persist.domain.round import Limits, Round, Runner, Timetable, Totals
+from services.persist.domain.statement import StatementLine
 from services.persist.domain.ticket import Ticket
 from services.persist.domain.track import RaceCard, Track
+from services.persist.domain.trial_balance import TrialBalance
 
 _CONTRACTS: Final = (round_pb2, round_store_service_pb2, track_store_service_pb2)
 FORM: Final = sha256(b"".join(each.DESCRIPTOR.serialized_pb for each in _CONTRACTS)).hexdigest()[:8]
@@ -27,6 +29,7 @@ def stored_round(value: Round) -> round_store_service_pb2.StoredRound:
         server_seed=value.server_seed,
         card_id=value.card_id,
         epoch=value.epoch,
+        posting=value.posting,
     )
 
 
@@ -68,6 +71,39 @@ def account(value: Account) -> account_pb2.Account:
     )
 
 
+def transfer(value: StatementLine) -> account_pb2.Transfer:
+    """A line of a statement."""
+    movement = value.movement
+    return account_pb2.Transfer(
+        transfer_id=movement.transfer_id,
+        kind=account_pb2.Transfer.Kind.ValueType(movement.kind),
+        amount_minor=movement.amount_minor,
+        balance_minor=value.balance_minor,
+        other_account_id=movement.other_account_id,
+        round_id=movement.round_id,
+        reference=movement.reference,
+        made_at=timestamp(movement.made_at),
+        reason=movement.reason,
+        actor=movement.actor,
+    )
+
+
+def trial_balance(value: TrialBalance) -> account_pb2.TrialBalance:
+    """Accounts added up."""
+    rows = [
+        account_pb2.TrialBalance.Row(
+            kind=account_pb2.Account.Kind.ValueType(row.kind),
+            currency=row.currency,
+            accounts=row.accounts,
+            debit_minor=row.debit_minor,
+            credit_minor=row.credit_minor,
+            balance_minor=row.balance_minor,
+        )
+        for row in value.rows
+    ]
+    return account_pb2.TrialBalance(rows=rows, sum_minor=value.sum_minor, as_of=timestamp(value.as_of))
+
+
 def ticket(value: Ticket) -> ticket_pb2.Ticket:
     """A ticket with its state."""
     return ticket_pb2.Ticket(
@@ -89,6 +125,11 @@ def ticket(value: Ticket) -> ticket_pb2.Ticket:
         ],
         currency=value.currency,
     )
+
+
+def totals(value: Totals) -> round_pb2.Totals:
+    """What was accepted on a round, as far as the public may know."""
+    return round_pb2.Totals(tickets=value.tickets, stake_minor=value.stake_minor)
 
 
 def timestamp(at: datetime) -> Timestamp:
@@ -113,7 +154,7 @@ def _public_round(value: Round) -> round_pb2.Round:
         commitment=value.commitment.hex(),
         tickets_root=value.tickets_root.hex(),
         result=value.result,
-        totals=round_pb2.Totals(tickets=value.totals.tickets, stake_minor=value.totals.stake_minor),
+        totals=totals(value.totals),
         transition_seq=value.transition_seq,
         currency=value.currency,
         race_name=value.race_name,
@@ -122,6 +163,7 @@ def _public_round(value: Round) -> round_pb2.Round:
         return_bps=value.return_bps,
         void_reason=value.void_reason,
         payout_minor=value.payout_minor,
+        correction_reason=value.correction_reason,
     )
 
 

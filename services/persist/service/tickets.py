@@ -1,21 +1,22 @@
 """TicketStoreService."""
 
 from collections.abc import Sequence
-from typing import Any, Final
-from uuid import UUID
+from typing import Final
 
 import grpc
 from furlong.client import deadline
-from furlong.common.v1.error_pb2 import Reason
-from furlong.common.v1.round_pb2 import Totals
 from furlong.common.v1.ticket_pb2 import TicketResult
 from furlong.persist.v1.ticket_store_service_pb2 import (
     AppendTicketsRequest,
     AppendTicketsResponse,
+    CancelTicketRequest,
+    CancelTicketResponse,
     GetTicketRequest,
     GetTicketResponse,
     ListTicketsRequest,
     ListTicketsResponse,
+    PayTicketRequest,
+    PayTicketResponse,
     StreamTicketsRequest,
     StreamTicketsResponse,
     TicketVerdict,
@@ -23,14 +24,20 @@ from furlong.persist.v1.ticket_store_service_pb2 import (
 from furlong.persist.v1.ticket_store_service_pb2_grpc import TicketStoreServiceServicer
 
 from services.chassis.call import Dialogue
-from services.chassis.refusal import Refusal
 from services.persist.domain.decision import Decision
+from services.persist.domain.round import Totals
+from services.persist.domain.ticket import Ticket
 from services.persist.engine import TicketWriter
-from services.persist.ports import Tickets
+from services.persist.ports import Operation, TicketDesk, Tickets
 from services.persist.service import parse, render
+from services.persist.service.operation import operation
 from services.persist.service.paging import bad_token, place_of, token_for
 
 Context = grpc.aio.ServicerContext[object, object]
+
+INT64_MAX: Final = 2**63 - 1
+TRANSFER_ID_DIGITS: Final = 19
+"""A transfer's id has fewer digits."""
 
 DIALOGUES: Final = {
     "StreamTickets": Dialogue(like="AppendTickets", refused=lambda refused: StreamTicketsResponse(refused=refused))
@@ -41,9 +48,10 @@ DIALOGUES: Final = {
 class TicketStore(TicketStoreServiceServicer):
     """Takes tickets through the writer and reads them back."""
 
-    def __init__(self, *, writer: TicketWriter, tickets: Tickets) -> None:
+    def __init__(self, *, writer: TicketWriter, tickets: Tickets, desk: TicketDesk) -> None:
         self._writer = writer
         self._tickets = tickets
+        self._desk = desk
 
     async def AppendTickets(self, request: AppendTicketsRequest, context: Context) -> AppendTicketsResponse:
         """Decide on tickets and answer when that is durable."""
@@ -60,7 +68,7 @@ class TicketStore(TicketStoreServiceServicer):
         answer = await self._writer.submit(request.round_id, orders, deadline.inbound())
         response = AppendTicketsResponse(verdicts=_verdicts(answer.decisions), currency=answer.currency)
         if answer.totals is not None:
-            response.totals.CopyFrom(Totals(tickets=answer.totals.tickets, stake_minor=answer.totals.stake_minor))
+            response.totals.CopyFrom(render.totals(answer.totals))
         return response
 
     async def GetTicket(self, request: GetTicketRequest, context: Context) -> GetTicketResponse:
@@ -69,23 +77,29 @@ class TicketStore(TicketStoreServiceServicer):
 
     async def ListTickets(self, request: ListTicketsRequest, context: Context) -> ListTicketsResponse:
         """Read a page of an account's tickets."""
-        before = place_of(request.page_token)
-        if before is not None and not _is_uuid(before):
-            raise bad_token()
+        before = _transfer_of(request.page_token)
         tickets = await self._tickets.page(request.account_id, before, request.page_size + 1)
         page = tickets[: request.page_size]
         return ListTicketsResponse(
-            tickets=[render.ticket(ticket) for ticket in page],
-            next_page_token=token_for(page[-1].ticket_id) if len(tickets) > len(page) else "",
+            tickets=[render.ticket(ticket) for _, ticket in page],
+            next_page_token=token_for(str(page[-1][0])) if len(tickets) > len(page) else "",
         )
 
-    async def CancelTicket(self, request: Any, context: Any) -> Any:
-        """Not there yet."""
-        raise Refusal(Reason.METHOD_UNKNOWN, "CancelTicket is not there yet")
+    async def CancelTicket(self, request: CancelTicketRequest, context: Context) -> CancelTicketResponse:
+        """Take a ticket back."""
+        once: Operation[tuple[Ticket, Totals]] = operation(request, _cancelled)
+        return CancelTicketResponse.FromString(
+            await self._desk.cancel(once, request.ticket_id, request.reason, request.actor)
+        )
 
-    async def PayTicket(self, request: Any, context: Any) -> Any:
-        """Not there yet."""
-        raise Refusal(Reason.METHOD_UNKNOWN, "PayTicket is not there yet")
+    async def PayTicket(self, request: PayTicketRequest, context: Context) -> PayTicketResponse:
+        """Pay a ticket at a till."""
+        once: Operation[tuple[Ticket, int]] = operation(
+            request, lambda paid: PayTicketResponse(ticket=render.ticket(paid[0]), paid_minor=paid[1])
+        )
+        return PayTicketResponse.FromString(
+            await self._desk.pay(once, request.ticket_id, request.account_id, request.actor)
+        )
 
 
 def _verdicts(decisions: Sequence[Decision]) -> list[TicketVerdict]:
@@ -107,8 +121,16 @@ def _verdict(decision: Decision) -> TicketVerdict:
     )
 
 
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False
+def _cancelled(value: tuple[Ticket, Totals]) -> CancelTicketResponse:
+    ticket, totals = value
+    return CancelTicketResponse(ticket=render.ticket(ticket), totals=render.totals(totals))
+
+
+def _transfer_of(page_token: str) -> int:
+    """The transfer below which a page begins. Raises Refusal MALFORMED."""
+    place = place_of(page_token)
+    if place is None:
+        return INT64_MAX
+    if not (place.isascii() and place.isdecimal() and len(place) < TRANSFER_ID_DIGITS):
+        raise bad_token()
+    return int(place)

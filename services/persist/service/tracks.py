@@ -1,10 +1,9 @@
 """TrackStoreService."""
 
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import grpc
-from furlong.common.v1.error_pb2 import Reason
 from furlong.persist.v1.track_store_service_pb2 import (
     CreateTrackRequest,
     CreateTrackResponse,
@@ -16,12 +15,13 @@ from furlong.persist.v1.track_store_service_pb2 import (
     ListTracksResponse,
     PutRaceCardsRequest,
     PutRaceCardsResponse,
+    SetTrackStateRequest,
+    SetTrackStateResponse,
 )
 from furlong.persist.v1.track_store_service_pb2_grpc import TrackStoreServiceServicer
 
-from services.chassis.refusal import Refusal
 from services.persist.domain.shelf import TRACKS
-from services.persist.domain.track import Track
+from services.persist.domain.track import Track, TrackState
 from services.persist.hot_reads import Answer, HotReads
 from services.persist.ports import Operation, Tracks
 from services.persist.service import parse, render
@@ -47,6 +47,17 @@ class TrackStore(TrackStoreServiceServicer):
         once: Operation[Track] = operation(request, lambda value: CreateTrackResponse(track=render.track(value)))
         try:
             return CreateTrackResponse.FromString(await self._tracks.create(once, parse.track(request.track)))
+        finally:
+            await self._hot.forget(TRACKS)  # however it ended: the commit may have been made
+
+    async def SetTrackState(self, request: SetTrackStateRequest, context: Context) -> SetTrackStateResponse:
+        """Pause, suspend or resume a track."""
+        once: Operation[Track] = operation(request, lambda value: SetTrackStateResponse(track=render.track(value)))
+        state = TrackState(request.state)
+        try:
+            return SetTrackStateResponse.FromString(
+                await self._tracks.set_state(once, request.track, state, request.reason, request.actor)
+            )
         finally:
             await self._hot.forget(TRACKS)  # however it ended: the commit may have been made
 
@@ -89,7 +100,3 @@ class TrackStore(TrackStoreServiceServicer):
             next_page_token=token_for(page[-1].track) if len(tracks) > len(page) else "",
         )
         return Answer(wire=response.SerializeToString(), keep=True)
-
-    async def SetTrackState(self, request: Any, context: Any) -> Any:
-        """Not there yet."""
-        raise Refusal(Reason.METHOD_UNKNOWN, "SetTrackState is not there yet")

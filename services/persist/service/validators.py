@@ -27,6 +27,7 @@ INT64_MAX: Final = 2**63 - 1
 TRACK_PAGE_MAX: Final = 100
 ROUND_PAGE_MAX: Final = 100
 TICKET_PAGE_MAX: Final = 500
+TRANSFER_PAGE_MAX: Final = 500
 CARDS_IN_CALL_MAX: Final = 200
 WINNERS_MAX: Final = 10_000
 RUNNERS_MAX: Final = 40
@@ -36,6 +37,7 @@ SEALED_SEED_BYTES_MAX: Final = 256
 
 _TRACK: Final = re.compile(r"(?=.{1,40}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
+_TRACK_STATES: Final = frozenset(round_pb2.Track.State.values()) - {round_pb2.Track.STATE_UNSPECIFIED}
 _MARKETS: Final = frozenset(ticket_pb2.Line.Market.values()) - {ticket_pb2.Line.MARKET_UNSPECIFIED}
 _REFUSALS_OF_GAME: Final = range(Verdict.ROUND_NOT_FOUND, Verdict.STAKE_ABOVE_MAX + 1)
 
@@ -93,6 +95,20 @@ def list_tickets(request: tickets.ListTicketsRequest, checks: Checks) -> None:
     checks.between("page_size", request.page_size, 1, TICKET_PAGE_MAX)
 
 
+def cancel_ticket(request: tickets.CancelTicketRequest, checks: Checks) -> None:
+    """CancelTicketRequest."""
+    _by_hand(request, checks)
+    checks.uuid("ticket_id", request.ticket_id)
+
+
+def pay_ticket(request: tickets.PayTicketRequest, checks: Checks) -> None:
+    """PayTicketRequest."""
+    checks.uuid("request_id", request.request_id)
+    checks.uuid("ticket_id", request.ticket_id)
+    checks.uuid("account_id", request.account_id)
+    checks.text("actor", request.actor, 1, 200)
+
+
 def open_round(request: rounds.OpenRoundRequest, checks: Checks) -> None:
     """OpenRoundRequest."""
     checks.uuid("request_id", request.request_id)
@@ -126,22 +142,40 @@ def step(request: Any, checks: Checks) -> None:
 def start_race(request: rounds.StartRaceRequest, checks: Checks) -> None:
     """StartRaceRequest; whether the result fits the round is for the round to tell."""
     step(request, checks)
-    checks.length("result", request.result, 2, RUNNERS_MAX)
-    for n, runner in enumerate(request.result):
-        checks.between(f"result[{n}]", runner, 1, RUNNERS_MAX)
+    _result(request.result, checks)
     checks.that("server_seed", len(request.server_seed) == SEED_BYTES, f"is not {SEED_BYTES} bytes long")
+
+
+def _result(result: Any, checks: Checks) -> None:
+    checks.length("result", result, 2, RUNNERS_MAX)
+    for n, runner in enumerate(result):
+        checks.between(f"result[{n}]", runner, 1, RUNNERS_MAX)
 
 
 def settle_round(request: rounds.SettleRoundRequest, checks: Checks) -> None:
     """SettleRoundRequest."""
     step(request, checks)
-    checks.length("winners", request.winners, 0, WINNERS_MAX)
-    for n, winner in enumerate(request.winners):
+    _winners(request.winners, checks)
+
+
+def correct_result(request: rounds.CorrectResultRequest, checks: Checks) -> None:
+    """CorrectResultRequest; whether the result fits the round is for the round to tell."""
+    checks.uuid("request_id", request.request_id)
+    checks.between("round_id", request.round_id, 1, INT64_MAX)
+    _result(request.result, checks)
+    _winners(request.winners, checks)
+    checks.text("reason", request.reason, 1, 200)
+    checks.text("actor", request.actor, 1, 200)
+
+
+def _winners(winners: Any, checks: Checks) -> None:
+    checks.length("winners", winners, 0, WINNERS_MAX)
+    for n, winner in enumerate(winners):
         _selection(f"winners[{n}]", winner, checks)
         checks.between(f"winners[{n}].stake_denominator", winner.stake_denominator, 1, DEAD_HEAT_RUNNERS_MAX)
         checks.between(f"winners[{n}].stake_numerator", winner.stake_numerator, 1, winner.stake_denominator)
-    selections = {(winner.market, tuple(winner.runners)) for winner in request.winners}
-    checks.that("winners", len(selections) == len(request.winners), "name a selection twice")
+    selections = {(winner.market, tuple(winner.runners)) for winner in winners}
+    checks.that("winners", len(selections) == len(winners), "name a selection twice")
 
 
 def void_round(request: rounds.VoidRoundRequest, checks: Checks) -> None:
@@ -153,8 +187,8 @@ def void_round(request: rounds.VoidRoundRequest, checks: Checks) -> None:
     checks.text("actor", request.actor, 1, 200)
 
 
-def get_round(request: rounds.GetRoundRequest, checks: Checks) -> None:
-    """GetRoundRequest."""
+def get_round(request: Any, checks: Checks) -> None:
+    """A request that names a round and nothing else."""
     checks.between("round_id", request.round_id, 1, INT64_MAX)
 
 
@@ -206,6 +240,13 @@ def put_race_cards(request: tracks.PutRaceCardsRequest, checks: Checks) -> None:
     checks.that("cards", len(names) == len(request.cards), "name a race twice")
 
 
+def set_track_state(request: tracks.SetTrackStateRequest, checks: Checks) -> None:
+    """SetTrackStateRequest."""
+    _by_hand(request, checks)
+    _track_name("track", request.track, checks)
+    checks.that("state", request.state in _TRACK_STATES, "is no state of a track")
+
+
 def create_account(request: ledger.CreateAccountRequest, checks: Checks) -> None:
     """CreateAccountRequest."""
     checks.uuid("request_id", request.request_id)
@@ -223,6 +264,38 @@ def credit_account(request: ledger.CreditAccountRequest, checks: Checks) -> None
     checks.uuid("account_id", request.account_id)
     checks.between("amount_minor", request.amount_minor, 1, CREDIT_MINOR_MAX)
     checks.text("reason", request.reason, 1, 200)
+
+
+def pay_out_account(request: ledger.PayOutAccountRequest, checks: Checks) -> None:
+    """PayOutAccountRequest."""
+    _by_hand(request, checks)
+    checks.uuid("account_id", request.account_id)
+    checks.between("amount_minor", request.amount_minor, 1, CREDIT_MINOR_MAX)
+
+
+def adjust_account(request: ledger.AdjustAccountRequest, checks: Checks) -> None:
+    """AdjustAccountRequest."""
+    _by_hand(request, checks)
+    checks.uuid("account_id", request.account_id)
+    checks.between("amount_minor", request.amount_minor, -CREDIT_MINOR_MAX, CREDIT_MINOR_MAX)
+    checks.that("amount_minor", request.amount_minor != 0, "moves nothing")
+
+
+def set_account_blocked(request: ledger.SetAccountBlockedRequest, checks: Checks) -> None:
+    """SetAccountBlockedRequest."""
+    _by_hand(request, checks)
+    checks.uuid("account_id", request.account_id)
+
+
+def list_transfers(request: ledger.ListTransfersRequest, checks: Checks) -> None:
+    """ListTransfersRequest."""
+    checks.uuid("account_id", request.account_id)
+    checks.between("page_size", request.page_size, 1, TRANSFER_PAGE_MAX)
+
+
+def get_trial_balance(request: ledger.GetTrialBalanceRequest, checks: Checks) -> None:
+    """GetTrialBalanceRequest; 0 is everything."""
+    checks.between("round_id", request.round_id, 0, INT64_MAX)
 
 
 def get_account(request: ledger.GetAccountRequest, checks: Checks) -> None:
@@ -243,6 +316,13 @@ def release_lease(request: lease.ReleaseLeaseRequest, checks: Checks) -> None:
     checks.uuid("request_id", request.request_id)
     _track_name("track", request.track, checks)
     checks.text("holder", request.holder, 1, 200)
+
+
+def _by_hand(request: Any, checks: Checks) -> None:
+    """What everybody brings who does something by hand: who they are, and why."""
+    checks.uuid("request_id", request.request_id)
+    checks.text("reason", request.reason, 1, 200)
+    checks.text("actor", request.actor, 1, 200)
 
 
 def _track_name(field: str, name: str, checks: Checks) -> None:
@@ -286,6 +366,8 @@ VALIDATORS: Final[Validators] = {
     tickets.StreamTicketsRequest: stream_tickets,
     tickets.GetTicketRequest: get_ticket,
     tickets.ListTicketsRequest: list_tickets,
+    tickets.CancelTicketRequest: cancel_ticket,
+    tickets.PayTicketRequest: pay_ticket,
     rounds.OpenRoundRequest: open_round,
     rounds.LockRoundRequest: step,
     rounds.StartRaceRequest: start_race,
@@ -293,6 +375,8 @@ VALIDATORS: Final[Validators] = {
     rounds.SettleRoundRequest: settle_round,
     rounds.VoidRoundRequest: void_round,
     rounds.GetRoundRequest: get_round,
+    rounds.PostSettlementRequest: get_round,
+    rounds.CorrectResultRequest: correct_result,
     rounds.GetCurrentRoundRequest: of_track,
     rounds.ListRoundsRequest: list_rounds,
     rounds.ListUnsettledRoundsRequest: of_track,
@@ -302,9 +386,15 @@ VALIDATORS: Final[Validators] = {
     tracks.ListTracksRequest: list_tracks,
     tracks.PutRaceCardsRequest: put_race_cards,
     tracks.GetNextRaceCardRequest: of_track,
+    tracks.SetTrackStateRequest: set_track_state,
     ledger.CreateAccountRequest: create_account,
     ledger.CreditAccountRequest: credit_account,
+    ledger.PayOutAccountRequest: pay_out_account,
+    ledger.AdjustAccountRequest: adjust_account,
+    ledger.SetAccountBlockedRequest: set_account_blocked,
     ledger.GetAccountRequest: get_account,
+    ledger.ListTransfersRequest: list_transfers,
+    ledger.GetTrialBalanceRequest: get_trial_balance,
     lease.AcquireLeaseRequest: acquire_lease,
     lease.ReleaseLeaseRequest: release_lease,
 }

@@ -11,19 +11,17 @@ from services.persist.adapters.postgres.accounts import READ as READ_ACCOUNT
 from services.persist.adapters.postgres.accounts import account_unknown
 from services.persist.adapters.postgres.database import Connection, Pool
 from services.persist.domain.round import Phase
-from services.persist.domain.ticket import EventKind, Line, Ticket, TicketState
+from services.persist.domain.ticket import EventKind, Line, Ticket, TicketEvent, TicketState, standing
 
-TICKET: Final = """
+_SELECT: Final = """
 SELECT t.round_id, t.ticket_id, t.account_id, t.stake_minor, t.placed_at, r.currency, r.phase,
     (SELECT array_agg(ROW (l.market, l.selection, l.stake_minor, l.price_hundredths) ORDER BY l.line)
      FROM lines l WHERE l.round_id = t.round_id AND l.ticket_id = t.ticket_id) AS lines,
-    e.kind AS event, e.payout_minor
-FROM tickets t
-JOIN rounds r ON r.round_id = t.round_id
-LEFT JOIN events e ON e.round_id = t.round_id AND e.ticket_id = t.ticket_id
+    (SELECT array_agg(ROW (e.kind, e.settlement_no, e.payout_minor))
+     FROM events e WHERE e.round_id = t.round_id AND e.ticket_id = t.ticket_id) AS events
 """
 
-_STATE_AFTER: Final = {EventKind.WON: TicketState.WON, EventKind.VOIDED: TicketState.VOIDED}
+TICKET: Final = f"{_SELECT} FROM tickets t JOIN rounds r ON r.round_id = t.round_id"
 
 READ_PLACED: Final = f"""
 {TICKET} JOIN unnest($1::bigint[], $2::uuid[]) AS wanted (round_id, ticket_id)
@@ -35,8 +33,19 @@ READ_TICKET: Final = f"""
 """
 """The key tells the round, and with it the partition that the ticket is in."""
 
+_STAKES: Final = """
+SELECT round_id, reference, transfer_id FROM transfers WHERE debit_account_id = $1 AND kind = 1 AND transfer_id < $2
+ORDER BY transfer_id DESC LIMIT $3
+"""
+"""An account's tickets are the stakes, kind 1, that it has paid; its transfers are in order already."""
+
+_OF_STAKE: Final = "SELECT * FROM tickets WHERE round_id = stake.round_id AND ticket_id = stake.reference LIMIT 1"
+"""The limit says what is so anyway, and keeps the planner from joining with all the tickets there are."""
+
 READ_PAGE: Final = f"""
-{TICKET} WHERE t.account_id = $1 AND ($2::uuid IS NULL OR t.ticket_id < $2) ORDER BY t.ticket_id DESC LIMIT $3
+{_SELECT}, stake.transfer_id
+FROM ({_STAKES}) AS stake CROSS JOIN LATERAL ({_OF_STAKE}) AS t JOIN rounds r ON r.round_id = t.round_id
+ORDER BY stake.transfer_id DESC
 """
 
 
@@ -50,15 +59,26 @@ class PostgresTickets:
         """Read one ticket. Raises Refusal TICKET_UNKNOWN."""
         row = await self._pool.fetch_row("read_ticket", READ_TICKET, ticket_id)
         if row is None:
-            raise Refusal(Reason.TICKET_UNKNOWN, f"no ticket {ticket_id}", metadata={"ticket_id": ticket_id})
+            raise ticket_unknown(ticket_id)
         return _ticket(row)
 
-    async def page(self, account_id: str, before_ticket_id: str | None, limit: int) -> Sequence[Ticket]:
-        """Read the tickets of an account by the time in their ids, the newest first. Raises Refusal ACCOUNT_UNKNOWN."""
-        rows = await self._pool.fetch("read_tickets", READ_PAGE, account_id, before_ticket_id, limit)
+    async def page(self, account_id: str, before_transfer_id: int, limit: int) -> Sequence[tuple[int, Ticket]]:
+        """Read the tickets of an account, the newest first, each with the id of the transfer that paid its stake.
+
+        Raises Refusal ACCOUNT_UNKNOWN.
+        """
+        rows = await self._pool.fetch("read_tickets", READ_PAGE, account_id, before_transfer_id, limit)
         if not rows and await self._pool.fetch_row("read_account", READ_ACCOUNT, account_id) is None:
             raise account_unknown(account_id)
-        return [_ticket(row) for row in rows]
+        return [(row["transfer_id"], _ticket(row)) for row in rows]
+
+
+async def read_ticket(connection: Connection, ticket_id: str) -> Ticket:
+    """Read a ticket in a transaction. Raises Refusal TICKET_UNKNOWN."""
+    row = await connection.fetchrow(READ_TICKET, ticket_id)
+    if row is None:
+        raise ticket_unknown(ticket_id)
+    return _ticket(row)
 
 
 async def placed_tickets(
@@ -69,11 +89,23 @@ async def placed_tickets(
     return {str(row["ticket_id"]): _as_of(row, TicketState.ACCEPTED, payout_minor=0) for row in rows}
 
 
+def ticket_unknown(ticket_id: str) -> Refusal:
+    """The refusal of whoever names a ticket that does not exist."""
+    return Refusal(Reason.TICKET_UNKNOWN, f"no ticket {ticket_id}", metadata={"ticket_id": ticket_id})
+
+
+def ticket_state(ticket: Ticket, message: str) -> Refusal:
+    """The refusal of what cannot be done to a ticket as it stands."""
+    return Refusal(Reason.TICKET_STATE, message, metadata={"ticket_id": ticket.ticket_id, "state": ticket.state.name})
+
+
 def _ticket(row: asyncpg.Record) -> Ticket:
-    if (event := row["event"]) is not None:
-        return _as_of(row, _STATE_AFTER[EventKind(event)], payout_minor=row["payout_minor"])
-    lost = row["phase"] == Phase.SETTLED  # only winners have an event
-    return _as_of(row, TicketState.LOST if lost else TicketState.ACCEPTED, payout_minor=0)
+    events = [
+        TicketEvent(kind=EventKind(kind), settlement_no=settlement_no, payout_minor=payout_minor)
+        for kind, settlement_no, payout_minor in row["events"] or ()
+    ]
+    state, payout_minor = standing(Phase(row["phase"]), row["stake_minor"], events)
+    return _as_of(row, state, payout_minor=payout_minor)
 
 
 def _as_of(row: asyncpg.Record, state: TicketState, *, payout_minor: int) -> Ticket:

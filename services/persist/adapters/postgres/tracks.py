@@ -1,16 +1,20 @@
 """Tracks and their race cards."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import asyncpg
 from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.refusal import Refusal
+from services.persist.adapters.postgres import audit
 from services.persist.adapters.postgres.accounts import open_system_accounts
 from services.persist.adapters.postgres.database import Connection, Pool
 from services.persist.adapters.postgres.operations import once
-from services.persist.domain.round import Limits, Runner, Timetable
+from services.persist.domain.audit import Action
+from services.persist.domain.round import Limits, Phase, Runner, Timetable
 from services.persist.domain.track import RaceCard, Track, TrackState
 from services.persist.ports import Operation
 
@@ -37,6 +41,19 @@ RETURNING xmax = 0 AS added
 NEXT_CARD: Final = "SELECT * FROM cards WHERE track = $1 ORDER BY last_round_id, card_id LIMIT 1"
 
 
+OPEN_ROUND: Final = "SELECT round_id FROM rounds WHERE track = $1 AND phase = $2"
+GATE: Final = "SELECT pg_advisory_xact_lock($1)"
+SET_STATE: Final = "UPDATE tracks SET state = $2 WHERE track = $1 RETURNING *"
+
+_ACTIONS: Final[Mapping[TrackState, Action]] = MappingProxyType(
+    {
+        TrackState.RUNNING: Action.RESUME_TRACK,
+        TrackState.PAUSED: Action.PAUSE_TRACK,
+        TrackState.SUSPENDED: Action.SUSPEND_TRACK,
+    }
+)
+
+
 class PostgresTracks:
     """Tracks as they were set up."""
 
@@ -53,13 +70,15 @@ class PostgresTracks:
             if await connection.fetchval(CREATE, *_track_values(track)):
                 await connection.execute(CREATE_LEASE, track.track)
                 await open_system_accounts(connection, track.currency)
-            elif _track(await connection.fetchrow(READ, track.track)) != track:
+                return track
+            stored = _track(await connection.fetchrow(READ, track.track))
+            if dataclasses.replace(stored, state=track.state) != track:
                 raise Refusal(
                     Reason.TRACK_EXISTS,
                     f"track {track.track} exists with other settings",
                     metadata={"track": track.track},
                 )
-            return track
+            return stored
 
         return await once(self._pool, operation, work)
 
@@ -95,6 +114,36 @@ class PostgresTracks:
 
         return await once(self._pool, operation, work)
 
+    async def set_state(
+        self, operation: Operation[Track], track: str, state: TrackState, reason: str, actor: str
+    ) -> bytes:
+        """Pause, suspend or resume a track. Raises Refusal TRACK_NOT_FOUND.
+
+        A suspension passes the gate of the open round alone: it waits for the batches in flight, and whatever comes
+        later reads the new state.
+        """
+
+        async def work(connection: Connection) -> Track:
+            gated = await _pass_gate(connection, track, None) if state is TrackState.SUSPENDED else None
+            row = await connection.fetchrow(SET_STATE, track, state)
+            if row is None:
+                raise track_not_found(track)
+            if state is TrackState.SUSPENDED:
+                # A round may have opened in between. Its gate is taken against the order of locks, but whoever else
+                # wants it alone, and this track's row then, is tried again when the two get in each other's way.
+                await _pass_gate(connection, track, gated)
+            await audit.record(
+                connection,
+                action=_ACTIONS[state],
+                subject=track,
+                actor=actor,
+                reason=reason,
+                request_id=operation.request_id,
+            )
+            return _track(row)
+
+        return await once(self._pool, operation, work)
+
     async def next_card(self, track: str) -> RaceCard:
         """Read the card to run next. Raises Refusal TRACK_NOT_FOUND or CARD_MISSING."""
         row = await self._pool.fetch_row("read_next_card", NEXT_CARD, track)
@@ -111,6 +160,14 @@ class PostgresTracks:
                 for runner, name, weight in numbered
             ],
         )
+
+
+async def _pass_gate(connection: Connection, track: str, gated: int | None) -> int | None:
+    """Pass the gate of the track's open round alone, unless that is `gated`; the round, None where none is open."""
+    round_id: int | None = await connection.fetchval(OPEN_ROUND, track, Phase.OPEN)
+    if round_id not in (None, gated):
+        await connection.execute(GATE, round_id)
+    return round_id
 
 
 def track_not_found(track: str) -> Refusal:
