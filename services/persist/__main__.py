@@ -36,6 +36,7 @@ from services.persist.adapters.postgres.database import Database, DatabaseSettin
 from services.persist.adapters.postgres.expiring import PostgresPrizes
 from services.persist.adapters.postgres.fence import PostgresLeases
 from services.persist.adapters.postgres.identity import identity
+from services.persist.adapters.postgres.partitions import PostgresPartitions
 from services.persist.adapters.postgres.placing import LaneStore
 from services.persist.adapters.postgres.posting import PostgresPosting
 from services.persist.adapters.postgres.round_rows import PostgresRoundReads
@@ -49,6 +50,7 @@ from services.persist.crash_points import POINTS
 from services.persist.engine import TicketWriter
 from services.persist.expiry import Expiry
 from services.persist.hot_reads import HotReads
+from services.persist.partition_keeper import PartitionKeeper
 from services.persist.pulse import Pulse
 from services.persist.service import rounds as round_service
 from services.persist.service import tickets as ticket_service
@@ -91,7 +93,9 @@ async def persist(config: PersistConfig, clock: Clock) -> AsyncIterator[Persist]
         stores=lanes, queue_max=config.writer_queue_max, batch_max=config.writer_batch_max, clock=clock
     )
     pulse = Pulse(database.answers)
+    partition_keeper = PartitionKeeper(PostgresPartitions(database.transitions).make, clock)
     await database.open()
+    await partition_keeper.start()
     await asyncio.gather(*(lane.open() for lane in lanes))
     writer.start()
     pulse.start()
@@ -107,6 +111,7 @@ async def persist(config: PersistConfig, clock: Clock) -> AsyncIterator[Persist]
     finally:
         await expiry.close()
         await pulse.close()
+        await partition_keeper.close()
         await writer.close()
         await asyncio.gather(*(lane.close() for lane in lanes))
         await database.close()
@@ -183,7 +188,7 @@ async def run(config: PersistConfig) -> None:
     async with AsyncExitStack() as stack:
         try:
             parts = await stack.enter_async_context(persist(config, clock))
-        except asyncpg.UndefinedTableError as error:
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError) as error:
             sys.exit(f"the database has not been migrated ({error}): run python -m services.persist.migrate up")
         except (OSError, TimeoutError, asyncpg.PostgresError) as error:
             sys.exit(f"the database of DATABASE_URL does not answer: {error!r}")

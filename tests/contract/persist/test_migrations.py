@@ -13,12 +13,12 @@ from services.persist.migrate import current, migrate
 from tests.persisting import World, order, persisting
 from tests.postgres import run_sql
 
-HEAD = "0002"
+HEAD = "0003"
 
 MONEY_AND_TICKETS: Mapping[str, str] = {
     "accounts": "account_id, kind, balance_minor FROM accounts WHERE kind <> 6",
-    "transfers": """transfer_id, round_id, kind, reference, debit_account_id, credit_account_id, amount_minor, reason, actor
-        FROM transfers""",
+    "transfers": """transfer_id, round_id, kind, reference, debit_account_id, credit_account_id, amount_minor,
+        reason, actor FROM transfers""",
     "tickets": "* FROM tickets",
     "lines": "* FROM lines",
     "events": "round_id, ticket_id, kind, payout_minor FROM events",
@@ -30,7 +30,7 @@ MONEY_AND_TICKETS: Mapping[str, str] = {
 
 
 async def contents(world: World) -> Mapping[str, Sequence[asyncpg.Record]]:
-    return {name: sorted(await world.sql(f"SELECT {what}")) for name, what in MONEY_AND_TICKETS.items()}
+    return {name: sorted(await world.sql(f"SELECT {what}"), key=repr) for name, what in MONEY_AND_TICKETS.items()}
 
 
 async def fill(world: World) -> int:

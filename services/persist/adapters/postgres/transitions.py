@@ -22,6 +22,7 @@ from services.persist.adapters.postgres import settling
 from services.persist.adapters.postgres.database import Connection, Pool
 from services.persist.adapters.postgres.fence import check_epoch_of_round, check_epoch_of_track
 from services.persist.adapters.postgres.operations import once
+from services.persist.adapters.postgres.partitions import ensure_partitions
 from services.persist.adapters.postgres.round_rows import READ, ROUND, round_of, round_unknown
 from services.persist.adapters.postgres.tracks import track_not_found
 from services.persist.domain.account import AccountKind
@@ -249,6 +250,7 @@ async def _insert_round(connection: Connection, plan: RoundPlan, epoch: int, tra
         *(plan.commitment, plan.sealed_seed, escrow, Phase.OPEN),
         *(plan.limits.selection_payout_max_minor, plan.limits.round_loss_max_minor),
     )
+    await ensure_partitions(connection, round_id)
     await connection.execute(OPEN_TOTALS, round_id)
     if not await connection.fetchval(RUN_CARD, plan.card_id, plan.track, round_id):
         raise Refusal(Reason.CARD_MISSING, f"track {plan.track} has no card {plan.card_id}")
