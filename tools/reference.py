@@ -23,9 +23,10 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 REFERENCE: Final = ROOT / "docs" / "reference"
 sys.path.insert(0, str(ROOT))
 
+from furlong.client.reasons import STATUS  # noqa: E402
+
 from deploy.edges import EDGES  # noqa: E402 # the tree is no installed package
 from services.chassis.config import Setting, settings  # noqa: E402
-from services.chassis.status import STATUS  # noqa: E402
 
 WRITTEN: Final = "Made from {source} by `tools/reference.py`; `make protos` writes it anew.\n"
 
@@ -60,7 +61,7 @@ def refusals(files: Sequence[descriptor_pb2.FileDescriptorProto]) -> str:
     return "\n".join(
         (
             "# Refusals\n",
-            WRITTEN.format(source="`protos/furlong/common/v1` and `services/chassis/status.py`"),
+            WRITTEN.format(source="`protos/furlong/common/v1` and `client/furlong/client/reasons.py`"),
             "## Errors\n",
             "A call that is wrong as a whole ends with an error. Its `google.rpc.ErrorInfo` has the domain `furlong`",
             "and one of these reasons. Over REST the body is `{code, message, details}`.\n",

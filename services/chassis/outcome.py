@@ -6,10 +6,10 @@ from typing import Any
 
 import grpc
 from furlong.client import deadline
+from furlong.client.reasons import STATUS
 from grpc import StatusCode
 
 from services.chassis.refusal import Refusal
-from services.chassis.status import STATUS
 
 # The last millisecond of a deadline counts as its end: gRPC cancels the call when it sees the deadline pass.
 DEADLINE_PASSED_S = 0.001

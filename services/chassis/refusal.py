@@ -1,7 +1,7 @@
 """A refusal: an error that we expected and that the caller is told about in full.
 
 Anything else that a handler raises is a defect of ours and is answered without details. Which gRPC status a reason
-becomes is told by `status.py`.
+becomes is told by `furlong.client.reasons`.
 """
 
 from collections.abc import Mapping, Sequence

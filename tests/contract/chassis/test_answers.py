@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 import pytest
+from furlong.client.reasons import STATUS
 from furlong.common.v1.error_pb2 import Reason
 from furlong.game.v1 import round_service_pb2 as pb2
 from opentelemetry.sdk.trace import TracerProvider
@@ -12,7 +13,6 @@ from structlog.testing import capture_logs
 
 from services.chassis.principal import current
 from services.chassis.refusal import Refusal
-from services.chassis.status import STATUS
 from tests.served import config, host_rounds, refused, serving
 
 REQUEST = pb2.GetRoundRequest(round_id=1)

@@ -2,11 +2,12 @@
 
 import grpc
 import pytest
+from furlong.client.reasons import STATUS
 from furlong.common.v1.error_pb2 import Reason
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped] # ships no types
 
 from services.chassis.refusal import Refusal, Violation
-from services.chassis.status import STATUS, to_rpc_status
+from services.chassis.status import to_rpc_status
 
 # What the contracts promise where their comments name a status.
 PROMISED = [
