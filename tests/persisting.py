@@ -19,9 +19,11 @@ from furlong.persist.v1.lease_service_pb2_grpc import LeaseServiceStub
 from furlong.persist.v1.ledger_service_pb2 import CreateAccountRequest, CreditAccountRequest, GetAccountRequest
 from furlong.persist.v1.ledger_service_pb2_grpc import LedgerServiceStub
 from furlong.persist.v1.round_store_service_pb2 import (
+    CorrectResultRequest,
     FinishRoundRequest,
     LockRoundRequest,
     OpenRoundRequest,
+    PostSettlementRequest,
     SettleRoundRequest,
     StartRaceRequest,
     StoredRound,
@@ -265,6 +267,17 @@ class World:
         """A request to void, with a fresh id; an operator's unless it brings an epoch."""
         return VoidRoundRequest(request_id=uuid7(), round_id=round_id, epoch=epoch, reason=reason, actor="operator")
 
+    def correct_request(self, round_id: int, *result: int, reason: str = "photo finish") -> CorrectResultRequest:
+        """A request to correct a result, with a fresh id; whoever is first wins."""
+        return CorrectResultRequest(
+            request_id=uuid7(),
+            round_id=round_id,
+            result=result,
+            winners=[winner(result[0])],
+            reason=reason,
+            actor="operator",
+        )
+
     async def let_time_pass(self, round_id: int) -> None:
         """Move the whole schedule of a round into the past, so that no step is too early."""
         await self.sql(
@@ -292,9 +305,26 @@ class World:
     async def settle(self, round_id: int, *winners: Winner) -> StoredRound:
         """Bring an open round to SETTLED."""
         await self.finish(round_id)
-        response = await self.stubs.rounds.SettleRound(self.settle_request(round_id, *winners))
-        stored: StoredRound = response.stored
-        return stored
+        await self.stubs.rounds.SettleRound(self.settle_request(round_id, *winners))
+        return await self.post(round_id)
+
+    async def void(self, round_id: int, reason: str = "no race") -> StoredRound:
+        """Void a round and give the stakes back."""
+        await self.stubs.rounds.VoidRound(self.void_request(round_id, reason))
+        return await self.post(round_id)
+
+    async def correct(self, round_id: int, *result: int) -> StoredRound:
+        """Correct the result of a settled round and move the money."""
+        await self.stubs.rounds.CorrectResult(self.correct_request(round_id, *result))
+        return await self.post(round_id)
+
+    async def post(self, round_id: int) -> StoredRound:
+        """Move what is left to move."""
+        while True:
+            response = await self.stubs.rounds.PostSettlement(PostSettlementRequest(round_id=round_id))
+            stored: StoredRound = response.stored
+            if not stored.posting:
+                return stored
 
     async def sql(self, statement: str, *arguments: object) -> Sequence[asyncpg.Record]:
         """Look into the database past persist."""

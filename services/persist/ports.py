@@ -138,7 +138,7 @@ class RoundReads(Protocol):
         """Read rounds of a track, the newest first."""
 
     async def unsettled(self, track: str) -> Sequence[Round]:
-        """Read the rounds of a track that are neither settled nor void, or whose money still moves, the oldest first."""
+        """Read the rounds of a track that have not ended, or whose money still moves, the oldest first."""
 
     async def transitions(self, track: str, after: int, limit: int) -> tuple[Sequence[bytes], int]:
         """Read the rendered rounds as they were right after each transition, and the number of the latest."""

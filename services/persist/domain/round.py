@@ -1,17 +1,21 @@
 """A round, from its opening to its end.
 
-    OPEN ──lock──▶ LOCKED ──start──▶ RUNNING ──finish──▶ FINISHED ──settle──▶ SETTLED
-      │              │
-      └────void──────┴──▶ VOID
+    OPEN ──lock──▶ LOCKED ──start──▶ RUNNING ──finish──▶ FINISHED ──settle──▶ SETTLED ──correct─┐
+      │              │                                                           ▲              │
+      └────void──────┴──▶ VOID                                                   └──────────────┘
 
 Each step is one transition: durable in one transaction, numbered per track without gaps, made under the current epoch
-of the track's lease (a void also by an operator), never taken back.
+of the track's lease (a void and a correction also by an operator), never taken back. A settlement is decided first, on
+the FINISHED round, and is made the transition when its last money has moved; a void and a correction are transitions at
+once, and their money moves after it.
 
 1. A step leaves exactly one phase, or for a void one of two; from any other it is refused.
 2. A step whose time has not come on the database's clock is refused: lock before `locks_at`, start before
    `starts_at`, finish before `finishes_at`.
 3. A step that is durable already, asked for again with the same content, answers the round as it is.
-4. `tickets_root` and the totals are final from LOCKED on, `result` and `server_seed` from RUNNING on.
+4. `tickets_root` and the totals are final from LOCKED on, `server_seed` from RUNNING on, and so is `result` but for
+   corrections.
+5. Nothing is decided on a round while money of an earlier decision is still to be moved.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +41,7 @@ ON_TRACK: Final = (Phase.OPEN, Phase.LOCKED, Phase.RUNNING)
 """The phases that occupy a track: no other round opens meanwhile."""
 
 ENDED: Final = (Phase.SETTLED, Phase.VOID)
-"""The phases in which all money has gone where it belongs."""
+"""The phases that a round ends in; its money may still be moving."""
 
 _STEP_FROM: Final[Mapping[Phase, tuple[Phase, ...]]] = MappingProxyType(
     {
@@ -131,7 +135,10 @@ class RoundPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """A round as it is stored. Empty bytes, an empty result and an empty reason mean that it has none (yet)."""
+    """A round as it is stored. Empty bytes, an empty result and an empty reason mean that it has none (yet).
+
+    `posting` says that something was decided on it whose money has not been moved to the end.
+    """
 
     round_id: int
     track: str
@@ -160,6 +167,9 @@ class Round:
     payout_minor: int
     void_reason: str
     void_actor: str
+    correction_reason: str
+    correction_actor: str
+    posting: bool
     escrow_account_id: str
 
 

@@ -5,7 +5,7 @@ big-endian), denominator (8).
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from services.persist.domain.round import Winner
 
@@ -21,3 +21,16 @@ def canonical(winners: Iterable[Winner]) -> bytes:
         + _PART.pack(winner.numerator, winner.denominator)
         for winner in ordered
     )
+
+
+def decoded(encoded: bytes) -> Sequence[Winner]:
+    """Read winners from their canonical encoding."""
+    found = []
+    at = 0
+    while at < len(encoded):
+        market, runners = encoded[at], encoded[at + 1]
+        begin, end = at + 2, at + 2 + runners
+        at = end + _PART.size
+        numerator, denominator = _PART.unpack(encoded[end:at])
+        found.append(Winner(market=market, selection=encoded[begin:end], numerator=numerator, denominator=denominator))
+    return found

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import grpc
-from furlong.common.v1.error_pb2 import Reason
 from furlong.persist.v1.round_store_service_pb2 import (
+    CorrectResultRequest,
+    CorrectResultResponse,
     FinishRoundRequest,
     FinishRoundResponse,
     GetCurrentRoundRequest,
@@ -23,6 +24,8 @@ from furlong.persist.v1.round_store_service_pb2 import (
     LockRoundResponse,
     OpenRoundRequest,
     OpenRoundResponse,
+    PostSettlementRequest,
+    PostSettlementResponse,
     SettleRoundRequest,
     SettleRoundResponse,
     StartRaceRequest,
@@ -33,11 +36,10 @@ from furlong.persist.v1.round_store_service_pb2 import (
 )
 from furlong.persist.v1.round_store_service_pb2_grpc import RoundStoreServiceServicer
 
-from services.chassis.refusal import Refusal
 from services.persist.domain.round import Round
 from services.persist.domain.shelf import ROUND_LISTS, ROUNDS, is_final
 from services.persist.hot_reads import Answer, HotReads
-from services.persist.ports import Operation, RoundReads, Rounds
+from services.persist.ports import Operation, Posting, RoundReads, Rounds
 from services.persist.service import parse
 from services.persist.service.operation import operation
 from services.persist.service.paging import bad_token, place_of, token_for
@@ -58,8 +60,9 @@ RAW_ANSWERS: Final = frozenset(("GetRound", "ListRounds"))
 class RoundStore(RoundStoreServiceServicer):
     """Makes transitions durable and reads rounds; `hot` for those that stay as they are, see `domain/shelf.py`."""
 
-    def __init__(self, *, rounds: Rounds, reads: RoundReads, hot: HotReads) -> None:
+    def __init__(self, *, rounds: Rounds, posting: Posting, reads: RoundReads, hot: HotReads) -> None:
         self._rounds = rounds
+        self._posting = posting
         self._reads = reads
         self._hot = hot
 
@@ -86,17 +89,34 @@ class RoundStore(RoundStoreServiceServicer):
         return FinishRoundResponse.FromString(await self._rounds.finish(once, request.round_id, request.epoch))
 
     async def SettleRound(self, request: SettleRoundRequest, context: Context) -> SettleRoundResponse:
-        """Pay the winners."""
+        """Decide who is paid."""
         once: Operation[Round] = operation(request, lambda value: SettleRoundResponse(stored=stored_round(value)))
         winners = [parse.winner(message) for message in request.winners]
         return SettleRoundResponse.FromString(await self._rounds.settle(once, request.round_id, request.epoch, winners))
 
     async def VoidRound(self, request: VoidRoundRequest, context: Context) -> VoidRoundResponse:
-        """Give every stake back."""
+        """Decide that every stake goes back."""
         once: Operation[Round] = operation(request, lambda value: VoidRoundResponse(stored=stored_round(value)))
         epoch = None if request.epoch == OPERATOR else request.epoch
         return VoidRoundResponse.FromString(
             await self._rounds.void(once, request.round_id, epoch, request.reason, request.actor)
+        )
+
+    async def PostSettlement(self, request: PostSettlementRequest, context: Context) -> PostSettlementResponse:
+        """Move the money of what was decided."""
+        posted = await self._posting.post(request.round_id)
+        return PostSettlementResponse(
+            stored=stored_round(posted.round), chunks_posted=posted.chunks_posted, chunks=posted.chunks
+        )
+
+    async def CorrectResult(self, request: CorrectResultRequest, context: Context) -> CorrectResultResponse:
+        """Decide that a settled round ended otherwise."""
+        once: Operation[Round] = operation(request, lambda value: CorrectResultResponse(stored=stored_round(value)))
+        winners = [parse.winner(message) for message in request.winners]
+        return CorrectResultResponse.FromString(
+            await self._rounds.correct(
+                once, request.round_id, list(request.result), winners, request.reason, request.actor
+            )
         )
 
     async def GetRound(  # type: ignore[override] # answers with bytes, see RAW_ANSWERS
@@ -152,14 +172,6 @@ class RoundStore(RoundStoreServiceServicer):
         below = rounds[1:] if is_there else rounds
         wire = _page(below, size).SerializeToString()
         return Answer(wire=wire, keep=is_there and is_final(below[:size]))
-
-    async def PostSettlement(self, request: Any, context: Any) -> Any:
-        """Not there yet."""
-        raise Refusal(Reason.METHOD_UNKNOWN, "PostSettlement is not there yet")
-
-    async def CorrectResult(self, request: Any, context: Any) -> Any:
-        """Not there yet."""
-        raise Refusal(Reason.METHOD_UNKNOWN, "CorrectResult is not there yet")
 
 
 def _round_of(page_token: str) -> int | None:

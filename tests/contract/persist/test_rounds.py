@@ -321,6 +321,7 @@ async def test_settled_by_many_at_once_a_round_is_paid_once(world: World) -> Non
             *(each.rounds.SettleRound(world.settle_request(round_id)) for each in (world.stubs, stubs) * 5)
         )
     assert {answer.stored.round.payout_minor for answer in answers} == {235}
+    await world.post(round_id)
     assert await world.balance_minor(player) == 1_135
 
 
@@ -336,6 +337,7 @@ async def test_a_void_gives_every_stake_back_once(world: World) -> None:
     assert again == first
     told = await refused(world.stubs.rounds.VoidRound(world.void_request(round_id, reason="another")))
     assert told.reason == "ROUND_PHASE"
+    assert not (await world.post(round_id)).posting
     assert await world.balance_minor(player) == 1_000
     ticket = (await world.stubs.tickets.GetTicket(GetTicketRequest(ticket_id=asked.request_id))).ticket
     assert (ticket.state, ticket.payout_minor) == (ticket.VOIDED, 300)
@@ -365,6 +367,7 @@ async def test_void_and_lock_at_once_leave_one_of_two_whole_histories(world: Wor
         await asyncio.gather(void, lock, return_exceptions=True)
         stored = (await world.stubs.rounds.GetRound(GetRoundRequest(round_id=round_id))).stored
         assert stored.round.phase == Round.VOID
+        await world.post(round_id)
         assert await world.balance_minor(player) == 1_000
 
 

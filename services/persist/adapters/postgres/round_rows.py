@@ -24,7 +24,9 @@ READ_CURRENT: Final = f"{ROUND} WHERE r.track = $1 ORDER BY r.round_id DESC LIMI
 READ_PAGE: Final = f"""
 {ROUND} WHERE r.track = $1 AND ($2::bigint IS NULL OR r.round_id < $2) ORDER BY r.round_id DESC LIMIT $3
 """
-READ_UNSETTLED: Final = f"{ROUND} WHERE r.track = $1 AND r.phase < {min(ENDED):d} ORDER BY r.round_id LIMIT $2"
+READ_UNSETTLED: Final = f"""
+{ROUND} WHERE r.track = $1 AND (r.phase < {min(ENDED):d} OR r.posting) ORDER BY r.round_id LIMIT $2
+"""
 READ_TRANSITIONS: Final = """
 SELECT k.transition_seq AS latest, t.stored_round
 FROM tracks k LEFT JOIN transitions t ON t.track = k.track AND t.transition_seq > $2
@@ -62,7 +64,7 @@ class PostgresRoundReads:
         return [round_of(row) for row in rows]
 
     async def unsettled(self, track: str) -> Sequence[Round]:
-        """Read the rounds that have not ended, the oldest first. Raises Refusal TRACK_NOT_FOUND."""
+        """Read the rounds that have not ended or are being posted, the oldest first. Raises Refusal TRACK_NOT_FOUND."""
         rows = await self._pool.fetch("read_unsettled_rounds", READ_UNSETTLED, track, UNSETTLED_MAX)
         if not rows:
             await self._check_track(track)
@@ -85,8 +87,9 @@ def round_unknown(round_id: int) -> Refusal:
     return Refusal(Reason.ROUND_UNKNOWN, f"no round {round_id}", metadata={"round_id": str(round_id)})
 
 
-def round_of(row: asyncpg.Record) -> Round:
-    """A round from its row with its totals."""
+def round_of(row: asyncpg.Record | None) -> Round:
+    """A round from its row with its totals, which is there."""
+    assert row is not None, "this round has been read before"
     numbered = zip(
         row["runner_numbers"], row["runner_names"], row["runner_weights"], row["runner_win_prices"], strict=True
     )
@@ -121,5 +124,8 @@ def round_of(row: asyncpg.Record) -> Round:
         payout_minor=row["payout_minor"],
         void_reason=row["void_reason"],
         void_actor=row["void_actor"],
+        correction_reason=row["correction_reason"],
+        correction_actor=row["correction_actor"],
+        posting=row["posting"],
         escrow_account_id=str(row["escrow_account_id"]),
     )

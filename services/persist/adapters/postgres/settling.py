@@ -1,131 +1,119 @@
-"""Paying out a round: the winners' prizes, or everybody's stakes when it is void.
+"""A chunk of a settlement, which pays the winners, or of a void, which gives the stakes back.
 
-Accounts are locked in ascending order before they are touched, the house and the escrow after them. The house's part
-moves first, so that not even between two transfers the escrow falls below zero.
+Events are written first; what they say is then paid, from the escrow to the accounts that bought the tickets, or among
+the prizes where a till sold them. The accounts are locked in ascending order before the first of them is touched.
 """
 
-from collections.abc import Sequence
+# ruff: noqa: S608 - statements are put together from constants of ours, from nothing that comes from outside
+
 from typing import Final
 
-from services.persist.adapters.postgres.accounts import PAY_FROM_SYSTEM, TRANSFER
-from services.persist.adapters.postgres.database import Connection
-from services.persist.domain.account import AccountKind, TransferKind
-from services.persist.domain.round import Round, Winner
-from services.persist.domain.ticket import EventKind
-from services.persist.domain.winners import canonical
+import asyncpg
 
-WIN: Final = """
+from services.persist.adapters.postgres.chunks import Chunk, Sums
+from services.persist.adapters.postgres.database import Connection
+from services.persist.adapters.postgres.deciding import as_columns
+from services.persist.domain.account import AccountKind, TransferKind
+from services.persist.domain.settlement import DecisionKind
+from services.persist.domain.ticket import EventKind
+from services.persist.domain.winners import decoded
+
+IN_CHUNK: Final = "round_id = $1 AND ticket_id > $2 AND ticket_id <= $3"
+
+CANCELLED_IN_CHUNK: Final = f"SELECT ticket_id FROM events WHERE {IN_CHUNK} AND kind = {EventKind.CANCELLED:d}"
+
+WIN: Final = f"""
 WITH won AS (
     SELECT l.ticket_id,
            sum(l.stake_minor * l.price_hundredths * w.numerator / (100 * w.denominator))::bigint AS payout_minor
-    FROM lines l
-    JOIN unnest($2::smallint[], $3::bytea[], $4::bigint[], $5::bigint[])
+    FROM (SELECT * FROM lines WHERE {IN_CHUNK} AND ticket_id NOT IN ({CANCELLED_IN_CHUNK})) AS l
+    JOIN unnest($5::smallint[], $6::bytea[], $7::bigint[], $8::bigint[])
         AS w (market, selection, numerator, denominator) USING (market, selection)
-    WHERE l.round_id = $1
     GROUP BY l.ticket_id
 ), as_events AS (
-    INSERT INTO events (round_id, ticket_id, kind, payout_minor, made_at)
-    SELECT $1, ticket_id, $6, payout_minor, clock_timestamp() FROM won
+    INSERT INTO events (round_id, ticket_id, kind, settlement_no, payout_minor, made_at)
+    SELECT $1, ticket_id, {EventKind.WON:d}, $4, payout_minor, statement_timestamp() FROM won ORDER BY ticket_id
 )
-SELECT count(*) AS tickets, coalesce(sum(payout_minor), 0)::bigint AS payout_minor FROM won
+SELECT count(*) AS tickets, coalesce(sum(payout_minor), 0)::bigint AS payout_minor,
+    (SELECT sum(stake_minor)::bigint FROM tickets WHERE {IN_CHUNK} AND ticket_id NOT IN ({CANCELLED_IN_CHUNK}))
+        AS stake_minor
+FROM won
 """
-"""A line pays rounded down: all factors are positive, so integer division does it, as in `domain/payout.py`."""
+"""As in `deciding.py`, for the lines of the chunk."""
 
-VOID: Final = """
-INSERT INTO events (round_id, ticket_id, kind, payout_minor, made_at)
-SELECT round_id, ticket_id, $2, stake_minor, clock_timestamp() FROM tickets WHERE round_id = $1
+VOID: Final = f"""
+WITH void AS (
+    SELECT ticket_id, stake_minor FROM tickets WHERE {IN_CHUNK} AND ticket_id NOT IN ({CANCELLED_IN_CHUNK})
+), as_events AS (
+    INSERT INTO events (round_id, ticket_id, kind, settlement_no, payout_minor, made_at)
+    SELECT $1, ticket_id, {EventKind.VOIDED:d}, $4, stake_minor, statement_timestamp() FROM void ORDER BY ticket_id
+)
+SELECT count(*) AS tickets, sum(stake_minor)::bigint AS payout_minor, sum(stake_minor)::bigint AS stake_minor FROM void
 """
 
-PAY: Final = """
-INSERT INTO transfers (round_id, kind, reference, debit_account_id, credit_account_id, amount_minor, made_at)
-SELECT e.round_id, $2, e.ticket_id, $4, t.account_id, e.payout_minor, e.made_at
-FROM events e JOIN tickets t USING (round_id, ticket_id)
-WHERE e.round_id = $1 AND e.kind = $3 AND e.payout_minor > 0
+TO_PAY: Final = f"""
+SELECT e.ticket_id, e.payout_minor, e.made_at, t.account_id, a.kind = {AccountKind.CASHIER:d} AS at_a_till
+FROM (SELECT * FROM events WHERE {IN_CHUNK} AND settlement_no = $4 AND kind = $5 AND payout_minor > 0) AS e
+JOIN tickets t ON t.round_id = $1 AND t.ticket_id = e.ticket_id
+JOIN accounts a ON a.account_id = t.account_id
 """
 
-LOCK_PAYEES: Final = """
+LOCK_PLAYERS: Final = f"""
 SELECT count(*) FROM (
     SELECT account_id FROM accounts
-    WHERE account_id IN (
-        SELECT t.account_id FROM events e JOIN tickets t USING (round_id, ticket_id) WHERE e.round_id = $1)
+    WHERE account_id IN (SELECT account_id FROM ({TO_PAY}) AS paid WHERE NOT at_a_till)
     ORDER BY account_id FOR UPDATE
 ) AS locked
 """
 
-CREDIT_PAID: Final = """
-UPDATE accounts a SET balance_minor = a.balance_minor + paid.amount_minor
-FROM (SELECT credit_account_id, sum(amount_minor)::bigint AS amount_minor
-      FROM transfers WHERE round_id = $1 AND kind = $2 GROUP BY credit_account_id) AS paid
-WHERE a.account_id = paid.credit_account_id
+PAY: Final = f"""
+WITH paid AS MATERIALIZED ({TO_PAY}), as_transfers AS (
+    INSERT INTO transfers
+        (round_id, kind, reference, settlement_no, debit_account_id, credit_account_id, amount_minor, made_at)
+    SELECT $1, $6, ticket_id, $4, $7, CASE WHEN at_a_till THEN $8 ELSE account_id END, payout_minor, made_at
+    FROM paid ORDER BY ticket_id
+), as_claims AS (
+    INSERT INTO unclaimed (ticket_id, round_id, settlement_no, currency, amount_minor, since)
+    SELECT ticket_id, $1, $4, $9, payout_minor, made_at FROM paid WHERE at_a_till ORDER BY ticket_id
+), as_balances AS (
+    UPDATE accounts a SET balance_minor = a.balance_minor + p.payout_minor
+    FROM (SELECT account_id, sum(payout_minor)::bigint AS payout_minor FROM paid WHERE NOT at_a_till
+          GROUP BY account_id) AS p
+    WHERE a.account_id = p.account_id
+)
+SELECT coalesce(sum(payout_minor) FILTER (WHERE at_a_till), 0)::bigint FROM paid
 """
 
-EMPTY_ESCROW: Final = """
-UPDATE accounts SET balance_minor = balance_minor - $2 WHERE account_id = $1 RETURNING balance_minor
-"""
 
-DECIDE: Final = """
-INSERT INTO settlements (round_id, request_id, winners, tickets_paid, stake_minor, payout_minor)
-VALUES ($1, $2, $3, $4, $5, $6)
-"""
-DECIDED: Final = "SELECT winners FROM settlements WHERE round_id = $1"
+async def pay_chunk(connection: Connection, chunk: Chunk) -> Sums:
+    """Write a chunk's events and move its money, but for what the system's accounts share."""
+    if chunk.kind is DecisionKind.SETTLE:
+        event, transfer = EventKind.WON, TransferKind.PRIZE
+        row = await connection.fetchrow(WIN, *chunk.span, chunk.settlement_no, *as_columns(decoded(chunk.winners)))
+    else:
+        event, transfer = EventKind.VOIDED, TransferKind.REFUND
+        row = await connection.fetchrow(VOID, *chunk.span, chunk.settlement_no)
+    assert row is not None, "an aggregate has a row"
+    claims_minor = await _pay(connection, chunk, event, transfer) if row["payout_minor"] else 0
+    return _sums(row, claims_minor)
 
 
-async def settle(connection: Connection, stored: Round, request_id: str, winners: Sequence[Winner]) -> int:
-    """Pay every winning line at the price its ticket kept, and the rest to the house; the sum of the payouts."""
-    won = await connection.fetchrow(
-        WIN,
-        stored.round_id,
-        [winner.market for winner in winners],
-        [winner.selection for winner in winners],
-        [winner.numerator for winner in winners],
-        [winner.denominator for winner in winners],
-        EventKind.WON,
+async def _pay(connection: Connection, chunk: Chunk, event: EventKind, transfer: TransferKind) -> int:
+    """Pay what a chunk's events say; how much of it came among the prizes."""
+    events = (*chunk.span, chunk.settlement_no, event)
+    await connection.fetchval(LOCK_PLAYERS, *events)
+    claims_minor: int = await connection.fetchval(
+        PAY, *events, transfer, chunk.escrow_account_id, chunk.prizes_account_id, chunk.currency
     )
-    assert won is not None, "an aggregate has a row"
-    payout_minor: int = won["payout_minor"]
-    stake_minor = stored.totals.stake_minor
-    await connection.execute(
-        DECIDE, stored.round_id, request_id, canonical(winners), won["tickets"], stake_minor, payout_minor
+    return claims_minor
+
+
+def _sums(row: asyncpg.Record, claims_minor: int) -> Sums:
+    return Sums(
+        tickets=row["tickets"],
+        stake_minor=row["stake_minor"],
+        payout_minor=row["payout_minor"],
+        won_by_house_minor=row["stake_minor"] - row["payout_minor"],
+        from_escrow_minor=row["stake_minor"],
+        claims_minor=claims_minor,
     )
-    await connection.fetchval(LOCK_PAYEES, stored.round_id)
-    await _settle_with_house(connection, stored, request_id, stake_minor - payout_minor)
-    await _pay(connection, stored, EventKind.WON, TransferKind.PRIZE)
-    await _empty_escrow(connection, stored)
-    return payout_minor
-
-
-async def settled_winners(connection: Connection, round_id: int) -> bytes:
-    """The winners that a settled round was settled with, in their canonical encoding."""
-    winners: bytes = await connection.fetchval(DECIDED, round_id)
-    return winners
-
-
-async def refund(connection: Connection, stored: Round) -> None:
-    """Give every stake back."""
-    await connection.execute(VOID, stored.round_id, EventKind.VOIDED)
-    await connection.fetchval(LOCK_PAYEES, stored.round_id)
-    await _pay(connection, stored, EventKind.VOIDED, TransferKind.REFUND)
-    await _empty_escrow(connection, stored)
-
-
-async def _settle_with_house(connection: Connection, stored: Round, request_id: str, won_minor: int) -> None:
-    """Move what the house wins (below zero: loses) between it and the escrow."""
-    house = await connection.fetchval(PAY_FROM_SYSTEM, stored.currency, AccountKind.HOUSE, -won_minor)
-    assert house is not None, "every currency with a track has its house"
-    if won_minor == 0:
-        return
-    ends = (stored.escrow_account_id, house) if won_minor > 0 else (house, stored.escrow_account_id)
-    await connection.execute(
-        TRANSFER, stored.round_id, TransferKind.SETTLEMENT, request_id, *ends, abs(won_minor), None, None
-    )
-
-
-async def _pay(connection: Connection, stored: Round, event: EventKind, kind: TransferKind) -> None:
-    await connection.execute(PAY, stored.round_id, kind, event, stored.escrow_account_id)
-    await connection.execute(CREDIT_PAID, stored.round_id, kind)
-
-
-async def _empty_escrow(connection: Connection, stored: Round) -> None:
-    """Every stake has left the escrow by now: to winners, to the house, or back."""
-    left_minor = await connection.fetchval(EMPTY_ESCROW, stored.escrow_account_id, stored.totals.stake_minor)
-    assert left_minor == 0, f"the escrow of round {stored.round_id} is left with {left_minor}"

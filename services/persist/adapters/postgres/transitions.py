@@ -1,10 +1,13 @@
 """Transitions of rounds, each one transaction:
 
-    fence ─▶ (gate) ─▶ round FOR UPDATE ─▶ judge the step ─▶ its own work ─▶ number it ─▶ snapshot
+    fence ─▶ (gate) ─▶ round FOR UPDATE ─▶ judge the step ─▶ its own work ─▶ number it ─▶ snapshot (─▶ audit)
 
 The lock and the void pass the round's gate alone: they wait for the batches in flight, and batches that come later wait
 for them and then find betting closed. The track's row, which numbers the transitions, is taken last, so that a long
-settlement does not hold up the next round.
+decision does not hold up the next round; what an operator did is added to the audit after it, which nobody holds for
+longer than a commit takes.
+
+A settlement is decided here and moves no money; `posting.py` does, and makes the transition.
 """
 
 import dataclasses
@@ -18,14 +21,16 @@ from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.crash_points import reach
 from services.chassis.refusal import Refusal, Violation
-from services.persist.adapters.postgres import settling
+from services.persist.adapters.postgres import audit, deciding
 from services.persist.adapters.postgres.database import Connection, Pool
 from services.persist.adapters.postgres.fence import check_epoch_of_round, check_epoch_of_track
+from services.persist.adapters.postgres.numbering import Numbering
 from services.persist.adapters.postgres.operations import once
 from services.persist.adapters.postgres.partitions import ensure_partitions
 from services.persist.adapters.postgres.round_rows import READ, ROUND, round_of, round_unknown
 from services.persist.adapters.postgres.tracks import track_not_found
 from services.persist.domain.account import AccountKind
+from services.persist.domain.audit import Action
 from services.persist.domain.round import ON_TRACK, Phase, Round, RoundPlan, Step, Winner, due, step
 from services.persist.domain.tickets_root import root
 from services.persist.domain.winners import canonical
@@ -40,17 +45,7 @@ CLOCK: Final = "SELECT clock_timestamp()"
 
 SUB_ROOTS: Final = "SELECT sub_root FROM batches WHERE round_id = $1 ORDER BY batch_id"
 
-NEXT_SEQ: Final = "UPDATE tracks SET transition_seq = transition_seq + 1 WHERE track = $1 RETURNING transition_seq"
-
-CHANGE: Final = """
-UPDATE rounds SET phase = $2, revision = $3, transition_seq = $4, epoch = $5, tickets_root = $6, result = $7,
-    server_seed = $8, payout_minor = $9, void_reason = $10, void_actor = $11
-WHERE round_id = $1
-"""
-
-RECORD: Final = """
-INSERT INTO transitions (track, transition_seq, round_id, phase, stored_round) VALUES ($1, $2, $3, $4, $5)
-"""
+DECIDED: Final = "UPDATE rounds SET payout_minor = $2, posting = true WHERE round_id = $1"
 
 START_TRACK: Final = """
 UPDATE tracks SET transition_seq = transition_seq + 1 WHERE track = $1 RETURNING transition_seq, currency
@@ -86,12 +81,16 @@ async def _no_content(_: Connection, __: Round) -> bool:
     return True
 
 
+async def _nothing_more(_: Connection, __: Round) -> None:
+    """Most steps end with their number."""
+
+
 class PostgresRounds:
     """Makes transitions durable. `snapshot` renders a round as ListTransitions will give it out."""
 
     def __init__(self, pool: Pool, snapshot: Callable[[Round], bytes]) -> None:
         self._pool = pool
-        self._snapshot = snapshot
+        self._numbering = Numbering(snapshot)
 
     async def open(self, operation: Operation[Round], plan: RoundPlan, epoch: int) -> bytes:
         """Open the track's next round. Raises Refusal ROUND_PHASE while another one is on the track."""
@@ -106,7 +105,7 @@ class PostgresRounds:
             round_id = await _insert_round(connection, plan, epoch, track["transition_seq"], track["currency"])
             opened = await connection.fetchrow(READ, round_id)
             assert opened is not None, "a round is there after it was inserted"
-            return await self._record(connection, round_of(opened))
+            return await self._numbering.record(connection, round_of(opened))
 
         return await once(self._pool, operation, work)
 
@@ -146,30 +145,88 @@ class PostgresRounds:
         return await self._take(operation, round_id, epoch, Phase.FINISHED, change)
 
     async def settle(self, operation: Operation[Round], round_id: int, epoch: int, winners: Sequence[Winner]) -> bytes:
-        """Pay the winners, once."""
+        """Decide who is paid, once; SETTLED at once where nobody has to be."""
 
-        async def change(connection: Connection, stored: Round) -> Round:
-            payout_minor = await settling.settle(connection, stored, operation.request_id, winners)
-            return dataclasses.replace(stored, payout_minor=payout_minor)
+        async def work(connection: Connection) -> Round:
+            await check_epoch_of_round(connection, round_id, epoch)
+            stored = await _hold(connection, round_id)
+            decided = await deciding.settled_with(connection, round_id)
+            if decided is not None and decided == canonical(winners):
+                return stored
+            if decided is not None or step(stored.phase, Phase.SETTLED) is not Step.TAKE:
+                raise _wrong_phase(round_id, f"round {round_id} is {stored.phase.name} and cannot be settled so")
+            return await self._settle(connection, stored, operation.request_id, winners, epoch)
 
-        async def same(connection: Connection, _: Round) -> bool:
-            return await settling.settled_winners(connection, round_id) == canonical(winners)
-
-        return await self._take(operation, round_id, epoch, Phase.SETTLED, change, same)
+        settled = await once(self._pool, operation, work)
+        reach("settlement.decided")
+        return settled
 
     async def void(
         self, operation: Operation[Round], round_id: int, epoch: int | None, reason: str, actor: str
     ) -> bytes:
-        """Give every stake back, once."""
+        """Decide that every stake goes back, once."""
 
         async def change(connection: Connection, stored: Round) -> Round:
-            await settling.refund(connection, stored)
-            return dataclasses.replace(stored, void_reason=reason, void_actor=actor)
+            decided = await deciding.void(connection, stored, operation.request_id, reason, actor)
+            return dataclasses.replace(stored, void_reason=reason, void_actor=actor, posting=decided.to_post)
 
         async def same(_: Connection, stored: Round) -> bool:
             return (stored.void_reason, stored.void_actor) == (reason, actor)
 
-        return await self._take(operation, round_id, epoch, Phase.VOID, change, same)
+        async def after(connection: Connection, _: Round) -> None:
+            if epoch is None:
+                await _audit(connection, Action.VOID_ROUND, operation.request_id, round_id, reason, actor)
+
+        return await self._take(operation, round_id, epoch, Phase.VOID, change, same, after)
+
+    async def correct(
+        self,
+        operation: Operation[Round],
+        round_id: int,
+        result: Sequence[int],
+        winners: Sequence[Winner],
+        reason: str,
+        actor: str,
+    ) -> bytes:
+        """Decide that a settled round ended otherwise.
+
+        Raises Refusal ROUND_PHASE where the round is not settled or its money is still moving, MALFORMED for what is
+        no finishing order.
+        """
+
+        async def work(connection: Connection) -> Round:
+            stored = await _hold(connection, round_id)
+            if stored.phase is not Phase.SETTLED:
+                raise _wrong_phase(round_id, f"round {round_id} is {stored.phase.name}, not SETTLED")
+            if list(stored.result) == list(result):
+                return stored
+            if stored.posting:
+                raise _wrong_phase(round_id, f"money of round {round_id} is still moving; ask again when it is done")
+            _check_order(stored, result)
+            decided = await deciding.correct(connection, stored, operation.request_id, winners, reason, actor)
+            corrected = dataclasses.replace(
+                stored,
+                result=list(result),
+                payout_minor=decided.payout_minor,
+                correction_reason=reason,
+                correction_actor=actor,
+                posting=decided.to_post,
+            )
+            numbered = await self._numbering.number(connection, corrected, Phase.SETTLED, epoch=None)
+            await _audit(connection, Action.CORRECT_RESULT, operation.request_id, round_id, reason, actor)
+            return numbered
+
+        return await once(self._pool, operation, work)
+
+    async def _settle(
+        self, connection: Connection, stored: Round, request_id: str, winners: Sequence[Winner], epoch: int
+    ) -> Round:
+        decided = await deciding.settle(connection, stored, request_id, winners)
+        settled = dataclasses.replace(stored, payout_minor=decided.payout_minor, posting=decided.to_post)
+        if not decided.to_post:
+            return await self._numbering.number(connection, settled, Phase.SETTLED, epoch)
+        await connection.execute(DECIDED, settled.round_id, settled.payout_minor)
+        return settled
 
     async def _take(
         self,
@@ -179,11 +236,12 @@ class PostgresRounds:
         wanted: Phase,
         change: Callable[[Connection, Round], Awaitable[Round]],
         same: Callable[[Connection, Round], Awaitable[bool]] = _no_content,
+        after: Callable[[Connection, Round], Awaitable[None]] = _nothing_more,
     ) -> bytes:
         """Bring a round to the phase `wanted`.
 
         `change` does the step's own work and returns the round with what it changed; `same` tells, of a step that is
-        durable already, whether its content agrees with what is asked for now.
+        durable already, whether its content agrees with what is asked for now; `after` follows the transition.
         """
 
         async def work(connection: Connection) -> Round:
@@ -192,44 +250,28 @@ class PostgresRounds:
                 await connection.execute(GATE, round_id)
                 if wanted is Phase.LOCKED:
                     reach("lock.gate_passed")
-            row = await connection.fetchrow(READ_FOR_UPDATE, round_id)
-            if row is None:
-                raise round_unknown(round_id)
-            stored = round_of(row)
+            stored = await _hold(connection, round_id)
             match step(stored.phase, wanted):
                 case Step.DURABLE_ALREADY if await same(connection, stored):
                     return stored
                 case Step.TAKE:
                     await _check_time(connection, stored, wanted)
                     changed = await change(connection, stored)
-                    return await self._number(connection, changed, wanted, epoch)
+                    numbered = await self._numbering.number(connection, changed, wanted, epoch)
+                    await after(connection, numbered)
+                    return numbered
                 case _:
                     raise _wrong_phase(round_id, f"round {round_id} is {stored.phase.name} and cannot become so")
 
         return await once(self._pool, operation, work)
 
-    async def _number(self, connection: Connection, changed: Round, phase: Phase, epoch: int | None) -> Round:
-        """Give the transition the track's next number and write it down."""
-        numbered = dataclasses.replace(
-            changed,
-            phase=phase,
-            revision=changed.revision + 1,
-            transition_seq=await connection.fetchval(NEXT_SEQ, changed.track),
-            epoch=changed.epoch if epoch is None else epoch,
-        )
-        await connection.execute(
-            CHANGE,
-            *(numbered.round_id, numbered.phase, numbered.revision, numbered.transition_seq, numbered.epoch),
-            *(numbered.tickets_root, numbered.result, numbered.server_seed, numbered.payout_minor),
-            *(numbered.void_reason, numbered.void_actor),
-        )
-        return await self._record(connection, numbered)
 
-    async def _record(self, connection: Connection, made: Round) -> Round:
-        await connection.execute(
-            RECORD, made.track, made.transition_seq, made.round_id, made.phase, self._snapshot(made)
-        )
-        return made
+async def _hold(connection: Connection, round_id: int) -> Round:
+    """Read a round and hold its row. Raises Refusal ROUND_UNKNOWN."""
+    row = await connection.fetchrow(READ_FOR_UPDATE, round_id)
+    if row is None:
+        raise round_unknown(round_id)
+    return round_of(row)
 
 
 async def _insert_round(connection: Connection, plan: RoundPlan, epoch: int, transition_seq: int, currency: str) -> int:
@@ -279,12 +321,24 @@ def _check_draw(stored: Round, result: Sequence[int], server_seed: bytes) -> Non
             "the seed is not the one that was committed to",
             violations=[Violation(field="server_seed", description="its SHA-256 is not the round's commitment")],
         )
+    _check_order(stored, result)
+
+
+def _check_order(stored: Round, result: Sequence[int]) -> None:
     if sorted(result) != sorted(runner.runner for runner in stored.runners):
         raise Refusal(
             Reason.MALFORMED,
             "the result does not place every runner once",
             violations=[Violation(field="result", description="is not an order of the round's runners")],
         )
+
+
+async def _audit(
+    connection: Connection, action: Action, request_id: str, round_id: int, reason: str, actor: str
+) -> None:
+    await audit.record(
+        connection, action=action, subject=str(round_id), actor=actor, reason=reason, request_id=request_id
+    )
 
 
 def _wrong_phase(round_id: int, message: str) -> Refusal:

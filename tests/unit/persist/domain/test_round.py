@@ -57,6 +57,9 @@ def test_lock_start_and_finish_have_their_times_and_the_others_none() -> None:
         payout_minor=0,
         void_reason="",
         void_actor="",
+        correction_reason="",
+        correction_actor="",
+        posting=False,
         escrow_account_id="",
     )
     assert [due(stored, phase) for phase in Phase] == [None, times[1], times[2], times[3], None, None]

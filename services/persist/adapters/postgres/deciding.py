@@ -1,0 +1,127 @@
+"""Decisions on a round: who is paid what in all, and where the chunks of the posting end. No money moves here.
+
+The round's row is held by the caller, so a decision sees all that was decided before and nothing comes between.
+"""
+
+# ruff: noqa: S608 - statements are put together from constants of ours, from nothing that comes from outside
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from services.persist.adapters.postgres.database import Connection
+from services.persist.domain.round import Round, Winner
+from services.persist.domain.settlement import DecisionKind, chunk_tickets
+from services.persist.domain.ticket import EventKind
+from services.persist.domain.winners import canonical
+
+CANCELLED: Final = f"SELECT ticket_id FROM events WHERE round_id = $1 AND kind = {EventKind.CANCELLED:d}"
+
+SOLD: Final = f"""
+SELECT count(*) AS tickets, coalesce(sum(stake_minor), 0)::bigint AS stake_minor
+FROM tickets WHERE round_id = $1 AND ticket_id NOT IN ({CANCELLED})
+"""
+"""A sub-query of `NOT IN` is hashed: cancelled tickets are few, and none of them is asked for by itself."""
+
+WON: Final = f"""
+SELECT count(*) AS tickets_paid, coalesce(sum(payout_minor), 0)::bigint AS payout_minor
+FROM (
+    SELECT sum(l.stake_minor * l.price_hundredths * w.numerator / (100 * w.denominator))::bigint AS payout_minor
+    FROM lines l
+    JOIN unnest($2::smallint[], $3::bytea[], $4::bigint[], $5::bigint[])
+        AS w (market, selection, numerator, denominator) USING (market, selection)
+    WHERE l.round_id = $1 AND l.ticket_id NOT IN ({CANCELLED})
+    GROUP BY l.ticket_id
+) AS won
+"""
+"""A line pays rounded down: all factors are positive, so integer division does it, as in `domain/payout.py`."""
+
+CHUNK_ENDS: Final = f"""
+SELECT array_agg(ticket_id ORDER BY ticket_id) FROM (
+    SELECT ticket_id, row_number() OVER in_order AS place, lead(ticket_id) OVER in_order AS next
+    FROM tickets WHERE round_id = $1 AND ticket_id NOT IN ({CANCELLED})
+    WINDOW in_order AS (ORDER BY ticket_id)
+) AS numbered
+WHERE place % $2 = 0 OR next IS NULL
+"""
+
+DECIDE: Final = """
+INSERT INTO settlements (round_id, settlement_no, kind, request_id, winners, tickets_paid, stake_minor, payout_minor,
+                         chunk_ends, reason, actor)
+SELECT $1, coalesce(max(settlement_no), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+FROM settlements WHERE round_id = $1
+"""
+
+SETTLED_WITH: Final = f"SELECT winners FROM settlements WHERE round_id = $1 AND kind = {DecisionKind.SETTLE:d}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What a decision comes to. Where nothing is to be posted, the round has no tickets that count."""
+
+    payout_minor: int
+    to_post: bool
+
+
+async def settle(connection: Connection, stored: Round, request_id: str, winners: Sequence[Winner]) -> Decided:
+    """Decide who has won."""
+    return await _pay_winners(connection, stored, DecisionKind.SETTLE, request_id, winners, "", "")
+
+
+async def settled_with(connection: Connection, round_id: int) -> bytes | None:
+    """The winners that a round was settled with, in their canonical encoding; None where that is not decided."""
+    winners: bytes | None = await connection.fetchval(SETTLED_WITH, round_id)
+    return winners
+
+
+async def void(connection: Connection, stored: Round, request_id: str, reason: str, actor: str) -> Decided:
+    """Decide that every stake goes back."""
+    sold = await connection.fetchrow(SOLD, stored.round_id)
+    assert sold is not None, "an aggregate has a row"
+    ends = await connection.fetchval(CHUNK_ENDS, stored.round_id, chunk_tickets(sold["tickets"], sold["tickets"])) or []
+    await connection.execute(
+        DECIDE,
+        *(stored.round_id, DecisionKind.VOID, request_id, canonical(())),
+        *(sold["tickets"], sold["stake_minor"], sold["stake_minor"], ends, reason, actor),
+    )
+    return Decided(payout_minor=0, to_post=bool(ends))
+
+
+async def correct(
+    connection: Connection, stored: Round, request_id: str, winners: Sequence[Winner], reason: str, actor: str
+) -> Decided:
+    """Decide that others have won than was decided last."""
+    return await _pay_winners(connection, stored, DecisionKind.CORRECT, request_id, winners, reason, actor)
+
+
+async def _pay_winners(
+    connection: Connection,
+    stored: Round,
+    kind: DecisionKind,
+    request_id: str,
+    winners: Sequence[Winner],
+    reason: str,
+    actor: str,
+) -> Decided:
+    sold = await connection.fetchrow(SOLD, stored.round_id)
+    won = await connection.fetchrow(WON, stored.round_id, *as_columns(winners))
+    assert sold is not None, "an aggregate has a row"
+    assert won is not None, "an aggregate has a row"
+    per_chunk = chunk_tickets(sold["tickets"], won["tickets_paid"])
+    ends = await connection.fetchval(CHUNK_ENDS, stored.round_id, per_chunk) or []
+    await connection.execute(
+        DECIDE,
+        *(stored.round_id, kind, request_id, canonical(winners)),
+        *(won["tickets_paid"], sold["stake_minor"], won["payout_minor"], ends, reason, actor),
+    )
+    return Decided(payout_minor=won["payout_minor"], to_post=bool(ends))
+
+
+def as_columns(winners: Sequence[Winner]) -> tuple[Sequence[object], ...]:
+    """Winners as the columns that the statements unnest."""
+    return (
+        [winner.market for winner in winners],
+        [winner.selection for winner in winners],
+        [winner.numerator for winner in winners],
+        [winner.denominator for winner in winners],
+    )
