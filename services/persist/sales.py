@@ -29,7 +29,7 @@ class Sales:
         for verdict, tickets in fresh.items():
             self._tickets[track, verdict] += tickets
         if judged.accepted:
-            self._stakes_minor[track] += sum([order.stake_minor for order in judged.accepted])
+            self._stakes_minor[track] += sum(judged.stakes_minor.values())
 
     def _observe_tickets(self) -> Iterable[Observation]:
         return [

@@ -4,7 +4,7 @@ It is given what was read and locked in the same transaction, and everything tha
 with that transaction.
 
 1. Idempotency stands before every rule: an order whose id has been answered gets that answer again.
-2. Funds and the round's possible payout run down only by what is accepted: a refused order takes nothing from the next.
+2. Funds and risk run down only by what is accepted: a refused order takes nothing from the next.
 3. A verdict is the lowest number of all that is true of the order, whoever found it, game or this.
 4. An id answered within this very batch counts as answered.
 """
@@ -12,33 +12,44 @@ with that transaction.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
-from services.persist.domain.bounds import ROUND_PAYOUT_MINOR_MAX
-from services.persist.domain.round import Phase, Totals
+from services.persist.domain.risk import Risk, Selection, Sold
+from services.persist.domain.round import Limits, Phase, Totals
 from services.persist.domain.ticket import Order, Ticket, TicketState
 from services.persist.domain.verdict import UNSTORED, Verdict
 
-REQUEST_ID_AGE_MS_MAX: Final = 7 * 24 * 60 * 60 * 1000
+HOUR_MS: Final = 60 * 60 * 1000
+
+REQUEST_ID_AGE_MS_MAX: Final = 7 * 24 * HOUR_MS
 """How old a request id may be when it is seen for the first time."""
+
+REQUEST_ID_AHEAD_MS_MAX: Final = 24 * HOUR_MS
+"""How far ahead of the database's clock a request id may be: clocks go wrong, but an id of next year would be kept
+for a year longer than others, in a partition that nobody has made yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateRound:
-    """What the gate knows of the round."""
+    """What the gate knows of the round. `sold` is what each selection could come to pay; empty without limits."""
 
     round_id: int
     track: str
     phase: Phase
+    suspended: bool
     locks_at: datetime
     currency: str
     escrow_account_id: str
     totals: Totals
+    limits: Limits
+    sold: Mapping[Selection, Sold]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payer:
-    """What is known of a player's or a till's account, whose row is locked."""
+class Payer(NamedTuple):
+    """What is known of a player's or a till's account, whose row is locked.
+
+    A named tuple, because one is made for nearly every ticket and a frozen dataclass costs four times as much.
+    """
 
     currency: str
     balance_minor: int
@@ -82,50 +93,80 @@ class Decision:
 class Judged:
     """A decided batch: a decision per order in their order, and what of it has to be written.
 
-    `kept` are the orders whose verdict is stored with their decisions; `accepted` those of them that became tickets.
+    `accepted` are the orders that became tickets, `refused` those whose refusal is stored, with their decisions.
+    `stakes_minor` are the stakes of the accepted by account, `sold` what they bet by selection.
     """
 
     decisions: Sequence[Decision]
-    kept: Sequence[tuple[Order, Decision]]
     accepted: Sequence[Order]
+    refused: Sequence[tuple[Order, Decision]]
+    stakes_minor: Mapping[str, int]
+    sold: Mapping[Selection, Sold]
 
 
 def decide(orders: Sequence[Order], facts: Facts) -> Judged:
     """Decide on the orders of one batch."""
-    expired_before_ms = int(facts.now.timestamp() * 1000) - REQUEST_ID_AGE_MS_MAX
     acceptance = Decision(verdict=Verdict.ACCEPTED, replayed=False, reason="", placed_at=facts.now, ticket=None)
+    ages = _Ages(facts.now)
     closed = _closed(facts)
     purse = _Purse(facts)
     answered: dict[str, tuple[Order, Decision]] = {}
     decisions: list[Decision] = []
-    kept: list[tuple[Order, Decision]] = []
     accepted: list[Order] = []
+    refused: list[tuple[Order, Decision]] = []
     for order in orders:
-        expired = request_id_time_ms(order.request_id) < expired_before_ms
-        decision = _again(order, facts, answered, expired)
-        if decision is None:
-            refusal = _EXPIRED if expired else _refusal(order, closed, purse)
-            if refusal is None:
-                decision = acceptance
-                accepted.append(order)
-            else:
-                decision = _refused(*refusal)
-            answered[order.request_id] = (order, decision)
+        untimely = ages.refuse(order.request_id)
+        if order.request_id in facts.keys or order.request_id in answered:
+            decisions.append(_again(order, facts, answered, untimely))
+            continue
+        refusal = untimely or _refusal(order, closed, purse)
+        if refusal is None:
+            decision = acceptance
+            accepted.append(order)
+        else:
+            decision = _refused(*refusal)
             if decision.verdict not in UNSTORED:
-                kept.append((order, decision))
+                refused.append((order, decision))
+        answered[order.request_id] = (order, decision)
         decisions.append(decision)
-    return Judged(decisions=decisions, kept=kept, accepted=accepted)
-
-
-def request_id_time_ms(request_id: str) -> int:
-    """When a UUIDv7 was made, in milliseconds of Unix time."""
-    return int(request_id[:8] + request_id[9:13], 16)
+    return Judged(
+        decisions=decisions,
+        accepted=accepted,
+        refused=refused,
+        stakes_minor=purse.spent_minor,
+        sold=purse.risk.taken,
+    )
 
 
 _Refused = tuple[Verdict, str]
 
 _EXPIRED: Final = (Verdict.REQUEST_ID_EXPIRED, "the request id is older than 7 days")
+_AHEAD: Final = (Verdict.REQUEST_ID_EXPIRED, "the request id is from the future, more than 24 hours ahead")
 _REUSED: Final = (Verdict.REQUEST_ID_REUSED, "the request id was used before with another content")
+
+
+class _Ages:
+    """Which request ids are too old or too far ahead. A UUIDv7 begins with the milliseconds of its making, so ids
+    compare as text with the first ones of a millisecond."""
+
+    __slots__ = ("_first_ahead", "_oldest")
+
+    def __init__(self, now: datetime) -> None:
+        now_ms = int(now.timestamp() * 1000)
+        self._oldest = _first_id_of(now_ms - REQUEST_ID_AGE_MS_MAX)
+        self._first_ahead = _first_id_of(now_ms + REQUEST_ID_AHEAD_MS_MAX + 1)
+
+    def refuse(self, request_id: str) -> _Refused | None:
+        """Say what is wrong with the time of an id that was never seen; None where nothing is."""
+        if self._oldest <= request_id < self._first_ahead:
+            return None
+        return _EXPIRED if request_id < self._oldest else _AHEAD
+
+
+def _first_id_of(time_ms: int) -> str:
+    """What the ids of a millisecond begin with; text that is shorter compares as less."""
+    digits = f"{time_ms:012x}"
+    return f"{digits[:8]}-{digits[8:]}"
 
 
 def _refused(verdict: Verdict, reason: str) -> Decision:
@@ -133,18 +174,17 @@ def _refused(verdict: Verdict, reason: str) -> Decision:
 
 
 def _again(
-    order: Order, facts: Facts, answered: Mapping[str, tuple[Order, Decision]], expired: bool
-) -> Decision | None:
-    """The answer to an id that was answered before; None where it is new."""
+    order: Order, facts: Facts, answered: Mapping[str, tuple[Order, Decision]], untimely: _Refused | None
+) -> Decision:
+    """The answer to an id that was answered before."""
     if (known := facts.keys.get(order.request_id)) is not None:
         content_hash, verdict, reason, ticket = known.content_hash, known.verdict, known.reason, known.ticket
-    elif (earlier := answered.get(order.request_id)) is not None:
-        content_hash, verdict, reason = earlier[0].content_hash, earlier[1].verdict, earlier[1].reason
-        ticket = _placed(earlier[0], facts) if verdict is Verdict.ACCEPTED else None
     else:
-        return None
+        earlier, decision = answered[order.request_id]
+        content_hash, verdict, reason = earlier.content_hash, decision.verdict, decision.reason
+        ticket = _placed(earlier, facts) if verdict is Verdict.ACCEPTED else None
     if content_hash != order.content_hash:
-        return _refused(*(_EXPIRED if expired else _REUSED))
+        return _refused(*(untimely or _REUSED))
     return Decision(verdict=verdict, replayed=True, reason=reason, placed_at=None, ticket=ticket)
 
 
@@ -170,25 +210,26 @@ def _closed(facts: Facts) -> _Refused | None:
         return Verdict.ROUND_NOT_FOUND, "no such round"
     if facts.round.phase is not Phase.OPEN or facts.now >= facts.round.locks_at:
         return Verdict.BETTING_CLOSED, "the round no longer takes tickets"
+    if facts.round.suspended:
+        return Verdict.SUSPENDED, "betting on the track is suspended"
     return None
 
 
 class _Purse:
-    """What is left to spend as the batch is decided: of each payer's money, and of the round's possible payout."""
+    """What is left as the batch is decided: of each payer's money, and of the risk that the house takes."""
 
-    __slots__ = ("_currency", "_payers", "_payout_minor_left", "_spent_minor")
+    __slots__ = ("_currency", "_payers", "risk", "spent_minor")
 
     def __init__(self, facts: Facts) -> None:
         self._payers = facts.payers
-        self._spent_minor: dict[str, int] = {}
         self._currency = facts.round.currency if facts.round else ""
-        self._payout_minor_left = ROUND_PAYOUT_MINOR_MAX - (facts.round.totals.payout_minor_max if facts.round else 0)
+        self.spent_minor: dict[str, int] = {}
+        self.risk = Risk(facts.round.totals, facts.round.limits, facts.round.sold) if facts.round else Risk.of_nothing()
 
     def refuses(self, order: Order) -> _Refused | None:
-        """Take the order's stake; where that cannot be, say why and take nothing."""
-        payout_minor = sum([line.payout_minor for line in order.lines])
-        if payout_minor > self._payout_minor_left:
-            return Verdict.LIABILITY_EXCEEDED, "the round has taken as much risk as it can count"
+        """Take the order's stake and its risk; where that cannot be, say why and take nothing."""
+        if words := self.risk.exceeded_by(order):
+            return Verdict.LIABILITY_EXCEEDED, words
         payer = self._payers.get(order.account_id)
         if payer is None:
             return Verdict.ACCOUNT_NOT_FOUND, f"there is no account {order.account_id}"
@@ -199,11 +240,11 @@ class _Purse:
             )
         if payer.blocked:
             return Verdict.ACCOUNT_BLOCKED, "the account is blocked"
-        spent_minor = self._spent_minor.get(order.account_id, 0) + order.stake_minor
+        spent_minor = self.spent_minor.get(order.account_id, 0) + order.stake_minor
         if payer.balance_minor - spent_minor < payer.floor_minor:
             return Verdict.INSUFFICIENT_FUNDS, "the balance does not cover the stake"
-        self._spent_minor[order.account_id] = spent_minor
-        self._payout_minor_left -= payout_minor
+        self.spent_minor[order.account_id] = spent_minor
+        self.risk.take(order)
         return None
 
 

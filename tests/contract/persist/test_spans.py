@@ -58,7 +58,7 @@ async def test_a_batch_links_every_caller_and_its_statements_are_below_it(world:
     assert len(callers) == 5
     linked = {link.context.span_id for batch in batches for link in batch.links}
     assert linked == {caller.get_span_context().span_id for caller in callers}  # type: ignore[union-attr] # ended
-    for name in ("gate", "lock_payers", "read_round_and_keys", "write_keys", "write_tickets", "write_sums", "commit"):
+    for name in ("gate", "lock_payers", "read_round_and_keys", "write", "commit"):
         statements = traced.spans(f"sql {name}")
         assert len(statements) == len(batches)
         assert {trace_id(statement) for statement in statements} == {trace_id(batch) for batch in batches}

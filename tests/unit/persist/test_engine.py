@@ -12,7 +12,7 @@ from furlong.common.v1.error_pb2 import Reason
 from services.chassis.clock import SystemClock
 from services.chassis.refusal import Refusal
 from services.persist.domain.decision import Facts, GateRound, Judged, Payer
-from services.persist.domain.round import NOTHING_SOLD, Phase, Totals
+from services.persist.domain.round import NOTHING_SOLD, Limits, Phase, Totals
 from services.persist.domain.ticket import Line, Order
 from services.persist.domain.verdict import Verdict
 from services.persist.engine import BATCH_ATTEMPTS_MAX, TicketWriter
@@ -79,10 +79,13 @@ class MemoryBatch:
                 round_id=self._round_id,
                 track="harbour-mile",
                 phase=Phase.OPEN,
+                suspended=False,
                 locks_at=NOW + timedelta(seconds=1),
                 currency="EUR",
                 escrow_account_id="escrow",
                 totals=NOTHING_SOLD,
+                limits=Limits(stake_min_minor=1, stake_max_minor=1_000),
+                sold={},
             ),
             keys={},
             payers={"A": Payer(currency="EUR", balance_minor=10**9, floor_minor=0, blocked=False)},

@@ -1,5 +1,6 @@
 """What was decided is counted once, by track and verdict."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from opentelemetry.sdk.metrics import MeterProvider
@@ -28,6 +29,16 @@ def order(stake_minor: int) -> Order:
     )
 
 
+def judged(decisions: Sequence[Decision], *accepted: Order) -> Judged:
+    return Judged(
+        decisions=decisions,
+        accepted=accepted,
+        refused=[],
+        stakes_minor={"A": sum(each.stake_minor for each in accepted)},
+        sold={},
+    )
+
+
 def counted(reader: InMemoryMetricReader, metric: str) -> dict[tuple[Any, ...], int]:
     data: Any = reader.get_metrics_data()
     return {
@@ -45,12 +56,9 @@ def test_verdicts_and_stakes_are_counted_and_repeats_are_not() -> None:
     sales = Sales(MeterProvider([reader]).get_meter("test"))
     accepted, closed = decided(Verdict.ACCEPTED), decided(Verdict.BETTING_CLOSED)
     again = decided(Verdict.ACCEPTED, replayed=True)
-    sales.count(
-        "harbour-mile",
-        Judged(decisions=[accepted, closed, again, accepted], kept=[], accepted=[order(500), order(300)]),
-    )
-    sales.count("city-sprint", Judged(decisions=[closed], kept=[], accepted=[]))
-    sales.count("harbour-mile", Judged(decisions=[accepted], kept=[], accepted=[order(200)]))
+    sales.count("harbour-mile", judged([accepted, closed, again, accepted], order(500), order(300)))
+    sales.count("city-sprint", judged([closed]))
+    sales.count("harbour-mile", judged([accepted], order(200)))
     assert counted(reader, names.TICKETS.name) == {
         ("harbour-mile", "ACCEPTED"): 3,
         ("harbour-mile", "BETTING_CLOSED"): 1,

@@ -2,7 +2,7 @@
 
 A table's columns:
 
-    id      name of the request id; "old" ids were made more than 7 days ago
+    id      name of the request id; "old" ids were made more than 7 days ago, "far" ones more than a day ahead
     content what the client sent; the same id with another content is another order
     account who pays: A, B and so on as the table's accounts say
     stake   of its one line, in minor units
@@ -20,6 +20,7 @@ from furlong.client.identity import uuid7
 from services.persist.domain.bounds import PRICE_HUNDREDTHS_MAX, ROUND_PAYOUT_MINOR_MAX, STAKE_MINOR_MAX
 from services.persist.domain.decision import (
     REQUEST_ID_AGE_MS_MAX,
+    REQUEST_ID_AHEAD_MS_MAX,
     Decision,
     Facts,
     GateRound,
@@ -28,7 +29,8 @@ from services.persist.domain.decision import (
     Payer,
     decide,
 )
-from services.persist.domain.round import NOTHING_SOLD, Phase, Totals
+from services.persist.domain.risk import Selection, Sold
+from services.persist.domain.round import NOTHING_SOLD, Limits, Phase, Totals
 from services.persist.domain.ticket import Line, Order, Ticket, TicketState
 from services.persist.domain.verdict import Verdict
 
@@ -45,9 +47,15 @@ ACCOUNTS: Mapping[str, Payer] = {
 
 
 def request_id(name: str) -> str:
-    """The id of a name; names that begin with "old" are one millisecond too old, "edge" just not."""
-    age_ms = REQUEST_ID_AGE_MS_MAX + 1 if name.startswith("old") else 0
-    age_ms = REQUEST_ID_AGE_MS_MAX if name.startswith("edge") else age_ms
+    """The id of a name; names that begin with "old" are one millisecond too old, "edge" just not, and likewise "far"
+    and "near" ahead."""
+    ages_ms = {
+        "old": REQUEST_ID_AGE_MS_MAX + 1,
+        "edge": REQUEST_ID_AGE_MS_MAX,
+        "far": -REQUEST_ID_AHEAD_MS_MAX - 1,
+        "near": -REQUEST_ID_AHEAD_MS_MAX,
+    }
+    age_ms = ages_ms.get(name.rstrip("0123456789"), 0)
     return uuid7(NOW_MS - age_ms, sha256(name.encode()).digest()[:10])
 
 
@@ -65,15 +73,32 @@ def order(name: str, content: str, account: str, stake: int, game: str = "-") ->
     )
 
 
-def gate_round(phase: Phase = Phase.OPEN, left_ms: int = 1, payout_minor_max: int = 0) -> GateRound:
+def gate_round(
+    phase: Phase = Phase.OPEN,
+    left_ms: int = 1,
+    payout_minor_max: int = 0,
+    suspended: bool = False,
+    stake_minor: int = 0,
+    selection_payout_max_minor: int = 0,
+    round_loss_max_minor: int = 0,
+    sold: Mapping[Selection, Sold] | None = None,
+) -> GateRound:
     return GateRound(
         round_id=17,
         track="harbour-mile",
         phase=phase,
+        suspended=suspended,
         locks_at=NOW + timedelta(milliseconds=left_ms),
         currency="EUR",
         escrow_account_id="escrow",
-        totals=Totals(tickets=0, stake_minor=0, payout_minor_max=payout_minor_max),
+        totals=Totals(tickets=0, stake_minor=stake_minor, payout_minor_max=payout_minor_max),
+        limits=Limits(
+            stake_min_minor=1,
+            stake_max_minor=STAKE_MINOR_MAX,
+            selection_payout_max_minor=selection_payout_max_minor,
+            round_loss_max_minor=round_loss_max_minor,
+        ),
+        sold=sold or {},
     )
 
 
@@ -165,7 +190,7 @@ def test_without_a_round_every_new_order_hears_so() -> None:
         """,
         facts(None),
     )
-    assert len(judged.kept) == 2
+    assert len(judged.refused) == 2
 
 
 def test_an_id_that_was_answered_gets_that_answer_before_any_rule() -> None:
@@ -197,7 +222,7 @@ def test_an_id_that_was_answered_gets_that_answer_before_any_rule() -> None:
         judged = check(table, facts(round, keys))
         assert judged.decisions[0].ticket is ticket
         assert judged.decisions[2].reason == "then"
-        assert (judged.kept, judged.accepted) == ([], [])
+        assert (judged.refused, judged.accepted) == ([], [])
 
 
 def test_an_id_answered_within_the_batch_counts_as_answered() -> None:
@@ -215,7 +240,7 @@ def test_an_id_answered_within_the_batch_counts_as_answered() -> None:
         facts(),
     )
     assert [each.request_id for each in judged.accepted] == [request_id("1"), request_id("3")]
-    assert len(judged.kept) == 3
+    assert len(judged.refused) == 1
     again = judged.decisions[1].ticket
     assert again is not None
     assert (again.ticket_id, again.stake_minor, again.placed_at) == (request_id("1"), 60, NOW)
@@ -223,6 +248,37 @@ def test_an_id_answered_within_the_batch_counts_as_answered() -> None:
 
 def test_an_id_of_exactly_seven_days_is_not_too_old() -> None:
     check("edge1 x A 1 - ACCEPTED", facts())
+
+
+def test_an_id_from_the_future_is_refused_and_not_kept() -> None:
+    judged = check(
+        """
+        id     content  account  stake  game             verdict
+        near1  x        A        1      -                ACCEPTED
+        far1   x        A        1      -                REQUEST_ID_EXPIRED
+        far2   x        Z        1      PRICE_CHANGED    REQUEST_ID_EXPIRED
+        far1   x        A        1      -                REQUEST_ID_EXPIRED*
+        """,
+        facts(),
+    )
+    assert not judged.refused
+    assert "future" in judged.decisions[1].reason
+
+
+def test_a_suspended_track_takes_no_tickets() -> None:
+    table = """
+        id    content  account  stake  game               verdict
+        1     x        A        1      -                  SUSPENDED
+        2     x        Z        1      INVALID_SELECTION  SUSPENDED
+        3     x        A        1      BETTING_CLOSED     BETTING_CLOSED
+        old1  x        A        1      -                  REQUEST_ID_EXPIRED
+        1     x        A        1      -                  SUSPENDED*
+    """
+    assert not check(table, facts(gate_round(suspended=True))).accepted
+
+
+def test_a_round_that_is_closed_says_so_before_it_is_suspended() -> None:
+    check("1 x A 1 - BETTING_CLOSED", facts(gate_round(left_ms=0, suspended=True)))
 
 
 def test_only_verdicts_that_time_or_content_could_change_are_not_kept() -> None:
@@ -235,7 +291,7 @@ def test_only_verdicts_that_time_or_content_could_change_are_not_kept() -> None:
         """,
         facts(),
     )
-    assert [decision.verdict for _, decision in judged.kept] == [Verdict.PRICE_CHANGED]
+    assert [decision.verdict for _, decision in judged.refused] == [Verdict.PRICE_CHANGED]
 
 
 def test_a_round_takes_no_more_risk_than_it_can_count() -> None:
