@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import grpc
 from furlong.client.backoff import SYSTEM_TIMING, Backoff, Timing
 from furlong.client.errors import FurlongError, OutcomeUnknown, Unreachable, answer_of, from_rpc, not_sent
+from furlong.client.identity import uuid7
 from furlong.client.policy import policies
 from furlong.common.v1 import error_pb2
 from furlong.common.v1.ticket_pb2 import Ticket, TicketOrder, TicketResult
@@ -62,6 +63,25 @@ class Tickets:
         """Read a page of the tickets of an account, the newest first; 1 to 500 a page, 0 means 50."""
         request = wire.ListTicketsRequest(account_id=account_id, page_size=page_size, page_token=page_token)
         return await answer_of(self._stub.ListTickets(request))
+
+    async def cancel(self, ticket_id: str, reason: str, *, request_id: str | None = None) -> Ticket:
+        """Take a ticket back before its round locks: its stake goes back to the account that paid.
+
+        The same `request_id` with the same content gets the same answer again; without one, a new one is made.
+        CallRefused with reason ROUND_PHASE where it is too late, and TICKET_STATE where it was cancelled before.
+        """
+        request = wire.CancelTicketRequest(request_id=request_id or uuid7(), ticket_id=ticket_id, reason=reason)
+        return (await answer_of(self._stub.CancelTicket(request), [request.request_id])).ticket
+
+    async def pay(self, ticket_id: str, account_id: str, *, request_id: str | None = None) -> wire.PayTicketResponse:
+        """Pay what a till's ticket has won, or its stake where the round was voided, at the till `account_id`.
+
+        Hand out money only for the answer, `paid_minor` of it: whoever asks, a ticket is paid once, and anybody else is
+        refused with reason TICKET_STATE. The same `request_id` gets the same answer again; without one, a new one is
+        made.
+        """
+        request = wire.PayTicketRequest(request_id=request_id or uuid7(), ticket_id=ticket_id, account_id=account_id)
+        return await answer_of(self._stub.PayTicket(request), [request.request_id])
 
     async def _resolve(self, request: wire.PlaceTicketsRequest, ends_at_s: float) -> Sequence[TicketResult]:
         request_ids = [order.request_id for order in request.tickets]

@@ -51,3 +51,31 @@ class Tracks:
         """Give every stake of a round back; possible until the draw. `reason` goes to the books and the screens."""
         request = wire.VoidRoundRequest(request_id=request_id or uuid7(), round_id=round_id, reason=reason)
         return (await answer_of(self._stub.VoidRound(request), [request.request_id])).round
+
+    async def correct_result(
+        self, round_id: int, result: Sequence[int], reason: str, *, request_id: str | None = None
+    ) -> Round:
+        """Put the result of a settled round right: all its runners' numbers, first to last.
+
+        Prizes of the wrong result are taken back as far as the accounts have them, the right winners are paid, and the
+        house bears the rest. Money may still be moving when this answers.
+        """
+        request = wire.CorrectResultRequest(
+            request_id=request_id or uuid7(), round_id=round_id, result=result, reason=reason
+        )
+        return (await answer_of(self._stub.CorrectResult(request), [request.request_id])).round
+
+    async def pause(self, track: str, reason: str, *, request_id: str | None = None) -> Track:
+        """Let the round in progress end, betting included, and open no other. `reason` goes to the books."""
+        request = wire.PauseTrackRequest(request_id=request_id or uuid7(), track=track, reason=reason)
+        return (await answer_of(self._stub.PauseTrack(request), [request.request_id])).track
+
+    async def suspend(self, track: str, reason: str, *, request_id: str | None = None) -> Track:
+        """Stop the sale of tickets: once this has answered, none is accepted. The round ends, and no other opens."""
+        request = wire.SuspendTrackRequest(request_id=request_id or uuid7(), track=track, reason=reason)
+        return (await answer_of(self._stub.SuspendTrack(request), [request.request_id])).track
+
+    async def resume(self, track: str, reason: str, *, request_id: str | None = None) -> Track:
+        """Let a paused or suspended track go on."""
+        request = wire.ResumeTrackRequest(request_id=request_id or uuid7(), track=track, reason=reason)
+        return (await answer_of(self._stub.ResumeTrack(request), [request.request_id])).track

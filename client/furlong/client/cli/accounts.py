@@ -1,4 +1,4 @@
-"""`furlong account create|credit|show`: accounts of players and tills."""
+"""`furlong account`: open, fill, empty, adjust, block and show accounts of players and tills."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 from furlong.client.cli.output import JsonOption, as_json, money, plain
 from furlong.client.cli.session import session
+from furlong.client.cli.statement import statement
 from furlong.client.connection import Furlong
 from furlong.client.identity import uuid7
 from furlong.common.v1.account_pb2 import Account
 from furlong.game.v1.account_service_pb2 import GetAccountResponse
 
-app = typer.Typer(help="Open, credit and show accounts.", no_args_is_help=True)
+app = typer.Typer(help="Open, fill, empty, adjust, block and show accounts.", no_args_is_help=True)
 
 AccountArgument = Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account's id.")]
 IdOption = Annotated[
@@ -74,6 +75,81 @@ def credit(
         return await furlong.accounts.credit(account_id, amount_minor, reason, request_id=made_id)
 
     _print(session(ctx).run(ask), json)
+
+
+@app.command()
+def payout(
+    ctx: typer.Context,
+    account_id: AccountArgument,
+    amount_minor: Annotated[int, typer.Argument(metavar="AMOUNT_MINOR", help="In minor units: 5000 is 50.00 EUR.")],
+    reason: Annotated[str, typer.Option(help="For the books.")] = "payout at the counter",
+    request_id: IdOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Move money from an account to outside."""
+    made_id = request_id or uuid7()
+
+    async def ask(furlong: Furlong) -> Account:
+        return await furlong.accounts.pay_out(account_id, amount_minor, reason, request_id=made_id)
+
+    _print(session(ctx).run(ask), json)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def adjust(
+    ctx: typer.Context,
+    account_id: AccountArgument,
+    amount_minor: Annotated[
+        int, typer.Argument(metavar="AMOUNT_MINOR", help="In minor units to add; -500 takes 5.00 EUR away.")
+    ],
+    reason: Annotated[str, typer.Option(help="For the books: what was wrong.")],
+    request_id: IdOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Put an account right by hand; the house is at the other end."""
+    made_id = request_id or uuid7()
+
+    async def ask(furlong: Furlong) -> Account:
+        return await furlong.accounts.adjust(account_id, amount_minor, reason, request_id=made_id)
+
+    _print(session(ctx).run(ask), json)
+
+
+@app.command()
+def block(
+    ctx: typer.Context,
+    account_id: AccountArgument,
+    reason: Annotated[str, typer.Option(help="For the books.")],
+    request_id: IdOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Stop an account: it takes no tickets and gives out no money."""
+    made_id = request_id or uuid7()
+
+    async def ask(furlong: Furlong) -> Account:
+        return await furlong.accounts.block(account_id, reason, request_id=made_id)
+
+    _print(session(ctx).run(ask), json)
+
+
+@app.command()
+def unblock(
+    ctx: typer.Context,
+    account_id: AccountArgument,
+    reason: Annotated[str, typer.Option(help="For the books.")],
+    request_id: IdOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Let a blocked account go on."""
+    made_id = request_id or uuid7()
+
+    async def ask(furlong: Furlong) -> Account:
+        return await furlong.accounts.unblock(account_id, reason, request_id=made_id)
+
+    _print(session(ctx).run(ask), json)
+
+
+app.command()(statement)
 
 
 @app.command()

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from furlong.client.cli import accounts, cards, keys, rounds, tickets, top, trace, verify, watch
+from furlong.client.cli import accounts, books, cards, keys, rounds, ticket, tickets, top, trace, tracks, verify, watch
 from furlong.client.cli.session import Session
 from furlong.client.connection import DEFAULT_TARGET
 
@@ -48,10 +48,13 @@ def connect_options(
 app.command("rounds", rich_help_panel=PLAY)(rounds.rounds)
 app.command("watch", rich_help_panel=PLAY)(watch.watch)
 app.command("place", rich_help_panel=PLAY)(tickets.place)
-app.command("ticket", rich_help_panel=PLAY)(tickets.ticket)
+app.add_typer(ticket.app, name="ticket", rich_help_panel=PLAY)
 app.command("verify", rich_help_panel=PROVE)(verify.verify)
 app.add_typer(accounts.app, name="account", rich_help_panel=RUN)
 app.add_typer(cards.app, name="cards", rich_help_panel=RUN)
+app.add_typer(tracks.app, name="track", rich_help_panel=RUN)
+app.add_typer(rounds.app, name="round", rich_help_panel=RUN)
+app.command("books", rich_help_panel=LOOK)(books.books)
 app.command("top", rich_help_panel=LOOK)(top.top)
 app.command("trace", rich_help_panel=LOOK)(trace.trace)
 app.command("token", rich_help_panel=KEYS)(keys.token)

@@ -1,18 +1,30 @@
-"""`furlong rounds`: the tracks there are, and the rounds of one."""
+"""`furlong rounds`: the tracks there are, and the rounds of one. `furlong round void|correct`: decide about a round."""
 
+import re
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import typer
 from furlong.client.cli.output import JsonOption, as_json, console, moment, money, plain, price
 from furlong.client.cli.session import session
 from furlong.client.connection import Furlong
+from furlong.client.identity import uuid7
 from furlong.common.v1.round_pb2 import Round, Track
-from furlong.game.v1.round_service_pb2 import ListRoundsResponse
+from furlong.game.v1.round_service_pb2 import GetRoundResponse, ListRoundsResponse
 from furlong.game.v1.track_service_pb2 import ListTracksResponse
 from rich.table import Table
 from rich.text import Text
 
 ROUNDS_MAX = 100
+RESULT = re.compile(r"[0-9]{1,2}(-[0-9]{1,2})+")
+
+app = typer.Typer(help="Void a round, or correct its result.", no_args_is_help=True)
+
+RoundArgument = Annotated[int, typer.Argument(metavar="ROUND", min=1, help="The round's id.")]
+ReasonOption = Annotated[str, typer.Option(help="For the books and the screens.")]
+IdOption = Annotated[
+    str, typer.Option("--id", metavar="UUID", help="Request id, to repeat a request.", show_default="a fresh one")
+]
 
 
 def rounds(
@@ -37,6 +49,58 @@ def rounds(
         return
     page = session(ctx).run(ask_rounds)
     typer.echo(as_json(page)) if json else console().print(_rounds_table(list(page.rounds)))
+
+
+def finishing_order(text: str) -> list[int]:
+    """Read 3-1-2 as the runners' numbers, first to last."""
+    if not RESULT.fullmatch(text):
+        raise typer.BadParameter(f"{text!r} is not a result such as 3-1-2: every runner's number, first to last")
+    return [int(runner) for runner in text.split("-")]
+
+
+@app.command()
+def void(
+    ctx: typer.Context,
+    round_id: RoundArgument,
+    reason: ReasonOption,
+    request_id: IdOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Give every stake of a round back; possible until the race starts."""
+    made_id = request_id or uuid7()
+    _decide(ctx, lambda furlong: furlong.tracks.void_round(round_id, reason, request_id=made_id), json)
+
+
+@app.command()
+def correct(
+    ctx: typer.Context,
+    round_id: RoundArgument,
+    result: Annotated[
+        str, typer.Argument(metavar="RESULT", help="Such as 3-1-2: every runner's number, first to last.")
+    ],
+    reason: ReasonOption,
+    request_id: IdOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Put the result of a settled round right, and the money with it.
+
+    Prizes of the wrong result are taken back as far as the accounts have them, the right winners are paid, and the
+    house bears the rest. Repeating it changes nothing.
+    """
+    made_id = request_id or uuid7()
+    order = finishing_order(result)
+    _decide(ctx, lambda furlong: furlong.tracks.correct_result(round_id, order, reason, request_id=made_id), json)
+
+
+def _decide(ctx: typer.Context, work: Callable[[Furlong], Awaitable[Round]], json: bool) -> None:
+    round_ = session(ctx).run(work)
+    if json:
+        typer.echo(as_json(GetRoundResponse(round=round_)))
+        return
+    why = plain(round_.correction_reason or round_.void_reason)
+    result = f", result {'-'.join(map(str, round_.result))}" if round_.result else ""
+    typer.echo(f"round {round_.round_id}  {Round.Phase.Name(round_.phase)}{result}: {why}")
+    typer.echo(f"the money follows; `furlong books --round {round_.round_id}` adds it up")
 
 
 def _tracks_table(tracks: list[Track]) -> Table:

@@ -1,17 +1,17 @@
-"""`furlong place` and `furlong ticket`: bet on a round, and see what became of it."""
+"""`furlong place`: bet on a round."""
 
 import re
 from contextlib import aclosing
 from typing import Annotated
 
 import typer
-from furlong.client.cli.output import JsonOption, as_json, moment, money, plain, price
+from furlong.client.cli.output import JsonOption, as_json, money, plain, price
 from furlong.client.cli.session import EXIT_REFUSED, session
 from furlong.client.connection import Furlong
 from furlong.client.identity import uuid7
 from furlong.common.v1.round_pb2 import Round
 from furlong.common.v1.ticket_pb2 import Line, Ticket, TicketOrder, TicketResult
-from furlong.game.v1.ticket_service_pb2 import GetTicketResponse, PlaceTicketsResponse
+from furlong.game.v1.ticket_service_pb2 import PlaceTicketsResponse
 
 SELECTION = re.compile(r"([0-9]{1,2}):([0-9]{1,12})(?:@([0-9]{1,9}))?")
 
@@ -71,28 +71,6 @@ def place(
         raise typer.Exit(EXIT_REFUSED)
 
 
-def ticket(
-    ctx: typer.Context,
-    ticket_id: Annotated[str, typer.Argument(metavar="TICKET", help="The ticket's id.")],
-    json: JsonOption = False,
-) -> None:
-    """Show a ticket with its state and payout."""
-
-    async def ask(furlong: Furlong) -> Ticket:
-        return await furlong.tickets.get(ticket_id)
-
-    found = session(ctx).run(ask)
-    if json:
-        typer.echo(as_json(GetTicketResponse(ticket=found)))
-        return
-    typer.echo(f"ticket {plain(found.ticket_id)}  {Ticket.State.Name(found.state)}")
-    typer.echo(f"round {found.round_id}, account {plain(found.account_id)}, placed {moment(found.placed_at)}")
-    _print_lines(found, {})
-    typer.echo(
-        f"staked {money(found.stake_minor, found.currency)}, paid back {money(found.payout_minor, found.currency)}"
-    )
-
-
 async def _open_round(furlong: Furlong, track: str) -> Round:
     """Give the track's round once it takes tickets, and say so when that has to be waited for."""
     round_ = await furlong.rounds.current(track)
@@ -113,10 +91,11 @@ def _print_result(result: TicketResult, round_: Round) -> None:
         return
     typer.echo(f"ACCEPTED  ticket {plain(result.ticket.ticket_id)}{again}")
     typer.echo(f"round {round_.round_id} on {plain(round_.track)}, {plain(round_.race_name)}")
-    _print_lines(result.ticket, {runner.runner: runner.name for runner in round_.runners})
+    print_lines(result.ticket, {runner.runner: runner.name for runner in round_.runners})
 
 
-def _print_lines(placed: Ticket, names: dict[int, str]) -> None:
+def print_lines(placed: Ticket, names: dict[int, str]) -> None:
+    """Print the lines of a ticket; `names` are those of the runners, where they are known."""
     for line in placed.lines:
         selection = " ".join(f"{runner} {plain(names.get(runner, ''))}".rstrip() for runner in line.runners)
         pays_minor = line.stake_minor * line.price_hundredths // 100
