@@ -61,6 +61,10 @@ AS_OF: Final = (
 
 ROUND_EXISTS: Final = "SELECT true FROM rounds WHERE round_id = $1"
 
+WITHOUT_STATEMENT: Final = (AccountKind.ESCROW, AccountKind.PRIZES)
+"""Tickets move money to these before they lock them, so that they hold the lock for a moment only: the ids of their
+transfers are not in the order of their balances. The trial balance tells what they hold."""
+
 NEWEST: Final = 2**63 - 1
 """More than any transfer's id."""
 
@@ -82,14 +86,14 @@ class PostgresLedgerReads:
     async def statement(self, account_id: str, place: Place | None, limit: int) -> Sequence[StatementLine]:
         """Read the movements of an account, the newest first, from `place` on.
 
-        Raises Refusal ACCOUNT_UNKNOWN, or ACCOUNT_KIND for an escrow: the trial balance of its round is what it has.
+        Raises Refusal ACCOUNT_UNKNOWN, or ACCOUNT_KIND for an account that has none, see WITHOUT_STATEMENT.
         """
         before = NEWEST if place is None else place.transfer_id
         rows = await self._pool.fetch("read_statement", READ_STATEMENT, account_id, before, limit)
         if not rows:
             raise account_unknown(account_id)
-        if rows[0]["account_kind"] == AccountKind.ESCROW:
-            raise account_kind(account_id, "one that has a statement, but an escrow")
+        if rows[0]["account_kind"] in WITHOUT_STATEMENT:
+            raise account_kind(account_id, "one that has a statement")
         balance_minor = rows[0]["balance_minor"] if place is None else place.balance_minor
         return lines([_movement(row) for row in rows if row["transfer_id"] is not None], balance_minor)
 
