@@ -59,6 +59,7 @@ def stored_round(
             limits=TRACK.limits,
             return_bps=TRACK.return_bps,
             void_reason="the lights went out" if phase is Phase.VOID else "",
+            correction_reason="",
             payout_minor=0,
         ),
         sealed_seed=b"sealed",

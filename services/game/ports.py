@@ -63,13 +63,32 @@ class RoundTransitions(Protocol):
     async def finish_round(self, *, request_id: str, round_id: int, epoch: int) -> StoredRound:
         """End the race."""
 
+
+class RoundDecisions(Protocol):
+    """What is decided on a round's money, once, and how the money follows: as long as `posting` says so."""
+
     async def settle_round(
         self, *, request_id: str, round_id: int, epoch: int, winners: Sequence[Winner]
     ) -> StoredRound:
-        """Pay every winning line, once, and close the round's escrow."""
+        """Decide that every winning line is paid; the round is SETTLED when its money has moved."""
 
     async def void_round(self, *, request_id: str, round_id: int, epoch: int, reason: str, actor: str) -> StoredRound:
-        """Give every stake back, once; `epoch` is 0 where an operator asks, whom `actor` names."""
+        """Decide that every stake goes back; `epoch` is 0 where an operator asks, whom `actor` names."""
+
+    async def correct_result(
+        self,
+        *,
+        request_id: str,
+        round_id: int,
+        result: Sequence[int],
+        winners: Sequence[Winner],
+        reason: str,
+        actor: str,
+    ) -> StoredRound:
+        """Decide that a SETTLED round whose money has moved ended otherwise."""
+
+    async def post_settlement(self, round_id: int) -> StoredRound:
+        """Move the money for about half a second. Anybody may ask; who asks again goes on where it stopped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,10 +119,10 @@ class RoundReader(RoundHistory, Protocol):
         """Read the rounds of a track, the newest first."""
 
     async def unsettled_rounds(self, track: str) -> Sequence[StoredRound]:
-        """Read the rounds that are neither SETTLED nor VOID, the oldest first."""
+        """Read the rounds that are neither SETTLED nor VOID, or still `posting`, the oldest first."""
 
 
-class RoundStore(RoundOpening, RoundTransitions, RoundReader, Protocol):
+class RoundStore(RoundOpening, RoundTransitions, RoundDecisions, RoundReader, Protocol):
     """All that the keeper of a track asks of the store."""
 
 

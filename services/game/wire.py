@@ -54,6 +54,7 @@ def round_of(message: round_pb2.Round) -> Round:
         limits=limits_of(message.limits),
         return_bps=message.return_bps,
         void_reason=message.void_reason,
+        correction_reason=message.correction_reason,
         payout_minor=message.payout_minor,
     )
 
@@ -83,6 +84,7 @@ def round_to(round_: Round) -> round_pb2.Round:
         limits=limits_to(round_.limits),
         return_bps=round_.return_bps,
         void_reason=round_.void_reason,
+        correction_reason=round_.correction_reason,
         payout_minor=round_.payout_minor,
     )
 

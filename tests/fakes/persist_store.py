@@ -36,7 +36,7 @@ class Lease:
 
 
 class FakePersist:
-    """All of the game's store ports in one object."""
+    """All of the game's store ports in one object. A decision on tickets is posted in `posting_turns` turns."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -48,6 +48,9 @@ class FakePersist:
         self._runs: dict[int, int] = {}
         self._rounds: dict[int, StoredRound] = {}
         self._history: dict[str, list[StoredRound]] = {}
+        self._winners: dict[int, tuple[Winner, ...]] = {}
+        self._turns: dict[int, int] = {}
+        self.posting_turns = 1
         self._leases: dict[str, Lease] = {}
         self._answers: dict[str, tuple[bytes, Answer]] = {}
         self._cancelled: dict[str, str] = {}
@@ -153,6 +156,7 @@ class FakePersist:
             limits=track.limits,
             return_bps=track.return_bps,
             void_reason="",
+            correction_reason="",
             payout_minor=0,
         )
         opened = self._record(StoredRound(round=round_, sealed_seed=sealed_seed, server_seed=b""))
@@ -176,7 +180,59 @@ class FakePersist:
     async def settle_round(
         self, *, request_id: str, round_id: int, epoch: int, winners: Sequence[Winner]
     ) -> StoredRound:
-        return self._step("settle_round", request_id, round_id, epoch, Phase.SETTLED)
+        self._called("settle_round", request_id)
+        stored = self._rounds[round_id]
+        self._check_epoch(stored.round.track, epoch)
+        decided = self._winners.get(round_id)
+        if decided == tuple(winners):
+            return stored
+        if decided is not None or stored.round.phase is not Phase.FINISHED:
+            raise Refusal(Reason.ROUND_PHASE, f"round {round_id} is {stored.round.phase.name}")
+        self._winners[round_id] = tuple(winners)
+        if stored.round.totals.tickets:
+            settled = self._rounds[round_id] = replace(stored, posting=True)
+        else:
+            settled = self._record(replace(stored, round=replace(stored.round, phase=Phase.SETTLED)))
+        self._fail_after("settle_round")
+        return settled
+
+    async def correct_result(
+        self,
+        *,
+        request_id: str,
+        round_id: int,
+        result: Sequence[int],
+        winners: Sequence[Winner],
+        reason: str,
+        actor: str,
+    ) -> StoredRound:
+        self._called("correct_result", request_id)
+        stored = await self.round(round_id)
+        round_ = stored.round
+        if round_.phase is Phase.SETTLED and round_.result == tuple(result):
+            return stored
+        if round_.phase is not Phase.SETTLED or stored.posting:
+            raise Refusal(Reason.ROUND_PHASE, f"round {round_id} is {round_.phase.name}")
+        if sorted(result) != sorted(runner.runner for runner in round_.runners):
+            raise Refusal(Reason.MALFORMED, "no order of the runners")
+        corrected = replace(round_, result=tuple(result), correction_reason=reason)
+        return self._record(replace(stored, round=corrected, posting=bool(round_.totals.tickets)))
+
+    async def post_settlement(self, round_id: int) -> StoredRound:
+        self._called("post_settlement")
+        stored = await self.round(round_id)
+        if round_id not in self._winners and stored.round.phase is not Phase.VOID:
+            raise Refusal(Reason.ROUND_PHASE, f"nothing was decided on round {round_id}")
+        if not stored.posting:
+            return stored
+        self._turns[round_id] = self._turns.get(round_id, 0) + 1
+        if self._turns[round_id] % self.posting_turns:
+            return stored
+        posted = self._rounds[round_id] = replace(stored, posting=False)
+        if posted.round.phase is Phase.FINISHED:
+            posted = self._record(replace(posted, round=replace(posted.round, phase=Phase.SETTLED)))
+        self._fail_after("post_settlement")
+        return posted
 
     async def void_round(self, *, request_id: str, round_id: int, epoch: int, reason: str, actor: str) -> StoredRound:
         return self._step("void_round", request_id, round_id, epoch, Phase.VOID, void_reason=reason)
@@ -204,7 +260,8 @@ class FakePersist:
 
     async def unsettled_rounds(self, track: str) -> Sequence[StoredRound]:
         self._called("unsettled_rounds")
-        return [stored for stored in self._of(track) if stored.round.phase not in (Phase.SETTLED, Phase.VOID)]
+        ended = (Phase.SETTLED, Phase.VOID)
+        return [stored for stored in self._of(track) if stored.posting or stored.round.phase not in ended]
 
     async def transitions(self, track: str, after: int, page_size: int) -> Transitions:
         self._called("transitions")
@@ -321,7 +378,9 @@ class FakePersist:
             void_reason=void_reason,
         )
         assert (wanted in WITH_RESULT) == bool(changed.result)
-        taken = self._record(replace(stored, round=changed, server_seed=server_seed or stored.server_seed))
+        posting = wanted is Phase.VOID and changed.totals.tickets > 0
+        seed = server_seed or stored.server_seed
+        taken = self._record(replace(stored, round=changed, server_seed=seed, posting=posting))
         self._fail_after(method)
         return taken
 

@@ -82,6 +82,7 @@ def verify(proof: Mapping[str, object], published: Mapping[str, object] | None =
     try:
         read = read_proof(proof)
         differences = _differences(read, published) if published is not None else []
+        correction = _correction(read, published) if published is not None else ""
     except ProofMalformed as error:
         return (Step(name="complete", passed=False, detail=str(error)),)
     steps = [
@@ -92,7 +93,7 @@ def verify(proof: Mapping[str, object], published: Mapping[str, object] | None =
         )
     ]
     if published is not None:
-        detail = "; ".join(differences) or "the proof speaks of the round that you saw"
+        detail = "; ".join(differences) or "the proof speaks of the round that you saw" + correction
         steps.append(Step(name="published", passed=not differences, detail=detail))
         if differences:
             return tuple(steps)
@@ -260,9 +261,17 @@ def _differences(proof: Proof, published: Mapping[str, object]) -> list[str]:
         seen["tickets_root"] = (published["tickets_root"], proof.tickets_root)
     if published.get("runners"):
         seen["weights"] = (_weights(published["runners"]), proof.weights)
-    if published.get("result"):
+    if published.get("result") and not published.get("correction_reason"):
         seen["result"] = (_result(published["result"], proof.weights), proof.result)
     return [f"{name} was {was}, the proof says {says}" for name, (was, says) in seen.items() if was != says]
+
+
+def _correction(proof: Proof, published: Mapping[str, object]) -> str:
+    """What is to be said of a round whose result was corrected: the proof is of the one that was drawn."""
+    if not published.get("correction_reason"):
+        return ""
+    order = "-".join(map(str, _result(published.get("result"), proof.weights)))
+    return f"; its result was corrected afterwards to {order}: {published['correction_reason']}"
 
 
 # ---- the command ---------------------------------------------------------------------------------------------------

@@ -10,9 +10,10 @@ A new leader looks at each round of its track that is not done yet, and does for
                 past; where the sealed seed cannot be opened,  is durable: the result is the one that would have been;
                 void, every stake back                         without the seed there can be no fair one
     RUNNING     finish at finishes_at, at once when past       the result is durable and is never drawn again
-    FINISHED    settle at once                                 the store settles once, however often it is asked
-    SETTLED     nothing                                        done
-    VOID        nothing                                        every stake was given back in the same transaction
+    FINISHED    settle at once, or go on where the settlement  the store settles once, however often it is asked, and
+                stopped                                        moves each chunk of the money once
+    SETTLED     move what is left of a correction's money      likewise
+    VOID        move what is left of the stakes                likewise
 
 No row skips a phase: a round that was away from OPEN until after its end is locked, started and finished one after the
 other, each made durable before the next, and watchers see all of them. Lateness alone voids nothing. The next round

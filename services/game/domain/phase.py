@@ -1,6 +1,6 @@
 """The phases of a round and the ways between them.
 
-    OPEN ──lock──▶ LOCKED ──start──▶ RUNNING ──finish──▶ FINISHED ──settle──▶ SETTLED
+    OPEN ──lock──▶ LOCKED ──start──▶ RUNNING ──finish──▶ FINISHED ──settle──▶ SETTLED ──correct──▶ SETTLED
       │              │
       └────void──────┴────▶ VOID
 
@@ -11,11 +11,12 @@
     finish      the keeper, at finishes_at         -
     settle      the keeper, once FINISHED          the round was not settled before
     void        an operator, or the outage rule    the result was not drawn
+    correct     an operator                        no money of the round is still to be moved
 
 Invariants:
  1. A phase never goes back, and no phase is skipped.
  2. The tickets' root exists from LOCKED on; it never changes.
- 3. The result exists from RUNNING on; it never changes; a void round has none.
+ 3. The result exists from RUNNING on; only a correction changes it, and says why; a void round has none.
  4. Every transition carries the epoch of the track's lease; one under an old epoch changes nothing.
  5. A transition has the next `transition_seq` of its track, so whoever has seen one knows whether one is missing.
 """

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from services.game.domain.card import Runner
-from services.game.domain.draw import ALGORITHM, commitment
+from services.game.domain.draw import ALGORITHM, commitment, draw
 from services.game.domain.phase import WITH_SEED
 from services.game.domain.round import StoredRound
 
@@ -17,7 +17,11 @@ class Trust(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """The draw's inputs and what was announced; `draw` says how they belong together. Bytes are lower-case hex."""
+    """The draw's inputs and what was announced; `draw` says how they belong together. Bytes are lower-case hex.
+
+    Where the result was corrected afterwards, it is the one that was drawn and announced first: the draw proves that one
+    and no other. The round itself tells that it was corrected, why, and to what.
+    """
 
     round_id: int
     track: str
@@ -51,5 +55,20 @@ def proof_of(stored: StoredRound) -> Proof:
         tickets_root=round_.tickets_root,
         beacon="",
         runners=round_.runners,
-        result=round_.result,
+        result=_announced(stored),
+    )
+
+
+def _announced(stored: StoredRound) -> tuple[int, ...]:
+    """The result that was announced when the race started."""
+    round_ = stored.round
+    if not round_.correction_reason:
+        return round_.result
+    return draw(
+        server_seed=stored.server_seed,
+        track=round_.track,
+        round_id=round_.round_id,
+        beacon="",
+        tickets_root=round_.tickets_root,
+        runners=round_.runners,
     )

@@ -21,7 +21,7 @@ class Round:
     """A round as everybody may see it; `phase` draws its life and lists its invariants.
 
     `commitment` and `tickets_root` are lower-case hex. `revision` counts the round's own transitions,
-    `transition_seq` those of the track, without gaps.
+    `transition_seq` those of the track, without gaps. With a `correction_reason`, `result` is the corrected one.
     """
 
     round_id: int
@@ -41,6 +41,7 @@ class Round:
     limits: Limits
     return_bps: int
     void_reason: str
+    correction_reason: str
     payout_minor: int
 
     def __post_init__(self) -> None:
@@ -56,9 +57,11 @@ class Round:
 class StoredRound:
     """A round with its secrets, which no log and no error shows.
 
-    `sealed_seed` can be opened with game's key only; `server_seed` is empty until the result is stored.
+    `sealed_seed` can be opened with game's key only; `server_seed` is empty until the result is stored. `posting` says
+    that money which was decided on is still to be moved.
     """
 
     round: Round
     sealed_seed: bytes = field(repr=False)
     server_seed: bytes = field(repr=False)
+    posting: bool = False

@@ -4,7 +4,8 @@
                     ▲                                                                                   │
                     └───────────────────────────────────────────────────────────────────────────────────┘
     open    ──▶ a track that is PAUSED or SUSPENDED, or has no card, ends its round and waits for that to change
-    settle  ──▶ every FINISHED round, the oldest first, apart from the above: the next round never waits for money
+    settle  ──▶ every FINISHED round, and any whose money is still to be moved, the oldest first, apart from the above:
+                the next round never waits for money
 
 The keeper holds nothing that the store does not: what it does next is a function of the stored round and the time, so
 a keeper that starts after an outage does what the outage table says by doing what it always does. Every write carries
@@ -73,8 +74,9 @@ class Keeper:
         self._log = _log.bind(track=track, epoch=epoch)
 
     def wake(self) -> None:
-        """Look at the store again: somebody changed the round or the track, or imported cards."""
+        """Look at the store again: somebody changed the round or the track, decided on one, or imported cards."""
         self._woken.set()
+        self._unpaid.set()
 
     async def run(self) -> None:
         """Keep the track until cancelled. Raises Refusal(EPOCH_STALE) when another holder leads it."""
@@ -112,6 +114,7 @@ class Keeper:
                 phase=stored.round.phase.name,
                 overdue=[phase.name for phase in plan.overdue],
                 settles=plan.settles,
+                posting=stored.posting,
             )
         return current
 
@@ -256,23 +259,19 @@ class Keeper:
     async def _settle_for_ever(self) -> None:
         while True:
             unsettled = await self._ask(lambda: self._store.unsettled_rounds(self._track))
-            finished = [stored.round for stored in unsettled if stored.round.phase is Phase.FINISHED]
-            done = [await self._settled(round_) for round_ in finished]
-            if not finished:
+            unpaid = [stored for stored in unsettled if stored.posting or stored.round.phase is Phase.FINISHED]
+            done = [await self._settled(stored) for stored in unpaid]
+            if not unpaid:
                 await self._unpaid.wait()
                 self._unpaid.clear()
             elif not all(done):
                 await until(self._clock, self._clock.now_ms() + BACKOFF_MAX_MS, self._unpaid)
 
-    async def _settled(self, round_: Round) -> bool:
+    async def _settled(self, stored: StoredRound) -> bool:
         """Settle one round; False when it has to be tried again. One that fails does not hold up the others."""
+        round_ = stored.round
         try:
-            stored = await self._store.settle_round(
-                request_id=self._request_id(),
-                round_id=round_.round_id,
-                epoch=self._epoch,
-                winners=winners(round_.result),
-            )
+            paid = await self._paid(stored)
         except Refusal as refusal:
             if refusal.reason == Reason.EPOCH_STALE:
                 raise
@@ -281,9 +280,23 @@ class Keeper:
         except Exception:
             self._log.exception("round not settled", round_id=round_.round_id)
             return False
-        self._published(stored.round)
-        self._log.info("round settled", round_id=round_.round_id, payout_minor=stored.round.payout_minor)
+        self._published(paid.round)
+        self._log.info(
+            "round settled", round_id=round_.round_id, phase=paid.round.phase.name, payout_minor=paid.round.payout_minor
+        )
         return True
+
+    async def _paid(self, stored: StoredRound) -> StoredRound:
+        """Decide on a round that is not decided, and move its money to the end."""
+        round_id = stored.round.round_id
+        if not stored.posting:
+            request_id = self._request_id()
+            stored = await self._store.settle_round(
+                request_id=request_id, round_id=round_id, epoch=self._epoch, winners=winners(stored.round.result)
+            )
+        while stored.posting:
+            stored = await self._store.post_settlement(round_id)
+        return stored
 
     async def _ask(self, call: Callable[[], Awaitable[_T]]) -> _T:
         """Ask the store until it answers; the lease ends the waiting. A repeated write has the same request id."""

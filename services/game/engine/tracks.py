@@ -57,7 +57,7 @@ class Tracks:
 
     def start(self) -> None:
         """Begin to sweep."""
-        self._hub.on_void(self.wake)
+        self._hub.on_decision(self.wake)
         self._sweeping = supervise("track sweep", self._clock, self._sweep_for_ever)
 
     def wake(self, track: str) -> None:

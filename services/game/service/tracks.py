@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+import structlog
+from furlong.client.deadline import budget_s
 from furlong.common.v1.error_pb2 import Reason
 from furlong.common.v1.round_pb2 import Track as TrackMessage
 from furlong.game.v1 import track_service_pb2 as pb
@@ -12,22 +14,29 @@ from services.chassis import principal
 from services.chassis.refusal import Refusal, Violation
 from services.game.domain.card import RaceCard
 from services.game.domain.prices import too_strong
+from services.game.domain.round import Round, StoredRound
 from services.game.domain.track import DEFAULT_LIMITS, DEFAULT_RETURN_BPS, DEFAULT_TIMETABLE, Track, TrackState
+from services.game.domain.winners import winners
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.tracks import Tracks
-from services.game.ports import RoundTransitions, TrackStore
+from services.game.ports import RoundDecisions, TrackStore
 from services.game.service.paging import page_size
 from services.game.wire import card_of, limits_of, round_to, timetable_of, track_to
 
 TRACKS_ON_A_PAGE_MAX: Final = 100
 OPERATOR_EPOCH: Final = 0
 """Stands for no lease: an operator voids whoever leads the track."""
+POSTING_S_MAX: Final = 10.0
+POSTING_MARGIN_S: Final = 2.0
+"""What an operator's call has in all, and what moving money leaves of it for its last step and the way back."""
+
+_log = structlog.get_logger(__name__)
 
 
 class TrackService(TrackServiceServicer):
     """Keeps tracks in the store, and wakes whoever looks after them."""
 
-    def __init__(self, *, store: TrackStore, rounds: RoundTransitions, tracks: Tracks, hub: Hub) -> None:
+    def __init__(self, *, store: TrackStore, rounds: RoundDecisions, tracks: Tracks, hub: Hub) -> None:
         self._store = store
         self._rounds = rounds
         self._tracks = tracks
@@ -69,9 +78,8 @@ class TrackService(TrackServiceServicer):
             reason=request.reason,
             actor=principal.current().subject,
         )
-        self._hub.hint(stored.round)
-        self._tracks.wake(stored.round.track)
-        return pb.VoidRoundResponse(round=round_to(stored.round))
+        self._tell(stored.round)
+        return pb.VoidRoundResponse(round=round_to((await self._posted(stored)).round))
 
     async def PauseTrack(self, request: pb.PauseTrackRequest, context: Any) -> pb.PauseTrackResponse:
         """Let the round in progress end and open no other."""
@@ -85,9 +93,33 @@ class TrackService(TrackServiceServicer):
         """Stop the sale of tickets at once."""
         return pb.SuspendTrackResponse(track=await self._set_state(request, TrackState.SUSPENDED))
 
-    async def CorrectResult(self, request: Any, context: Any) -> Any:
-        """Not there yet."""
-        raise Refusal(Reason.METHOD_UNKNOWN, "CorrectResult is not there yet")
+    async def CorrectResult(self, request: pb.CorrectResultRequest, context: Any) -> pb.CorrectResultResponse:
+        """Put the result of a settled round right."""
+        result = tuple(request.result)
+        stored = await self._rounds.correct_result(
+            request_id=request.request_id,
+            round_id=request.round_id,
+            result=result,
+            winners=winners(result),
+            reason=request.reason,
+            actor=principal.current().subject,
+        )
+        self._tell(stored.round)
+        return pb.CorrectResultResponse(round=round_to((await self._posted(stored)).round))
+
+    def _tell(self, round_: Round) -> None:
+        """Tell of a transition that was made by hand. The track's keeper wakes, and sees to the money if we cannot."""
+        self._hub.hint(round_)
+        self._tracks.wake(round_.track)
+
+    async def _posted(self, stored: StoredRound) -> StoredRound:
+        """Move the money of a decision as far as the caller's time goes; the rest is the keeper's."""
+        try:
+            while stored.posting and budget_s(POSTING_S_MAX) > POSTING_MARGIN_S:
+                stored = await self._rounds.post_settlement(stored.round.round_id)
+        except Refusal as refusal:
+            _log.warning("money left to the keeper", round_id=stored.round.round_id, refusal=str(refusal))
+        return stored
 
     async def _set_state(
         self, request: pb.PauseTrackRequest | pb.ResumeTrackRequest | pb.SuspendTrackRequest, state: TrackState

@@ -76,7 +76,7 @@ class PersistRounds:
     async def settle_round(
         self, *, request_id: str, round_id: int, epoch: int, winners: Sequence[Winner]
     ) -> StoredRound:
-        """Pay the winners."""
+        """Decide who is paid."""
         request = pb.SettleRoundRequest(
             request_id=request_id,
             round_id=round_id,
@@ -86,9 +86,35 @@ class PersistRounds:
         return stored_round_of((await written(self._rounds.SettleRound(request), request_id)).stored)
 
     async def void_round(self, *, request_id: str, round_id: int, epoch: int, reason: str, actor: str) -> StoredRound:
-        """Give every stake back."""
+        """Decide that every stake goes back."""
         request = pb.VoidRoundRequest(request_id=request_id, round_id=round_id, epoch=epoch, reason=reason, actor=actor)
         return stored_round_of((await written(self._rounds.VoidRound(request), request_id)).stored)
+
+    async def correct_result(
+        self,
+        *,
+        request_id: str,
+        round_id: int,
+        result: Sequence[int],
+        winners: Sequence[Winner],
+        reason: str,
+        actor: str,
+    ) -> StoredRound:
+        """Decide that a settled round ended otherwise."""
+        request = pb.CorrectResultRequest(
+            request_id=request_id,
+            round_id=round_id,
+            result=result,
+            winners=[winner_to(winner) for winner in winners],
+            reason=reason,
+            actor=actor,
+        )
+        return stored_round_of((await written(self._rounds.CorrectResult(request), request_id)).stored)
+
+    async def post_settlement(self, round_id: int) -> StoredRound:
+        """Move some of the money that was decided on."""
+        request = pb.PostSettlementRequest(round_id=round_id)
+        return stored_round_of((await written(self._rounds.PostSettlement(request))).stored)
 
     async def round(self, round_id: int) -> StoredRound:
         """Read one round."""

@@ -12,7 +12,12 @@ from services.game.wire import line_to, round_of
 
 def stored_round_of(stored: round_store_service_pb2.StoredRound) -> StoredRound:
     """Read a round with its secrets."""
-    return StoredRound(round=round_of(stored.round), sealed_seed=stored.sealed_seed, server_seed=stored.server_seed)
+    return StoredRound(
+        round=round_of(stored.round),
+        sealed_seed=stored.sealed_seed,
+        server_seed=stored.server_seed,
+        posting=stored.posting,
+    )
 
 
 def winner_to(winner: Winner) -> round_store_service_pb2.Winner:

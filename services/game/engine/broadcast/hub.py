@@ -57,15 +57,15 @@ class Hub:
                 clock=self._clock,
                 encode=self._encode,
                 mailbox_frames_max=self._mailbox_frames_max,
-                on_void=lambda: self._wake(track),
+                on_decision=lambda: self._wake(track),
             )
             self._tasks.add(supervise(f"room {track}", self._clock, room.run))
             if self._relay is not None:
                 self._relay.follow(track, room)
         return room
 
-    def on_void(self, wake: Callable[[str], None]) -> None:
-        """Have `wake` called with the track whenever a round of it was made void, at whichever game."""
+    def on_decision(self, wake: Callable[[str], None]) -> None:
+        """Have `wake` called with the track whenever a round of it was voided or corrected, at whichever game."""
         self._wake = wake
 
     def hint(self, round_: Round) -> None:

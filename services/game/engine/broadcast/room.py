@@ -79,14 +79,14 @@ class Room:
         clock: Clock,
         encode: Encode,
         mailbox_frames_max: int,
-        on_void: Callable[[], None] = lambda: None,
+        on_decision: Callable[[], None] = lambda: None,
     ) -> None:
         self._track = track
         self._rounds = rounds
         self._clock = clock
         self._encode = encode
         self._mailbox_frames_max = mailbox_frames_max
-        self._on_void = on_void
+        self._on_decision = on_decision
         self._watchers: set[Watcher] = set()
         self._updates: Cadence[Watcher] = Cadence()
         self._ticks: Cadence[Watcher] = Cadence()
@@ -290,8 +290,9 @@ class Room:
             watcher.mailbox.put_transition(self._update() if first else frame)
             if shown:
                 self._told(watcher, now_ms)
-        if round_.phase is Phase.VOID and self._loaded.is_set():
-            self._on_void()
+        by_hand = round_.phase is Phase.VOID or round_.correction_reason
+        if by_hand and self._loaded.is_set():
+            self._on_decision()
 
     async def _persistently(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do work that reads the store, until it succeeds."""
