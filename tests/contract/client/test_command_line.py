@@ -13,10 +13,20 @@ import pytest
 from furlong.client.cards import shipped_cards
 from furlong.client.cli.app import app
 from furlong.client.connection import SERVICES
-from furlong.common.v1.account_pb2 import Account
+from furlong.common.v1.account_pb2 import Account, Transfer, TrialBalance
 from furlong.common.v1.round_pb2 import Round, RoundProof, Runner, Timetable, Track
 from furlong.common.v1.ticket_pb2 import Line, Ticket, TicketResult
-from furlong.game.v1.account_service_pb2 import CreateAccountResponse, CreditAccountResponse, GetAccountResponse
+from furlong.game.v1.account_service_pb2 import (
+    AdjustAccountResponse,
+    BlockAccountResponse,
+    CreateAccountResponse,
+    CreditAccountResponse,
+    GetAccountResponse,
+    GetTrialBalanceResponse,
+    ListTransfersResponse,
+    PayOutAccountResponse,
+    UnblockAccountResponse,
+)
 from furlong.game.v1.round_service_pb2 import (
     GetCurrentRoundResponse,
     GetRoundProofResponse,
@@ -24,11 +34,26 @@ from furlong.game.v1.round_service_pb2 import (
     ListRoundsResponse,
     WatchRoundsResponse,
 )
-from furlong.game.v1.ticket_service_pb2 import GetTicketResponse, PlaceTicketsResponse
-from furlong.game.v1.track_service_pb2 import GetTrackResponse, ImportRaceCardsResponse, ListTracksResponse
+from furlong.game.v1.ticket_service_pb2 import (
+    CancelTicketResponse,
+    GetTicketResponse,
+    PayTicketResponse,
+    PlaceTicketsResponse,
+)
+from furlong.game.v1.track_service_pb2 import (
+    CorrectResultResponse,
+    GetTrackResponse,
+    ImportRaceCardsResponse,
+    ListTracksResponse,
+    PauseTrackResponse,
+    ResumeTrackResponse,
+    SuspendTrackResponse,
+    VoidRoundResponse,
+)
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped] # ships no types
 from grpc_status import rpc_status
 from typer.testing import CliRunner, Result
@@ -222,16 +247,49 @@ class TestPlace:
         assert ParseDict(json.loads(result.stdout), PlaceTicketsResponse()) == verdict(number)
 
 
-def test_a_ticket_is_shown_with_its_state_and_payout(gateway: Gateway) -> None:
-    won = Ticket()
-    won.CopyFrom(PLACED)
-    won.state, won.payout_minor = Ticket.WON, 605
-    gateway.answers["GetTicket"] = [GetTicketResponse(ticket=won)]
-    result = furlong(gateway, "ticket", TICKET)
-    assert result.exit_code == 0
-    assert f"ticket {TICKET}  WON" in result.stdout
-    assert "staked 5.00 EUR, paid back 6.05 EUR" in result.stdout
-    assert gateway.asked["GetTicket"][0].ticket_id == TICKET
+def placed(state: Ticket.State.ValueType, payout_minor: int) -> Ticket:
+    ticket = Ticket()
+    ticket.CopyFrom(PLACED)
+    ticket.state, ticket.payout_minor = state, payout_minor
+    return ticket
+
+
+class TestTicket:
+    @pytest.mark.parametrize("command", [["ticket"], ["ticket", "show"]])
+    def test_a_ticket_is_shown_with_its_state_and_payout(self, gateway: Gateway, command: list[str]) -> None:
+        gateway.answers["GetTicket"] = [GetTicketResponse(ticket=placed(Ticket.WON, 605))]
+        result = furlong(gateway, *command, TICKET)
+        assert result.exit_code == 0
+        assert f"ticket {TICKET}  WON" in result.stdout
+        assert "staked 5.00 EUR, paid back 6.05 EUR" in result.stdout
+        assert gateway.asked["GetTicket"][0].ticket_id == TICKET
+
+    def test_an_option_may_come_before_the_ticket(self, gateway: Gateway) -> None:
+        gateway.answers["GetTicket"] = [GetTicketResponse(ticket=PLACED)]
+        result = furlong(gateway, "ticket", "--json", TICKET)
+        assert json.loads(result.stdout)["ticket"]["ticket_id"] == TICKET
+
+    def test_a_ticket_is_taken_back(self, gateway: Gateway) -> None:
+        gateway.answers["CancelTicket"] = [CancelTicketResponse(ticket=placed(Ticket.CANCELLED, 500))]
+        result = furlong(gateway, "ticket", "cancel", TICKET, "--reason", "wrong runner", "--id", ACCOUNT)
+        assert result.exit_code == 0
+        assert f"ticket {TICKET}  CANCELLED" in result.stdout
+        (asked,) = gateway.asked["CancelTicket"]
+        assert (asked.ticket_id, asked.reason, asked.request_id) == (TICKET, "wrong runner", ACCOUNT)
+
+    def test_a_ticket_is_paid_at_a_till(self, gateway: Gateway) -> None:
+        paid = PayTicketResponse(ticket=placed(Ticket.PAID, 605), paid_minor=605)
+        gateway.answers["PayTicket"] = [paid]
+        result = furlong(gateway, "ticket", "pay", TICKET, "--account", ACCOUNT)
+        assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "PAY OUT  6.05 EUR")
+        (asked,) = gateway.asked["PayTicket"]
+        assert (asked.ticket_id, asked.account_id) == (TICKET, ACCOUNT)
+
+    def test_a_ticket_that_was_paid_before_pays_nothing_and_says_what_to_do(self, gateway: Gateway) -> None:
+        gateway.answers["PayTicket"] = [(grpc.StatusCode.FAILED_PRECONDITION, "TICKET_STATE", "it was paid")]
+        result = furlong(gateway, "ticket", "pay", TICKET, "--account", ACCOUNT)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr == "furlong: TICKET_STATE: it was paid: `furlong ticket ID` tells what became of it\n"
 
 
 def test_tracks_are_listed_where_none_is_named(gateway: Gateway) -> None:
@@ -456,6 +514,137 @@ class TestAccount:
         gateway.answers["GetAccount"] = [GetAccountResponse(account=self.account)]
         result = furlong(gateway, "account", "show", ACCOUNT, "--json")
         assert json.loads(result.stdout)["account"]["balance_minor"] == "5000"
+
+    @pytest.mark.parametrize(
+        ("words", "method", "answer", "asked"),
+        [
+            (["payout", ACCOUNT, "500"], "PayOutAccount", PayOutAccountResponse, {"amount_minor": 500}),
+            (
+                ["adjust", ACCOUNT, "-500", "--reason", "counted wrong"],
+                *("AdjustAccount", AdjustAccountResponse, {"amount_minor": -500, "reason": "counted wrong"}),
+            ),
+            (
+                ["block", ACCOUNT, "--reason", "lost card"],
+                *("BlockAccount", BlockAccountResponse, {"reason": "lost card"}),
+            ),
+            (
+                ["unblock", ACCOUNT, "--reason", "card found"],
+                *("UnblockAccount", UnblockAccountResponse, {"reason": "card found"}),
+            ),
+        ],
+    )
+    def test_an_account_is_emptied_put_right_and_stopped(
+        self, gateway: Gateway, words: list[str], method: str, answer: Any, asked: dict[str, Any]
+    ) -> None:
+        account = Account(account_id=ACCOUNT, kind=Account.PLAYER, currency="EUR", balance_minor=4_500, blocked=True)
+        gateway.answers[method] = [answer(account=account)]
+        result = furlong(gateway, "account", *words, "--id", TICKET)
+        assert (result.exit_code, result.stdout.splitlines()[1]) == (0, "PLAYER, balance 45.00 EUR, blocked")
+        (request,) = gateway.asked[method]
+        assert (request.account_id, request.request_id) == (ACCOUNT, TICKET)
+        assert {name: getattr(request, name) for name in asked} == asked
+
+    def test_money_that_is_not_there_is_told_with_what_to_look_at(self, gateway: Gateway) -> None:
+        gateway.answers["PayOutAccount"] = [(grpc.StatusCode.FAILED_PRECONDITION, "FUNDS_MISSING", "2.00 are there")]
+        result = furlong(gateway, "account", "payout", ACCOUNT, "500")
+        assert result.exit_code == 2
+        assert "`furlong account show ID` tells the balance" in result.stderr
+
+    def test_a_statement_shows_each_transfer_with_the_balance_after_it(self, gateway: Gateway) -> None:
+        gateway.answers["GetAccount"] = [GetAccountResponse(account=Account(account_id=ACCOUNT, currency="EUR"))]
+        transfers = [
+            Transfer(kind=Transfer.STAKE, amount_minor=-500, balance_minor=4_500, round_id=17, reference=TICKET),
+            Transfer(kind=Transfer.CREDIT, amount_minor=5_000, balance_minor=5_000, reason="cash", actor="till 4"),
+        ]
+        gateway.answers["ListTransfers"] = [ListTransfersResponse(transfers=transfers, next_page_token="older")]
+        result = furlong(gateway, "account", "statement", ACCOUNT, "--limit", "2", "--after", "newer")
+        assert result.exit_code == 0
+        for part in ("STAKE", "-5.00 EUR", "45.00 EUR", "17", TICKET, "CREDIT", "50.00 EUR", "cash", "till 4"):
+            assert part in result.stdout
+        assert "--after older" in result.stdout
+        (asked,) = gateway.asked["ListTransfers"]
+        assert (asked.account_id, asked.page_size, asked.page_token) == (ACCOUNT, 2, "newer")
+        lines = furlong(gateway, "account", "statement", ACCOUNT, "--json").stdout
+        assert json.loads(lines)["transfers"][0]["balance_minor"] == "4500"
+
+
+class TestTrack:
+    @pytest.mark.parametrize(
+        ("command", "method", "answer", "state", "words"),
+        [
+            ("pause", "PauseTrack", PauseTrackResponse, Track.PAUSED, "its round ends, betting included"),
+            ("suspend", "SuspendTrack", SuspendTrackResponse, Track.SUSPENDED, "no ticket is accepted"),
+            ("resume", "ResumeTrack", ResumeTrackResponse, Track.RUNNING, "it opens its next round"),
+        ],
+    )
+    def test_a_track_is_stopped_and_resumed(
+        self,
+        gateway: Gateway,
+        command: str,
+        method: str,
+        answer: Any,
+        state: Track.State.ValueType,
+        words: str,
+    ) -> None:
+        gateway.answers[method] = [answer(track=Track(track="harbour-mile", state=state))]
+        result = furlong(gateway, "track", command, "harbour-mile", "--reason", "rain", "--id", TICKET)
+        assert result.exit_code == 0
+        assert result.stdout.startswith(f"track harbour-mile  {Track.State.Name(state)}: {words}")
+        (asked,) = gateway.asked[method]
+        assert (asked.track, asked.reason, asked.request_id) == ("harbour-mile", "rain", TICKET)
+
+
+class TestRound:
+    def test_a_round_is_voided(self, gateway: Gateway) -> None:
+        voided = Round(round_id=17, phase=Round.VOID, void_reason="rain")
+        gateway.answers["VoidRound"] = [VoidRoundResponse(round=voided)]
+        result = furlong(gateway, "round", "void", "17", "--reason", "rain")
+        assert result.stdout.splitlines()[0] == "round 17  VOID: rain"
+        assert (gateway.asked["VoidRound"][0].round_id, gateway.asked["VoidRound"][0].reason) == (17, "rain")
+
+    def test_a_result_is_corrected(self, gateway: Gateway) -> None:
+        corrected = Round(round_id=17, phase=Round.SETTLED, result=[1, 3], correction_reason="photo finish misread")
+        gateway.answers["CorrectResult"] = [CorrectResultResponse(round=corrected)]
+        result = furlong(gateway, "round", "correct", "17", "1-3", "--reason", "photo finish misread")
+        assert result.stdout.splitlines()[0] == "round 17  SETTLED, result 1-3: photo finish misread"
+        assert "furlong books --round 17" in result.stdout
+        (asked,) = gateway.asked["CorrectResult"]
+        assert (asked.round_id, list(asked.result), asked.reason) == (17, [1, 3], "photo finish misread")
+
+    @pytest.mark.parametrize("wrong", ["3", "3,1", "3-1-", "three-one"])
+    def test_a_result_that_cannot_be_read_asks_nobody(self, gateway: Gateway, wrong: str) -> None:
+        result = furlong(gateway, "round", "correct", "17", wrong, "--reason", "x")
+        assert result.exit_code == 2
+        assert not gateway.asked["CorrectResult"]
+
+
+class TestBooks:
+    def books(self, gateway: Gateway, sum_minor: int, *words: str) -> Result:
+        rows = [
+            TrialBalance.Row(kind=Account.PLAYER, currency="EUR", accounts=2, debit_minor=500, credit_minor=5_000),
+            TrialBalance.Row(kind=Account.CASH, currency="EUR", accounts=1, balance_minor=-4_500),
+        ]
+        found = TrialBalance(rows=rows, sum_minor=sum_minor, as_of=Timestamp(seconds=1))
+        found.rows[0].balance_minor = 4_500 + sum_minor
+        gateway.answers["GetTrialBalance"] = [GetTrialBalanceResponse(trial_balance=found)]
+        return furlong(gateway, "books", *words)
+
+    def test_the_books_are_added_up(self, gateway: Gateway) -> None:
+        result = self.books(gateway, 0)
+        assert result.exit_code == 0
+        for part in ("PLAYER", "5.00 EUR", "50.00 EUR", "45.00 EUR", "CASH", "-45.00 EUR", "sum", "0.00 EUR"):
+            assert part in result.stdout
+        assert result.stdout.rstrip().endswith("the books balance")
+        assert gateway.asked["GetTrialBalance"][0].round_id == 0
+
+    def test_one_round_is_added_up(self, gateway: Gateway) -> None:
+        assert self.books(gateway, 0, "--round", "17", "--json").exit_code == 0
+        assert gateway.asked["GetTrialBalance"][0].round_id == 17
+
+    def test_books_that_are_wrong_are_told_by_the_exit_code(self, gateway: Gateway) -> None:
+        result = self.books(gateway, 3)
+        assert result.exit_code == 1
+        assert "wrong by 3 minor units" in result.stdout
 
 
 def test_the_token_file_of_a_local_stack_is_used_where_no_token_is_given(gateway: Gateway, tmp_path: Path) -> None:

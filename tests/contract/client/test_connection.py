@@ -9,7 +9,7 @@ import pytest
 from furlong.client import CallRefused, Furlong, OutcomeUnknown, connect
 from furlong.client.connection import SERVICES
 from furlong.client.identity import uuid7_time_ms
-from furlong.common.v1.account_pb2 import Account
+from furlong.common.v1.account_pb2 import Account, Transfer, TrialBalance
 from furlong.common.v1.round_pb2 import RaceCard, Round, RoundProof, Track
 from furlong.common.v1.ticket_pb2 import Ticket
 from furlong.game.v1 import account_service_pb2, round_service_pb2, ticket_service_pb2, track_service_pb2
@@ -84,6 +84,8 @@ async def test_reading_calls_answer_with_the_thing_itself(gateway: Gateway) -> N
         ticket_service_pb2.GetTicketResponse(ticket=Ticket(ticket_id="t")),
         ticket_service_pb2.ListTicketsResponse(tickets=[Ticket(ticket_id="t")]),
         account_service_pb2.GetAccountResponse(account=Account(account_id="a")),
+        account_service_pb2.ListTransfersResponse(transfers=[Transfer(transfer_id=3)], next_page_token="n"),
+        account_service_pb2.GetTrialBalanceResponse(trial_balance=TrialBalance(sum_minor=7)),
     ]
     async with connected(gateway) as furlong:
         assert (await furlong.tracks.get("harbour-mile")).track == "harbour-mile"
@@ -95,6 +97,9 @@ async def test_reading_calls_answer_with_the_thing_itself(gateway: Gateway) -> N
         assert (await furlong.tickets.get("t")).ticket_id == "t"
         assert [ticket.ticket_id for ticket in (await furlong.tickets.list("a")).tickets] == ["t"]
         assert (await furlong.accounts.get("a")).account_id == "a"
+        statement = await furlong.accounts.transfers("a", page_size=1, page_token="p")
+        assert ([each.transfer_id for each in statement.transfers], statement.next_page_token) == ([3], "n")
+        assert (await furlong.accounts.trial_balance(17)).sum_minor == 7
 
 
 async def test_writing_calls_make_a_request_id_or_take_the_callers(gateway: Gateway) -> None:
@@ -104,6 +109,16 @@ async def test_writing_calls_make_a_request_id_or_take_the_callers(gateway: Gate
         track_service_pb2.CreateTrackResponse(track=Track(track="harbour-mile")),
         track_service_pb2.ImportRaceCardsResponse(cards_added=1),
         track_service_pb2.VoidRoundResponse(round=Round(round_id=17, phase=Round.VOID)),
+        track_service_pb2.CorrectResultResponse(round=Round(round_id=17, result=[3, 1])),
+        track_service_pb2.PauseTrackResponse(track=Track(state=Track.PAUSED)),
+        track_service_pb2.SuspendTrackResponse(track=Track(state=Track.SUSPENDED)),
+        track_service_pb2.ResumeTrackResponse(track=Track(state=Track.RUNNING)),
+        account_service_pb2.PayOutAccountResponse(account=Account(balance_minor=4_000)),
+        account_service_pb2.AdjustAccountResponse(account=Account(balance_minor=3_500)),
+        account_service_pb2.BlockAccountResponse(account=Account(blocked=True)),
+        account_service_pb2.UnblockAccountResponse(account=Account()),
+        ticket_service_pb2.CancelTicketResponse(ticket=Ticket(state=Ticket.CANCELLED)),
+        ticket_service_pb2.PayTicketResponse(ticket=Ticket(state=Ticket.PAID), paid_minor=1_210),
     ]
     async with connected(gateway) as furlong:
         assert (await furlong.accounts.create(kind=Account.PLAYER, currency="EUR")).account_id == "a"
@@ -111,6 +126,16 @@ async def test_writing_calls_make_a_request_id_or_take_the_callers(gateway: Gate
         assert (await furlong.tracks.create(Track(track="harbour-mile"))).track == "harbour-mile"
         assert (await furlong.tracks.import_race_cards("harbour-mile", [RaceCard(name="one")])).cards_added == 1
         assert (await furlong.tracks.void_round(17, "a fault on the track")).phase == Round.VOID
+        assert list((await furlong.tracks.correct_result(17, [3, 1], "photo finish misread")).result) == [3, 1]
+        assert (await furlong.tracks.pause("harbour-mile", "night")).state == Track.PAUSED
+        assert (await furlong.tracks.suspend("harbour-mile", "loose horse")).state == Track.SUSPENDED
+        assert (await furlong.tracks.resume("harbour-mile", "morning")).state == Track.RUNNING
+        assert (await furlong.accounts.pay_out("a", 1_000, "cash")).balance_minor == 4_000
+        assert (await furlong.accounts.adjust("a", -500, "counted wrong")).balance_minor == 3_500
+        assert (await furlong.accounts.block("a", "lost card")).blocked
+        assert not (await furlong.accounts.unblock("a", "card found")).blocked
+        assert (await furlong.tickets.cancel("t", "wrong runner")).state == Ticket.CANCELLED
+        assert (await furlong.tickets.pay("t", "till")).paid_minor == 1_210
     made = [request.request_id for request in gateway.requests]
     assert made[1] == "mine"
     assert all(uuid7_time_ms(request_id) for request_id in made if request_id != "mine")

@@ -14,6 +14,7 @@ LINE = {"market": "WIN", "runners": [3], "stake_minor": "500", "price_hundredths
 ORDER = {"request_id": ID, "account_id": ID, "lines": [LINE]}
 ACCOUNT = {"request_id": ID, "kind": "PLAYER", "currency": "EUR", "display_name": "Ann"}
 CREDIT = {"request_id": ID, "amount_minor": "5000", "reason": "cash"}
+ADJUST = {"request_id": ID, "amount_minor": "-500", "reason": "counted wrong"}
 CARD = {"name": "Dawn", "distance_m": 1200, "runners": [{"runner": 1, "name": "Ash", "weight": "7"}]}
 
 # verb, path, body, method that is called, request that arrives
@@ -28,16 +29,37 @@ MAPPING: list[tuple[str, str, dict[str, Any] | None, str, dict[str, Any]]] = [
     ("GET", "/v1/rounds/17", None, "GetRound", {"round_id": "17"}),
     ("GET", "/v1/rounds/17/proof", None, "GetRoundProof", {"round_id": "17"}),
     ("POST", "/v1/rounds/17:void", {"reason": "fog"}, "VoidRound", {"round_id": "17", "reason": "fog"}),
+    (
+        *("POST", "/v1/rounds/17:correctResult", {"result": [2, 1], "reason": "misread"}),
+        *("CorrectResult", {"round_id": "17", "result": [2, 1], "reason": "misread"}),
+    ),
+    ("POST", "/v1/tracks/a:pause", {"reason": "night"}, "PauseTrack", {"track": "a", "reason": "night"}),
+    ("POST", "/v1/tracks/a:resume", {"reason": "morning"}, "ResumeTrack", {"track": "a", "reason": "morning"}),
+    ("POST", "/v1/tracks/a:suspend", {"reason": "fog"}, "SuspendTrack", {"track": "a", "reason": "fog"}),
     ("GET", "/v1/tracks/a:watch?after=7", None, "WatchRounds", {"track": "a", "after": "7"}),
     (
         *("POST", "/v1/tickets:place", {"round_id": "17", "tickets": [ORDER]}),
         *("PlaceTickets", {"round_id": "17", "tickets": [ORDER]}),
     ),
     ("GET", f"/v1/tickets/{ID}", None, "GetTicket", {"ticket_id": ID}),
+    ("POST", f"/v1/tickets/{ID}:cancel", {"reason": "typo"}, "CancelTicket", {"ticket_id": ID, "reason": "typo"}),
+    ("POST", f"/v1/tickets/{ID}:pay", {"account_id": ID}, "PayTicket", {"ticket_id": ID, "account_id": ID}),
     ("GET", f"/v1/accounts/{ID}/tickets?page_size=3", None, "ListTickets", {"account_id": ID, "page_size": 3}),
     ("GET", f"/v1/accounts/{ID}", None, "GetAccount", {"account_id": ID}),
     ("POST", "/v1/accounts", ACCOUNT, "CreateAccount", ACCOUNT),
     ("POST", f"/v1/accounts/{ID}:credit", CREDIT, "CreditAccount", {"account_id": ID, **CREDIT}),
+    ("POST", f"/v1/accounts/{ID}:payout", CREDIT, "PayOutAccount", {"account_id": ID, **CREDIT}),
+    ("POST", f"/v1/accounts/{ID}:adjust", ADJUST, "AdjustAccount", {"account_id": ID, **ADJUST}),
+    ("POST", f"/v1/accounts/{ID}:block", {"reason": "lost"}, "BlockAccount", {"account_id": ID, "reason": "lost"}),
+    (
+        "POST",
+        f"/v1/accounts/{ID}:unblock",
+        {"reason": "found"},
+        "UnblockAccount",
+        {"account_id": ID, "reason": "found"},
+    ),
+    ("GET", f"/v1/accounts/{ID}/transfers?page_size=3", None, "ListTransfers", {"account_id": ID, "page_size": 3}),
+    ("GET", "/v1/reports/trial-balance?round_id=17", None, "GetTrialBalance", {"round_id": "17"}),
 ]
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 def books(
     ctx: typer.Context,
     round_id: Annotated[
-        int, typer.Option("--round", min=1, metavar="ROUND", help="The transfers of one round.", show_default="all")
+        int, typer.Option("--round", min=0, metavar="ROUND", help="The transfers of one round.", show_default="all")
     ] = 0,
     json: JsonOption = False,
 ) -> None:

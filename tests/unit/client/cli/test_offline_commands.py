@@ -21,7 +21,9 @@ PROOF: dict[str, Any] = json.loads((Path(__file__).parents[3] / "vectors" / "dra
 ]
 COMMANDS = [
     "rounds", "watch", "place", "ticket", "verify", "token", "id",
-    "account create", "account credit", "account show", "cards import",
+    "account create", "account credit", "account show", "account payout", "account adjust", "account block",
+    "account unblock", "account statement", "cards import", "ticket show", "ticket cancel", "ticket pay", "round void",
+    "round correct", "track pause", "track suspend", "track resume", "books",
 ]  # fmt: skip
 
 
