@@ -19,6 +19,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from services.chassis.config import ConfigError, read
+from services.chassis.crash_points import CrashConfig, arm, reach
+from services.persist.crash_points import POINTS
+
 MIGRATION_LOCK: Final = -1
 """The advisory lock of a migration; rounds use their ids, which are positive."""
 
@@ -37,7 +41,9 @@ async def migrate(database_url: str, to: str) -> None:
             await connection.execute(text(f"SELECT pg_advisory_lock({MIGRATION_LOCK})"))
             await connection.execute(text(f"SET lock_timeout = {LOCK_TIMEOUT_MS}"))
             await connection.commit()
+            reach("migration.locked")
             await connection.run_sync(_run, to)
+            reach("migration.stepped")
             await connection.commit()
     finally:
         await engine.dispose()
@@ -79,6 +85,10 @@ def main() -> None:
     database_url = os.environ.get("DATABASE_URL", "")
     if not database_url:
         sys.exit("DATABASE_URL is not set; it must be an address like postgresql://user:password@host:5432/furlong")
+    try:
+        arm(read(CrashConfig, os.environ).planned(POINTS))
+    except (ConfigError, ValueError) as error:
+        sys.exit(str(error))
     if what != "current":
         try:
             asyncio.run(migrate(database_url, "head" if what == "up" else "-1"))

@@ -11,6 +11,7 @@ from typing import Final
 
 from furlong.common.v1.error_pb2 import Reason
 
+from services.chassis.crash_points import reach
 from services.chassis.refusal import Refusal
 from services.persist.adapters.postgres.accounts import CHANGE, TRANSFER, lock_account
 from services.persist.adapters.postgres.database import Connection
@@ -74,6 +75,7 @@ async def cancel(connection: Connection, ticket_id: str, reason: str, actor: str
         *(ticket.round_id, TransferKind.REFUND, ticket_id, escrow, ticket.account_id),
         *(ticket.stake_minor, reason, actor),
     )
+    reach("cancel.written")
     return dataclasses.replace(ticket, state=TicketState.CANCELLED, payout_minor=ticket.stake_minor), totals
 
 

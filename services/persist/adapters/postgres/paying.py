@@ -7,6 +7,7 @@ from typing import Final
 
 from furlong.common.v1.error_pb2 import Reason
 
+from services.chassis.crash_points import reach
 from services.chassis.refusal import Refusal
 from services.persist.adapters.postgres.accounts import (
     CHANGE,
@@ -56,6 +57,7 @@ async def pay(connection: Connection, ticket_id: str, account_id: str, actor: st
         *(ticket.round_id, TransferKind.PAYOUT, *of_claim, prizes, account_id, amount_minor, actor),
     )
     await connection.execute(WRITE_EVENT, ticket.round_id, ticket_id, EventKind.PAID, settlement_no, amount_minor)
+    reach("pay.written")
     return await read_ticket(connection, ticket_id), amount_minor
 
 
