@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import grpc
-from furlong.client.policy import MethodPolicy
+from furlong.client.policy import MESSAGES_MAX_HEADER, MethodPolicy
 from furlong.common.v1.error_pb2 import Reason, Refused
 from google.protobuf.message import DecodeError, Message
 
@@ -94,6 +94,7 @@ class _Conversation:
         self._requests = requests
         self._context = context
         self._answer = answer
+        self._messages_max = messages_max
         self._room = asyncio.Semaphore(messages_max)
         self._answers: asyncio.Queue[asyncio.Task[Message] | None] = asyncio.Queue()
         self._reading: asyncio.Task[None] | None = None
@@ -101,8 +102,9 @@ class _Conversation:
 
     async def run(self) -> None:
         """Converse until the client has said its last and has every answer."""
-        # Said at once: a gateway takes a call without any answer for one that hangs.
-        await self._context.send_initial_metadata(())
+        # Said at once: clients write when they are accepted, and a gateway takes a call without any answer for one that
+        # hangs.
+        await self._context.send_initial_metadata(((MESSAGES_MAX_HEADER, str(self._messages_max)),))
         self._reading = asyncio.create_task(self._read(), name="dialogue")
         if self._stopped:
             self._reading.cancel()

@@ -13,8 +13,10 @@ from furlong.client.errors import (
     Violation,
 )
 from furlong.client.identity import uuid7
+from furlong.client.ticket_stream import BatchAnswer
 
 __all__ = [
+    "BatchAnswer",
     "BreakerChange",
     "BreakerSettings",
     "BreakerState",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import grpc
 from furlong.client.breaker import Breaker, BreakerChange, BreakerSettings
-from furlong.client.interceptors import Outbound, StreamCalls, UnaryCalls
+from furlong.client.interceptors import DialogueCalls, Outbound, StreamCalls, UnaryCalls
 from furlong.client.policy import policies, service_config
 from furlong.client.tracing import ClientTracer
 from google.protobuf.descriptor import ServiceDescriptor
@@ -51,6 +51,7 @@ def open_channel(
         tracer=ClientTracer(target, tracer_provider),
         breaker=Breaker(target, breaker, on_change=on_breaker_change),
     )
+    stream_probe_s = breaker.stream_probe_ms / 1000
     config = service_config(methods.values(), health_service=services[0].full_name if health_check else None)
     return grpc.aio.insecure_channel(
         target,
@@ -67,5 +68,9 @@ def open_channel(
             ("grpc.max_receive_message_length", RESPONSE_BYTES_MAX),
             ("grpc.use_local_subchannel_pool", 1),
         ],
-        interceptors=[UnaryCalls(outbound), StreamCalls(outbound, stream_probe_s=breaker.stream_probe_ms / 1000)],
+        interceptors=[
+            UnaryCalls(outbound),
+            StreamCalls(outbound, stream_probe_s=stream_probe_s),
+            DialogueCalls(outbound, stream_probe_s=stream_probe_s),
+        ],
     )

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 import grpc
+from furlong.client.reasons import STATUS
 from furlong.common.v1 import error_pb2, ticket_pb2
 from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped] # ships no types
@@ -132,8 +133,7 @@ def from_rpc(error: grpc.aio.AioRpcError, request_ids: Sequence[str] = ()) -> Fu
     code, message = error.code(), error.details() or ""
     info, violations, retry_in_ms = _details(error)
     unknown = info.reason == "OUTCOME_UNKNOWN" or (request_ids and leaves_doubt(error, info.reason))
-    kind = OutcomeUnknown if unknown else KINDS[code]
-    return kind(
+    return (OutcomeUnknown if unknown else KINDS[code])(
         code,
         info.reason,
         message,
@@ -141,6 +141,17 @@ def from_rpc(error: grpc.aio.AioRpcError, request_ids: Sequence[str] = ()) -> Fu
         violations=violations,
         retry_in_ms=retry_in_ms,
         metadata=dict(info.metadata),
+    )
+
+
+def from_refused(refused: error_pb2.Refused, request_ids: Sequence[str]) -> FurlongError:
+    """Turn the refusal of one message of a stream into Furlong's error. `request_ids` are those that it carried."""
+    # A reason that is newer than this client says nothing; nothing is taken for granted then.
+    code = STATUS.get(refused.reason, grpc.StatusCode.UNKNOWN)
+    reason = error_pb2.Reason.Name(refused.reason) if refused.reason in STATUS else ""
+    nothing_done = reason in _NOTHING_DONE or KINDS[code] is CallRefused
+    return (KINDS[code] if nothing_done else OutcomeUnknown)(
+        code, reason, refused.message, request_ids=request_ids, retry_in_ms=refused.retry_in_ms or None
     )
 
 

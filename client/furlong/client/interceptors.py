@@ -8,7 +8,7 @@ whoever ends it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from furlong.client.breaker import Admission, Breaker
 from furlong.client.errors import NotSent, not_sent
 from furlong.client.policy import DEADLINE_MS_MAX, MethodPolicy
 from furlong.common.v1 import error_pb2
-from grpc.aio import AioRpcError, ClientCallDetails, UnaryStreamCall, UnaryUnaryCall
+from grpc.aio import AioRpcError, ClientCallDetails, StreamStreamCall, UnaryStreamCall, UnaryUnaryCall
 from opentelemetry.trace import Span
 
 FAIR_SHARE = 0.5
@@ -27,6 +27,10 @@ runs out. It is less than all of it, because a call that is made while serving a
 
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
+_Asked = TypeVar("_Asked")
+_Requests = AsyncIterable[_Request] | Iterable[_Request]
+_StreamCall = UnaryStreamCall[_Request, _Response] | StreamStreamCall[_Request, _Response]
+_OpenDialogue = Callable[[ClientCallDetails, _Requests[_Request]], Awaitable[StreamStreamCall[_Request, _Response]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,24 +125,23 @@ class UnaryCalls(grpc.aio.UnaryUnaryClientInterceptor):
             tracing.end(departure.span, code)
 
 
-class StreamCalls(grpc.aio.UnaryStreamClientInterceptor):
-    """Opens streams of answers."""
+class _Streams:
+    """What streams have in common: the first answer is the breaker's verdict."""
 
     def __init__(self, outbound: Outbound, *, stream_probe_s: float) -> None:
         self._outbound = outbound
         self._stream_probe_s = stream_probe_s
         self._endings: set[asyncio.Task[None]] = set()
 
-    async def intercept_unary_stream(
+    async def _open(
         self,
-        continuation: Callable[[ClientCallDetails, _Request], Awaitable[UnaryStreamCall[_Request, _Response]]],
+        continuation: Callable[[ClientCallDetails, _Asked], Awaitable["_StreamCall[_Request, _Response]"]],
         client_call_details: ClientCallDetails,
-        request: _Request,
+        asked: _Asked,
     ) -> AsyncIterator[_Response]:
-        """Open one stream; its first message is the breaker's verdict."""
         departure = self._outbound.depart(client_call_details)
         try:
-            call = await continuation(departure.details, request)
+            call = await continuation(departure.details, asked)
         except BaseException:
             departure.admission.settle(None)
             tracing.end(departure.span, grpc.StatusCode.CANCELLED)
@@ -148,14 +151,42 @@ class StreamCalls(grpc.aio.UnaryStreamClientInterceptor):
             asyncio.get_running_loop().call_later(self._stream_probe_s, departure.admission.release)
         return _judged(call, departure)
 
-    def _end(self, call: UnaryStreamCall[_Request, _Response], departure: Departure) -> None:
+    def _end(self, call: "_StreamCall[_Request, _Response]", departure: Departure) -> None:
         # The callback is synchronous and the status is not, so a task fetches it.
         ending = asyncio.get_running_loop().create_task(_ended(call, departure))
         self._endings.add(ending)
         ending.add_done_callback(self._endings.discard)
 
 
-async def _judged(call: UnaryStreamCall[_Request, _Response], departure: Departure) -> AsyncIterator[_Response]:
+class StreamCalls(_Streams, grpc.aio.UnaryStreamClientInterceptor):
+    """Opens streams of answers."""
+
+    async def intercept_unary_stream(
+        self,
+        continuation: Callable[[ClientCallDetails, _Request], Awaitable[UnaryStreamCall[_Request, _Response]]],
+        client_call_details: ClientCallDetails,
+        request: _Request,
+    ) -> AsyncIterator[_Response]:
+        """Open one stream."""
+        return await self._open(continuation, client_call_details, request)
+
+
+class DialogueCalls(_Streams, grpc.aio.StreamStreamClientInterceptor):
+    """Opens streams of requests and answers."""
+
+    async def intercept_stream_stream(
+        self,
+        continuation: Callable[
+            [ClientCallDetails, _Requests[_Request]], Awaitable[StreamStreamCall[_Request, _Response]]
+        ],
+        client_call_details: ClientCallDetails,
+        request_iterator: _Requests[_Request],
+    ) -> AsyncIterator[_Response]:
+        """Open one stream."""
+        return await self._open(continuation, client_call_details, request_iterator)
+
+
+async def _judged(call: "_StreamCall[_Request, _Response]", departure: Departure) -> AsyncIterator[_Response]:
     try:
         async for response in call:
             departure.admission.settle(grpc.StatusCode.OK)
@@ -168,7 +199,7 @@ async def _judged(call: UnaryStreamCall[_Request, _Response], departure: Departu
         call.cancel()
 
 
-async def _ended(call: UnaryStreamCall[_Request, _Response], departure: Departure) -> None:
+async def _ended(call: "_StreamCall[_Request, _Response]", departure: Departure) -> None:
     code = await call.code()
     tracing.end(departure.span, code)
     if code is not grpc.StatusCode.CANCELLED:  # only the reader knows whether that was our own doing

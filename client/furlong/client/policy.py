@@ -14,6 +14,10 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 DEADLINE_MS_MAX = 10_000
 """The longest that any call with a deadline may take, in milliseconds."""
 
+MESSAGES_MAX_HEADER = "furlong-messages-max"
+"""Initial metadata by which a server says that it has accepted a stream of requests, and how many of its messages it
+works on at once. It is sent before the first message is read."""
+
 ATTEMPTS_MAX = 3
 BACKOFF_INITIAL = "0.05s"
 BACKOFF_MAX = "0.5s"

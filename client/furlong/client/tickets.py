@@ -1,13 +1,15 @@
-"""Typed calls about tickets, and `place()`, which does not leave its caller in doubt."""
+"""Typed calls about tickets, and `place()` and `stream()`, which do not leave their caller in doubt."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
 
 import grpc
 from furlong.client.backoff import SYSTEM_TIMING, Backoff, Timing
-from furlong.client.errors import FurlongError, OutcomeUnknown, Unreachable, answer_of, from_rpc, not_sent
+from furlong.client.errors import FurlongError, OutcomeUnknown, Unreachable, answer_of, not_sent
 from furlong.client.identity import uuid7
 from furlong.client.policy import policies
+from furlong.client.ticket_stream import UNANSWERED_MAX, Batch, BatchAnswer, TicketStreams, answers
 from furlong.common.v1 import error_pb2
 from furlong.common.v1.ticket_pb2 import Ticket, TicketOrder, TicketResult
 from furlong.game.v1 import ticket_service_pb2 as wire
@@ -49,11 +51,53 @@ class Tickets:
         for first in range(0, len(orders), TICKETS_PER_CALL_MAX):
             part = orders[first : first + TICKETS_PER_CALL_MAX]
             try:
-                results += await self._resolve(wire.PlaceTicketsRequest(round_id=round_id, tickets=part), ends_at_s)
+                results += await self._place(wire.PlaceTicketsRequest(round_id=round_id, tickets=part), ends_at_s)
             except FurlongError as error:
                 error.answered = tuple(results)
                 raise
         return results
+
+    async def stream(
+        self,
+        round_id: int,
+        batches: AsyncIterable[Batch] | Iterable[Batch],
+        *,
+        deadline_s: float = PLACE_DEADLINE_S,
+        unanswered_max: int = UNANSWERED_MAX,
+    ) -> AsyncGenerator[BatchAnswer, None]:
+        """Place batch after batch on one round over a stream, and get an answer for each, in the order of `batches`.
+
+        A batch is 1 to 500 orders, each with a request id of its own. At most `unanswered_max` batches are under way at
+        once; the next one is taken from `batches` when there is room. A batch that fails is answered with its error,
+        and the others go on: `answer.results` are its results, or raise what `place()` would have raised. Doubt is
+        resolved as `place()` does it, by sending the same ids again, on a new stream where the old one broke, until
+        `deadline_s` seconds after the batch was taken. What `batches` itself raises comes when all before is answered.
+
+        Leave it early with `contextlib.aclosing`, which ends the stream; what was not answered by then is in doubt.
+        """
+        streams = TicketStreams(self._stub)
+        in_turn = asyncio.Lock()  # batches that wait for a connection leave in their order
+
+        async def answer(orders: Batch) -> BatchAnswer:
+            ends_at_s = self._timing.monotonic_s() + deadline_s
+            request = wire.StreamTicketsRequest(round_id=round_id, tickets=orders)
+
+            async def send() -> Sequence[TicketResult]:
+                async with in_turn:
+                    await answer_of(self._connected(ends_at_s))
+                return await streams.place(request, ends_at_s - self._timing.monotonic_s())
+
+            try:
+                return BatchAnswer(orders=orders, placed=await self._resolve(send, ends_at_s), error=None)
+            except FurlongError as error:
+                return BatchAnswer(orders=orders, placed=(), error=error)
+
+        try:
+            async with aclosing(answers(batches, answer, unanswered_max)) as each:
+                async for answered in each:
+                    yield answered
+        finally:
+            await streams.close()
 
     async def get(self, ticket_id: str) -> Ticket:
         """Read a ticket with its state and payout now."""
@@ -83,21 +127,26 @@ class Tickets:
         request = wire.PayTicketRequest(request_id=request_id or uuid7(), ticket_id=ticket_id, account_id=account_id)
         return await answer_of(self._stub.PayTicket(request), [request.request_id])
 
-    async def _resolve(self, request: wire.PlaceTicketsRequest, ends_at_s: float) -> Sequence[TicketResult]:
+    async def _place(self, request: wire.PlaceTicketsRequest, ends_at_s: float) -> Sequence[TicketResult]:
         request_ids = [order.request_id for order in request.tickets]
+        return await self._resolve(lambda: answer_of(self._send(request, ends_at_s), request_ids), ends_at_s)
+
+    async def _resolve(
+        self, send: Callable[[], Awaitable[Sequence[TicketResult]]], ends_at_s: float
+    ) -> Sequence[TicketResult]:
+        """Send until there is an answer, it is no use, or the time is over."""
         pauses = Backoff(RESEND_FIRST_MS, RESEND_MAX_MS, self._timing.chance)
         doubt: OutcomeUnknown | None = None
         while True:
             try:
-                return await self._send(request, ends_at_s)
-            except grpc.aio.AioRpcError as failure:
-                error = from_rpc(failure, request_ids)
+                return await send()
+            except FurlongError as error:
                 if isinstance(error, OutcomeUnknown):
                     doubt = error
                 pause_s = pauses.next_s(error.retry_in_ms)
                 if not _is_worth_repeating(error) or self._timing.monotonic_s() + pause_s >= ends_at_s:
                     # Once in doubt, only an answer to the ids ends it; a refusal of the last attempt does not.
-                    raise doubt or error from failure
+                    raise doubt or error from error.__cause__
             await self._timing.sleep_s(pause_s)
 
     async def _send(self, request: wire.PlaceTicketsRequest, ends_at_s: float) -> Sequence[TicketResult]:

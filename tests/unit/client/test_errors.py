@@ -13,6 +13,7 @@ from furlong.client.errors import (
     Unreachable,
     Violation,
     answer_of,
+    from_refused,
     from_rpc,
     not_sent,
 )
@@ -113,3 +114,31 @@ async def test_waiting_for_an_answer_raises_ours_with_grpcs_as_its_cause() -> No
     with pytest.raises(CallRefused) as caught:
         await answer_of(call())
     assert caught.value.__cause__ is cause
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "kind"),
+    [
+        ("MALFORMED", SC.INVALID_ARGUMENT, CallRefused),
+        ("ACCOUNT_NOT_YOURS", SC.PERMISSION_DENIED, CallRefused),
+        ("TOKEN_INVALID", SC.UNAUTHENTICATED, CallRefused),
+        ("OVERLOADED", SC.RESOURCE_EXHAUSTED, CallRefused),
+        ("DRAINING", SC.UNAVAILABLE, Unreachable),
+        ("DEPENDENCY_DOWN", SC.UNAVAILABLE, Unreachable),
+        ("OUTCOME_UNKNOWN", SC.UNAVAILABLE, OutcomeUnknown),
+        ("OUT_OF_TIME", SC.DEADLINE_EXCEEDED, OutcomeUnknown),
+        ("INTERNAL_DEFECT", SC.INTERNAL, OutcomeUnknown),
+    ],
+)
+def test_a_refused_message_of_a_stream_means_what_the_refused_call_means(
+    reason: str, code: grpc.StatusCode, kind: type[FurlongError]
+) -> None:
+    refused = error_pb2.Refused(reason=error_pb2.Reason.Value(reason), message="no", retry_in_ms=70)
+    error = from_refused(refused, [ID])
+    assert (type(error), error.code, error.reason, error.message) == (kind, code, reason, "no")
+    assert (error.request_ids, error.retry_in_ms) == ((ID,), 70)
+
+
+def test_a_reason_that_this_client_does_not_know_leaves_a_message_in_doubt() -> None:
+    error = from_refused(error_pb2.Refused(reason=9_999), [ID])  # type: ignore[arg-type] # of a later version
+    assert (type(error), error.reason, error.retry_in_ms) == (OutcomeUnknown, "", None)
