@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -30,20 +30,33 @@ __all__ = ["database_url", "postgres", "store"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
-    """Everything that the game keeps, and the id of an account with money."""
+    """Everything that the game keeps, and the ids of a player's account with money and of a till with credit.
+
+    `claims` are for a small store that has no money, and so is told what a till's ticket has won.
+    """
 
     rounds: RoundStore
     tickets: TicketStore
     tracks: TrackStore
     leases: Leases
     account_id: str
+    till_id: str
+    claims: dict[str, int] = field(default_factory=dict)
 
 
 @pytest.fixture(params=["fake", "persist"])
 async def store(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Store]:
     if request.param == "fake":
         fake = FakePersist(SystemClock())
-        yield Store(rounds=fake, tickets=fake, tracks=fake, leases=fake, account_id=uuid7())
+        yield Store(
+            rounds=fake,
+            tickets=fake,
+            tracks=fake,
+            leases=fake,
+            account_id=uuid7(),
+            till_id=uuid7(),
+            claims=fake.claims,
+        )
         return
     async with _real(database_url) as real:
         yield real
@@ -58,8 +71,9 @@ async def _real(database_url: str) -> AsyncIterator[Store]:
         open_channel(f"127.0.0.1:{served.server.port}", services=PERSIST_SERVICES) as channel,
     ):
         ledger = PersistLedger(channel)
-        opening: dict[str, Any] = {"kind": Account.PLAYER, "currency": "EUR", "display_name": "", "floor_minor": 0}
-        account = await ledger.create_account(request_id=uuid7(), actor="test", **opening)
+        opening: dict[str, Any] = {"currency": "EUR", "display_name": "", "actor": "test"}
+        account = await ledger.create_account(request_id=uuid7(), kind=Account.PLAYER, floor_minor=0, **opening)
+        till = await ledger.create_account(request_id=uuid7(), kind=Account.CASHIER, floor_minor=-10_000, **opening)
         await ledger.credit_account(
             request_id=uuid7(), account_id=account.account_id, amount_minor=1_000_000, reason="test", actor="test"
         )
@@ -69,4 +83,5 @@ async def _real(database_url: str) -> AsyncIterator[Store]:
             tracks=PersistTracks(channel),
             leases=PersistLeases(channel),
             account_id=account.account_id,
+            till_id=till.account_id,
         )

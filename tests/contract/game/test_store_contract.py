@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from furlong.client.identity import uuid7
 from furlong.common.v1.error_pb2 import Reason
-from furlong.common.v1.ticket_pb2 import Ticket
+from furlong.common.v1.ticket_pb2 import Ticket, TicketResult
 
 from services.chassis.refusal import Refusal
 from services.game.domain.card import RaceCard
@@ -17,7 +17,7 @@ from services.game.domain.order import Line, Order, Verdict, content_hash, judge
 from services.game.domain.phase import Phase
 from services.game.domain.prices import priced
 from services.game.domain.round import StoredRound
-from services.game.domain.track import Timetable
+from services.game.domain.track import Timetable, TrackState
 from services.game.domain.winners import winners
 from services.game.ports import Placing
 from tests.contract.game.conftest import Store
@@ -384,3 +384,97 @@ async def test_tickets_of_an_account_are_listed_the_newest_first(store: Store) -
 
     assert [ticket.ticket_id for ticket in (*first.items, *second.items)] == list(reversed(placed))
     assert second.next_page_token == ""
+
+
+async def sold(store: Store, stored: StoredRound, account_id: str = "") -> str:
+    """The id of a ticket that was accepted."""
+    one = placing(stored, account_id or store.account_id)
+    answered = await store.tickets.append(stored.round.round_id, [one])
+    assert [answer.verdict for answer in answered.answers] == [TicketResult.ACCEPTED]
+    return one.order.request_id
+
+
+async def test_a_cancelled_ticket_leaves_the_totals_and_is_cancelled_once(store: Store) -> None:
+    leader = await lead(store, LONG)
+    opened = await leader.open()
+    kept, taken = await sold(store, opened), await sold(store, opened)
+    asked = {"request_id": uuid7(), "ticket_id": taken, "reason": "wrong runner", "actor": "ann"}
+    cancelled = await store.tickets.cancel(**asked)
+    again = await store.tickets.cancel(**asked)
+    other = await reason_of(store.tickets.cancel(**(asked | {"request_id": uuid7()})))
+
+    assert (cancelled.ticket.state, cancelled.ticket.payout_minor) == (Ticket.CANCELLED, 10)
+    assert (cancelled.totals.tickets, cancelled.totals.stake_minor) == (1, 10)
+    assert again == cancelled
+    assert other.reason == Reason.TICKET_STATE
+    assert await store.tickets.ticket(taken) == cancelled.ticket
+    assert (await store.tickets.ticket(kept)).state == Ticket.ACCEPTED
+    assert (await store.rounds.round(opened.round.round_id)).round.totals == cancelled.totals
+
+
+async def test_a_ticket_is_not_cancelled_from_the_time_of_the_lock_on(store: Store) -> None:
+    leader = await lead(store)
+    opened = await leader.open()
+    ticket_id = await sold(store, opened)
+    await wait_until(opened.round.schedule.locks_at_ms)
+    ids = {"ticket_id": ticket_id, "reason": "too late", "actor": "ann"}
+    before_the_lock = await reason_of(store.tickets.cancel(request_id=uuid7(), **ids))
+    await leader.lock(opened)
+    after_it = await reason_of(store.tickets.cancel(request_id=uuid7(), **ids))
+    nowhere = await reason_of(store.tickets.cancel(request_id=uuid7(), **(ids | {"ticket_id": uuid7()})))
+
+    assert (before_the_lock.reason, after_it.reason) == (Reason.ROUND_PHASE, Reason.ROUND_PHASE)
+    assert nowhere.reason == Reason.TICKET_UNKNOWN
+
+
+async def test_a_tills_ticket_is_paid_once_whichever_till_asks(store: Store) -> None:
+    leader = await lead(store, LONG)
+    opened = await leader.open()
+    ticket_id = await sold(store, opened, store.till_id)
+    asked = {"request_id": uuid7(), "ticket_id": ticket_id, "account_id": store.till_id, "actor": "till"}
+    too_early = await reason_of(store.tickets.pay(**asked))
+    await leader.void(opened)
+    await store.rounds.post_settlement(opened.round.round_id)
+    store.claims[ticket_id] = 10
+    asked["request_id"] = uuid7()
+    paid = await store.tickets.pay(**asked)
+    again = await store.tickets.pay(**asked)
+    twice = await reason_of(store.tickets.pay(**(asked | {"request_id": uuid7()})))
+    nowhere = await reason_of(store.tickets.pay(**(asked | {"request_id": uuid7(), "ticket_id": uuid7()})))
+
+    assert (paid.ticket.state, paid.paid_minor) == (Ticket.PAID, 10)
+    assert again == paid
+    assert (too_early.reason, twice.reason) == (Reason.TICKET_STATE, Reason.TICKET_STATE)
+    assert nowhere.reason == Reason.TICKET_UNKNOWN
+
+
+async def test_a_suspended_track_takes_no_ticket_and_a_paused_one_does(store: Store) -> None:
+    leader = await lead(store, LONG)
+    opened = await leader.open()
+    told = []
+    for state in (TrackState.SUSPENDED, TrackState.PAUSED, TrackState.RUNNING):
+        changed = await store.tracks.set_state(
+            request_id=uuid7(), track=T, state=state, reason="loose horse", actor="operator"
+        )
+        read = await store.rounds.track(T)
+        answered = await store.tickets.append(opened.round.round_id, [placing(opened, store.account_id)])
+        told.append((changed.state, read.state, answered.answers[0].verdict))
+    nowhere = store.tracks.set_state(
+        request_id=uuid7(), track="nowhere", state=TrackState.PAUSED, reason="night", actor="operator"
+    )
+
+    assert told == [
+        (TrackState.SUSPENDED, TrackState.SUSPENDED, TicketResult.SUSPENDED),
+        (TrackState.PAUSED, TrackState.PAUSED, TicketResult.ACCEPTED),
+        (TrackState.RUNNING, TrackState.RUNNING, TicketResult.ACCEPTED),
+    ]
+    assert (await reason_of(nowhere)).reason == Reason.TRACK_NOT_FOUND
+
+
+async def test_a_track_that_stands_still_is_listed_so_and_is_not_made_anew(store: Store) -> None:
+    await store.tracks.create_track(request_id=uuid7(), track=BRIEF)
+    await store.tracks.set_state(request_id=uuid7(), track=T, state=TrackState.PAUSED, reason="night", actor="operator")
+    made_again = await store.tracks.create_track(request_id=uuid7(), track=BRIEF)
+
+    assert made_again == replace(BRIEF, state=TrackState.PAUSED)
+    assert (await store.tracks.tracks(2, "")).items == [made_again]
