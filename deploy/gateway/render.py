@@ -23,11 +23,14 @@ from deploy.gateway import errors
 TEMPLATE = Path(__file__).with_name("envoy.yaml")
 DESCRIPTOR_SET = Path(__file__).resolve().parents[2] / "gen" / "furlong.binpb"
 SAMPLE_RATIO_PARTS = 1_000_000
+BUFFER = "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer"
 CLUSTERS: Mapping[str, str] = {"furlong.game.v1": "game", "furlong.cache.v1": "cache", "furlong.metrics.v1": "metrics"}
 """The packages that have public methods, and the cluster that answers each."""
 
 ANSWER_TIMEOUT_S = 11
 """The services answer within 10 s; one that is silent for longer does not answer at all."""
+DIALOGUE_IDLE_TIMEOUT_S = 300
+"""A stream of requests on which neither side has said anything for this long is ended; its client opens another one."""
 CONNECT_TIMEOUT_S = 1
 HEALTH_SERVICE = "readiness"
 WEB_HEALTH_PATH = "/healthz"
@@ -122,6 +125,9 @@ class PublicMethod:
     service: str
     name: str
     streams: bool
+    """Its answer is a stream."""
+    asks_in_stream: bool
+    """Its request is a stream."""
     cluster: str
 
     @property
@@ -131,18 +137,19 @@ class PublicMethod:
 
 
 def public_methods() -> Iterator[PublicMethod]:
-    """The methods of the public packages that have a REST form."""
+    """The methods of the public packages that have a REST form, and the streams of requests, which cannot have one."""
     files = descriptor_pb2.FileDescriptorSet.FromString(DESCRIPTOR_SET.read_bytes())
     for file in files.file:
         if file.package not in CLUSTERS:
             continue
         for service in file.service:
             for method in service.method:
-                if method.options.HasExtension(annotations_pb2.http):
+                if method.options.HasExtension(annotations_pb2.http) or method.client_streaming:
                     yield PublicMethod(
                         service=f"{file.package}.{service.name}",
                         name=method.name,
                         streams=method.server_streaming,
+                        asks_in_stream=method.client_streaming,
                         cluster=CLUSTERS[file.package],
                     )
 
@@ -153,6 +160,14 @@ def _route(method: PublicMethod) -> dict[str, Any]:
         "match": {"path": f"/{method.path}"},
         "decorator": {"operation": method.path, "propagate": False},
     }
+    if method.asks_in_stream:
+        # Passed on as it comes; the service bounds each message, and keeps a client back that is too fast.
+        unbuffered = {"@type": f"{BUFFER}PerRoute", "disabled": True}
+        return {
+            **route,
+            "route": {"cluster": method.cluster, "timeout": "0s", "idle_timeout": f"{DIALOGUE_IDLE_TIMEOUT_S}s"},
+            "typed_per_filter_config": {"envoy.filters.http.buffer": unbuffered},
+        }
     if method.streams:
         return {**route, "route": {"cluster": method.cluster, "timeout": "0s", "idle_timeout": "0s"}}
     # Only what certainly never reached a service is sent again.

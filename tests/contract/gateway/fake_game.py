@@ -38,6 +38,7 @@ class FakeGame:
         self.calls: list[Call] = []
         self.answers: dict[str, Answer] = {}
         self.frames: Sequence[Message] = ()
+        self.dialogues_ended = 0
         self.port = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -62,6 +63,7 @@ class FakeGame:
         self.calls.clear()
         self.answers.clear()
         self.frames = ()
+        self.dialogues_ended = 0
 
     @property
     def last(self) -> Call:
@@ -110,11 +112,18 @@ class FakeGame:
             for frame in self.frames:
                 await context.write(frame)
 
-        make: Any = (
-            grpc.unary_stream_rpc_method_handler if method.server_streaming else grpc.unary_unary_rpc_method_handler
-        )
+        async def dialogue(messages: Any, context: Context) -> None:
+            await context.send_initial_metadata((("furlong-messages-max", "16"),))
+            try:
+                async for message in messages:
+                    await context.write(await unary(message, context))
+            finally:
+                self.dialogues_ended += 1
+
+        kind = "_".join("stream" if each else "unary" for each in (method.client_streaming, method.server_streaming))
+        make: Any = getattr(grpc, f"{kind}_rpc_method_handler")
         return make(
-            stream if method.server_streaming else unary,
+            {"unary_unary": unary, "unary_stream": stream, "stream_stream": dialogue}[kind],
             request_deserializer=request.FromString,
             response_serializer=response.SerializeToString,
         )

@@ -70,11 +70,21 @@ def test_a_stream_has_no_timeout_and_every_other_call_has_one() -> None:
 
     assert {path for path, streams in routes.items() if streams} == {
         "furlong.game.v1.RoundService/WatchRounds",
+        "furlong.game.v1.TicketService/StreamTickets",
         "furlong.metrics.v1.MetricsService/WatchSnapshot",
     }
-    assert render(settings()).count('"timeout": "0s"') == 2
+    assert render(settings()).count('"timeout": "0s"') == 3
     calls_and_pages = list(routes.values()).count(False) + 1
     assert render(settings()).count('"timeout": "11s"') == calls_and_pages
+
+
+def test_a_stream_of_requests_is_not_held_back_until_it_is_whole_and_may_be_silent_for_minutes() -> None:
+    assert [method.path for method in public_methods() if method.asks_in_stream] == [
+        "furlong.game.v1.TicketService/StreamTickets"
+    ]
+    configuration = render(settings())
+    assert configuration.count('"idle_timeout": "300s"') == 1
+    assert configuration.count("buffer.v3.BufferPerRoute") == 1
 
 
 def test_no_internal_service_is_reachable() -> None:
