@@ -29,7 +29,9 @@ async def check(database_url: str, anchor: bytes) -> Chain:
 def told(chain: Chain, anchor: bytes) -> str:
     """What is wrong with a chain, in words; empty where nothing is."""
     if chain.broken_at is not None:
-        return f"audit row {chain.broken_at} does not fit after {chain.rows} rows that do: it was changed or moved"
+        return (
+            f"audit row {chain.broken_at} does not fit, the {chain.rows} before it do: it was changed, or one taken out"
+        )
     if not chain.anchored:
         return f"no row has the hash {anchor.hex()}: rows were cut off the end, or it is the hash of another audit"
     return ""
