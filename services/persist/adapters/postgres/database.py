@@ -7,7 +7,7 @@ writer's lanes have connections of their own (`placing.py`).
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from time import perf_counter
@@ -133,13 +133,13 @@ class Pool:
                 await connection.execute("ROLLBACK")
                 raise
             except BaseException:
-                connection.terminate()  # its state is not known, and the server rolls back by itself
+                _cut(connection)  # its state is not known, and the server rolls back by itself
                 raise
             try:
                 with sql_span("commit"):
                     await connection.execute("COMMIT")
             except BaseException as error:
-                connection.terminate()
+                _cut(connection)
                 if isinstance(error, Exception):
                     raise Refusal(Reason.OUTCOME_UNKNOWN, "the commit was sent and its answer was lost") from error
                 raise
@@ -202,6 +202,12 @@ def server_settings(application_name: str, statement_timeout_ms: int) -> dict[st
         "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
         "tcp_user_timeout": str(TCP_USER_TIMEOUT_MS),
     }
+
+
+def _cut(connection: Connection) -> None:
+    """Throw a connection away. One that the server has closed has left its pool by itself and refuses that."""
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 async def _leave_as_is(_: object) -> None:
