@@ -43,7 +43,6 @@ async def migrate(database_url: str, to: str) -> None:
             await connection.commit()
             reach("migration.locked")
             await connection.run_sync(_run, to)
-            reach("migration.stepped")
             await connection.commit()
     finally:
         await engine.dispose()

@@ -2,6 +2,9 @@
 
 from alembic import context
 
+from services.chassis.crash_points import reach
+
 context.configure(connection=context.config.attributes["connection"], transaction_per_migration=False)
 with context.begin_transaction():
     context.run_migrations()
+    reach("migration.stepped")
