@@ -30,7 +30,7 @@ from services.game.ports import Page
 from services.game.service.accounts import AccountService
 from services.game.service.frames import encode
 from services.game.service.rounds import RAW_STREAMS, RoundService
-from services.game.service.tickets import TicketService
+from services.game.service.tickets import DIALOGUES, TicketService
 from services.game.service.tracks import TrackService
 from services.game.service.validators import VALIDATORS
 from tests.fakes.persist_store import FakePersist
@@ -147,6 +147,7 @@ class Playing:
                 add=ticket_service_pb2_grpc.add_TicketServiceServicer_to_server,
                 servicer=self.tickets,
                 descriptor=ticket_service_pb2.DESCRIPTOR.services_by_name["TicketService"],
+                dialogues=DIALOGUES,
             ),
             Hosted(
                 add=account_service_pb2_grpc.add_AccountServiceServicer_to_server,
