@@ -33,6 +33,7 @@ from services.chassis.service_token import ServiceToken
 from services.persist.adapters.cache import ServiceCache
 from services.persist.adapters.postgres.accounts import PostgresLedger
 from services.persist.adapters.postgres.database import Database, DatabaseSettings
+from services.persist.adapters.postgres.durability import warn_of_unsafe_settings
 from services.persist.adapters.postgres.expiring import PostgresPrizes
 from services.persist.adapters.postgres.fence import PostgresLeases
 from services.persist.adapters.postgres.identity import identity
@@ -65,6 +66,13 @@ from services.persist.service.validators import VALIDATORS
 
 NAME = "persist"
 
+NOT_MIGRATED = (
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.UndefinedObjectError,  # the roles
+    asyncpg.InvalidParameterValueError,  # a role that is not there, named as a connection is made
+)
+
 CACHE_SERVICES = (cache_service_pb2.DESCRIPTOR.services_by_name["CacheService"],)
 
 
@@ -82,10 +90,21 @@ async def persist(config: PersistConfig, clock: Clock) -> AsyncIterator[Persist]
     """Put persist together, connected to its database, and take it apart again."""
     settings = DatabaseSettings(
         url=config.database_url,
-        pool_min=config.db_pool_min,
-        pool_max=config.db_pool_max,
+        writer_role=config.db_writer_role,
+        reader_role=config.db_reader_role,
+        reads_min=config.db_pool_min,
+        reads_max=config.db_pool_max,
+        general_max=config.db_general_max,
+        transitions_max=config.db_transitions_max,
+        leases_max=config.db_leases_max,
+        acquire_timeout_ms=config.db_acquire_timeout_ms,
         connection_timeout_ms=config.db_connection_timeout_ms,
+        idle_timeout_ms=config.db_idle_timeout_ms,
         statement_timeout_ms=config.db_statement_timeout_ms,
+        transition_timeout_ms=config.db_transition_timeout_ms,
+        command_timeout_ms=config.db_command_timeout_ms,
+        lock_timeout_ms=config.db_lock_timeout_ms,
+        statement_cache=config.db_statement_cache,
     )
     database = Database.at(settings)
     lanes = [LaneStore(settings) for _ in range(config.writer_lanes)]
@@ -95,6 +114,7 @@ async def persist(config: PersistConfig, clock: Clock) -> AsyncIterator[Persist]
     pulse = Pulse(database.answers)
     partition_keeper = PartitionKeeper(PostgresPartitions(database.transitions).make, clock)
     await database.open()
+    await warn_of_unsafe_settings(database.reads)
     await partition_keeper.start()
     await asyncio.gather(*(lane.open() for lane in lanes))
     writer.start()
@@ -123,7 +143,7 @@ async def _hot_reads(config: PersistConfig, database: Database, clock: Clock) ->
     if not config.cache_address:
         yield HotReads(None)
         return
-    name = await identity(database.general)
+    name = await identity(database.reads)
     token = ServiceToken(Path(config.service_token_file) if config.service_token_file else None, clock)
     channel = open_channel(target(config.cache_address), services=CACHE_SERVICES, token=token, health_check=True)
     cache = ServiceCache(channel, database=name, form=FORM)
@@ -138,12 +158,12 @@ async def _hot_reads(config: PersistConfig, database: Database, clock: Clock) ->
 
 def _hosted(database: Database, writer: TicketWriter, hot: HotReads) -> Sequence[Hosted]:
     tickets = TicketStore(
-        writer=writer, tickets=PostgresTickets(database.general), desk=PostgresTicketDesk(database.general)
+        writer=writer, tickets=PostgresTickets(database.reads), desk=PostgresTicketDesk(database.general)
     )
     rounds = RoundStore(
         rounds=PostgresRounds(database.transitions, stored_round_bytes),
         posting=PostgresPosting(database.transitions, stored_round_bytes),
-        reads=PostgresRoundReads(database.general),
+        reads=PostgresRoundReads(database.reads),
         hot=hot,
     )
     return (
@@ -169,7 +189,7 @@ def _hosted(database: Database, writer: TicketWriter, hot: HotReads) -> Sequence
             add=ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server,
             servicer=LedgerBook(
                 ledger=PostgresLedger(database.general),
-                reads=PostgresLedgerReads(database.general, database.transitions),
+                reads=PostgresLedgerReads(database.reads, database.transitions),
             ),
             descriptor=ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"],
         ),
@@ -188,8 +208,13 @@ async def run(config: PersistConfig) -> None:
     async with AsyncExitStack() as stack:
         try:
             parts = await stack.enter_async_context(persist(config, clock))
-        except (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError) as error:
+        except NOT_MIGRATED as error:
             sys.exit(f"the database has not been migrated ({error}): run python -m services.persist.migrate up")
+        except asyncpg.InsufficientPrivilegeError as error:
+            sys.exit(
+                f"the user of DATABASE_URL may not do what persist does ({error}): an administrator grants it "
+                f"DB_WRITER_ROLE and DB_READER_ROLE, {config.db_writer_role!r} and {config.db_reader_role!r}"
+            )
         except (OSError, TimeoutError, asyncpg.PostgresError) as error:
             sys.exit(f"the database of DATABASE_URL does not answer: {error!r}")
         await serve(

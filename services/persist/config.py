@@ -17,18 +17,76 @@ class PersistConfig:
     database_url: str = setting(
         "DATABASE_URL", doc="the database, like postgresql://user:password@host:5432/furlong", secret=True
     )
-    db_pool_min: int = setting("DB_POOL_MIN", 1, "connections kept for reads and accounts", min=0, max=1_000)
-    db_pool_max: int = setting("DB_POOL_MAX", 10, "most connections for reads and accounts", min=1, max=1_000)
-    db_connection_timeout_ms: int = setting(
-        "DB_CONNECTION_TIMEOUT",
+    db_writer_role: str = setting(
+        "DB_WRITER_ROLE",
+        "furlong_writer",
+        "the database role that writing connections take on; empty: what DATABASE_URL's user is by itself",
+    )
+    db_reader_role: str = setting(
+        "DB_READER_ROLE", "furlong_reader", "the database role of connections that only read; empty as above"
+    )
+    db_pool_min: int = setting("DB_POOL_MIN", 1, "connections kept for reads", min=0, max=1_000)
+    db_pool_max: int = setting("DB_POOL_MAX", 10, "most connections for reads", min=1, max=1_000)
+    db_general_max: int = setting(
+        "DB_GENERAL_MAX", 8, "most connections for accounts, tracks, cancels and payments", min=1, max=1_000
+    )
+    db_transitions_max: int = setting(
+        "DB_TRANSITIONS_MAX", 6, "most connections for rounds: transitions, settlements", min=1, max=1_000
+    )
+    db_leases_max: int = setting("DB_LEASES_MAX", 2, "most connections for leases", min=1, max=1_000)
+    db_acquire_timeout_ms: int = setting(
+        "DB_ACQUIRE_TIMEOUT",
         2_000,
-        "longest wait for a connection, made new or taken from the pool",
+        "longest wait for a connection of the pool, a new one included",
         unit="ms",
         min=100,
         max=60_000,
     )
+    db_connection_timeout_ms: int = setting(
+        "DB_CONNECTION_TIMEOUT", 2_000, "longest time of making a connection", unit="ms", min=100, max=60_000
+    )
+    db_idle_timeout_ms: int = setting(
+        "DB_IDLE_TIMEOUT",
+        300_000,
+        "how long a connection of a pool may be without work before it is closed; 0: for ever",
+        unit="ms",
+        min=0,
+        max=86_400_000,
+    )
     db_statement_timeout_ms: int = setting(
-        "DB_STATEMENT_TIMEOUT", 2_000, "longest time of a statement", unit="ms", min=100, max=60_000
+        "DB_STATEMENT_TIMEOUT", 2_000, "longest time of a statement, at the server", unit="ms", min=100, max=60_000
+    )
+    db_transition_timeout_ms: int = setting(
+        "DB_TRANSITION_TIMEOUT",
+        10_000,
+        "longest time of a statement on rounds, where a settlement is decided",
+        unit="ms",
+        min=100,
+        max=60_000,
+    )
+    db_command_timeout_ms: int = setting(
+        "DB_COMMAND_TIMEOUT",
+        2_500,
+        "when persist gives a statement up that the server did not end; on rounds later by as much",
+        unit="ms",
+        min=100,
+        max=120_000,
+    )
+    db_lock_timeout_ms: int = setting(
+        "DB_LOCK_TIMEOUT",
+        1_500,
+        "longest wait of a statement for a lock; on rounds a statement may wait all its time",
+        unit="ms",
+        min=100,
+        max=60_000,
+    )
+    db_statement_cache: int = setting(
+        "DB_STATEMENT_CACHE",
+        100,
+        "prepared statements kept by a connection; 0 behind a pooler that hands out connections by transaction",
+        unit="statements",
+        min=0,
+        max=10_000,
     )
     writer_queue_max: int = setting(
         "WRITER_QUEUE_MAX", 20_000, "tickets that may wait to be written", unit="tickets", min=500, max=1_000_000
@@ -60,11 +118,29 @@ class PersistConfig:
 
     def __post_init__(self) -> None:
         """Check what a range cannot say; ValueError names the variables."""
-        if self.db_pool_min > self.db_pool_max:
-            raise ValueError(f"DB_POOL_MIN is {self.db_pool_min}, more than DB_POOL_MAX, {self.db_pool_max}")
+        self._check_database()
         self.crash.planned(POINTS)
         try:
             if self.cache_address:
                 target(self.cache_address)
         except ValueError as error:
             raise ValueError(f"CACHE_ADDRESS: {error}") from error
+
+    def _check_database(self) -> None:
+        relations = (
+            (self.db_pool_min <= self.db_pool_max, "DB_POOL_MIN must be at most DB_POOL_MAX"),
+            (
+                self.db_command_timeout_ms > self.db_statement_timeout_ms,
+                "DB_COMMAND_TIMEOUT must be longer than DB_STATEMENT_TIMEOUT, so that the server ends what is too long",
+            ),
+            (
+                self.db_lock_timeout_ms <= self.db_statement_timeout_ms,
+                "DB_LOCK_TIMEOUT must be at most DB_STATEMENT_TIMEOUT, or no wait would ever reach it",
+            ),
+            (
+                self.db_transition_timeout_ms >= self.db_statement_timeout_ms,
+                "DB_TRANSITION_TIMEOUT must be at least DB_STATEMENT_TIMEOUT",
+            ),
+        )
+        if broken := [words for holds, words in relations if not holds]:
+            raise ValueError("; ".join(broken))

@@ -13,7 +13,7 @@ from services.persist.migrate import current, migrate
 from tests.persisting import World, order, persisting
 from tests.postgres import run_sql
 
-HEAD = "0003"
+HEAD = "0004"
 
 MONEY_AND_TICKETS: Mapping[str, str] = {
     "accounts": "account_id, kind, balance_minor FROM accounts WHERE kind <> 6",
@@ -42,8 +42,8 @@ async def fill(world: World) -> int:
         await world.settle(round_id)
     voided = (await world.open()).round.round_id
     await world.place(voided, order(player, 30))
-    await world.stubs.rounds.VoidRound(world.void_request(voided))
-    await world.sql("UPDATE rounds SET posting = false")  # a void's money may be posted later
+    await world.stubs.rounds.VoidRound(world.void_request(voided, epoch=world.epoch))  # an operator's would be audited
+    await world.post(voided)
     open_round: int = (await world.open()).round.round_id
     await world.place(open_round, order(player, 20), order(player, 1_000_000))
     return open_round

@@ -1,17 +1,19 @@
 """Connections to PostgreSQL and the two ways of using them: a read, and a transaction that commits or says why not.
 
-Three budgets, so that one kind of work cannot starve another: `general` for reads, tracks and accounts; `transitions`
-for rounds, where a settlement may take seconds; `leases`, which must be renewed in time whatever else goes on. The
-writer's lanes have connections of their own (`placing.py`).
+Four budgets, so that one kind of work cannot starve another: `reads`; `general` for tracks, accounts, cancels and
+payments; `transitions` for rounds, where a settlement may take seconds; `leases`, which must be renewed in time
+whatever else goes on. The writer's lanes have connections of their own (`placing.py`).
+
+Every connection takes a role on as it is made: that of a reader for `reads`, that of a writer for the others.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from time import perf_counter
-from typing import Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 import structlog
@@ -32,17 +34,8 @@ OwnConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
 T = TypeVar("T")
 
-TRANSITION_CONNECTIONS: Final = 6
-LEASE_CONNECTIONS: Final = 2
-
 TRANSACTION_ATTEMPTS_MAX: Final = 3
 """How often a transaction is tried that lost against another (a deadlock)."""
-
-SETTLEMENT_STATEMENT_MS: Final = 10_000
-"""How long a statement of a settlement or a void may take; they are given 10 s by their callers."""
-
-CLIENT_MARGIN_S: Final = 0.5
-"""How much later than the server the client gives a statement up: the backstop for a server that hangs."""
 
 POSTGRESQL: Final = "postgresql"
 
@@ -56,29 +49,50 @@ _duration = DB_CLIENT_OPERATION_DURATION.histogram(metrics.get_meter(__name__))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseSettings:
-    """Where the database is and how long to wait for it."""
+    """Where the database is, as whom to work there, with how many connections, and how long to wait for what."""
 
     url: str
-    pool_min: int
-    pool_max: int
+    writer_role: str
+    reader_role: str
+    reads_min: int
+    reads_max: int
+    general_max: int
+    transitions_max: int
+    leases_max: int
+    acquire_timeout_ms: int
     connection_timeout_ms: int
+    idle_timeout_ms: int
     statement_timeout_ms: int
+    transition_timeout_ms: int
+    command_timeout_ms: int
+    lock_timeout_ms: int
+    statement_cache: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What one kind of work may have: connections, and time for a statement and for a lock, both at the server."""
+
+    name: str
+    role: str
+    least: int
+    most: int
+    statement_timeout_ms: int
+    lock_timeout_ms: int
 
 
 class Pool:
-    """Connections for one kind of work. `statement_timeout_ms` bounds each statement at the server."""
+    """Connections for one kind of work."""
 
-    def __init__(self, settings: DatabaseSettings, *, name: str, least: int, most: int, statement_timeout_ms: int):
-        self._settings = settings
-        self._timeout_s = settings.connection_timeout_ms / 1000
+    def __init__(self, settings: DatabaseSettings, budget: Budget) -> None:
+        self._timeout_s = settings.acquire_timeout_ms / 1000
         self._pool = asyncpg.create_pool(
             settings.url,
-            min_size=least,
-            max_size=most,
-            timeout=self._timeout_s,
-            command_timeout=statement_timeout_ms / 1000 + CLIENT_MARGIN_S,
-            server_settings=server_settings(f"furlong-persist-{name}", statement_timeout_ms),
+            min_size=budget.least,
+            max_size=budget.most,
+            max_inactive_connection_lifetime=settings.idle_timeout_ms / 1000,
             reset=_leave_as_is,
+            **_connecting(settings, budget),
         )
 
     async def open(self) -> None:
@@ -148,8 +162,9 @@ class Pool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """The three budgets."""
+    """The four budgets."""
 
+    reads: Pool
     general: Pool
     transitions: Pool
     leases: Pool
@@ -157,50 +172,81 @@ class Database:
     @staticmethod
     def at(settings: DatabaseSettings) -> "Database":
         """Prepare the pools; nothing is connected yet."""
-        short_ms = settings.statement_timeout_ms
-        long_ms = max(short_ms, SETTLEMENT_STATEMENT_MS)
-        return Database(
-            general=Pool(
-                settings,
-                name="general",
-                least=settings.pool_min,
-                most=settings.pool_max,
-                statement_timeout_ms=short_ms,
-            ),
-            transitions=Pool(
-                settings, name="transitions", least=1, most=TRANSITION_CONNECTIONS, statement_timeout_ms=long_ms
-            ),
-            leases=Pool(settings, name="leases", least=1, most=LEASE_CONNECTIONS, statement_timeout_ms=short_ms),
+        reads = Budget(
+            name="reads",
+            role=settings.reader_role,
+            least=settings.reads_min,
+            most=settings.reads_max,
+            statement_timeout_ms=settings.statement_timeout_ms,
+            lock_timeout_ms=settings.lock_timeout_ms,
         )
+        general = replace(reads, name="general", role=settings.writer_role, least=1, most=settings.general_max)
+        transitions = replace(
+            general,
+            name="transitions",
+            most=settings.transitions_max,
+            statement_timeout_ms=settings.transition_timeout_ms,
+            lock_timeout_ms=settings.transition_timeout_ms,  # the step that everybody waits for waits its turn
+        )
+        leases = replace(general, name="leases", most=settings.leases_max)
+        return Database(**{budget.name: Pool(settings, budget) for budget in (reads, general, transitions, leases)})
 
     async def open(self) -> None:
         """Connect."""
-        for pool in (self.general, self.transitions, self.leases):
+        for pool in self._pools():
             await pool.open()
 
     async def close(self) -> None:
         """Disconnect."""
-        for pool in (self.general, self.transitions, self.leases):
+        for pool in self._pools():
             await pool.close()
 
     async def answers(self) -> bool:
         """Ask the database for a sign of life."""
         try:
-            await self.general.fetch("ping", "SELECT 1")
+            await self.reads.fetch("ping", "SELECT 1")
         except Refusal:
             return False
         return True
 
+    def _pools(self) -> Sequence[Pool]:
+        return self.reads, self.general, self.transitions, self.leases
 
-def server_settings(application_name: str, statement_timeout_ms: int) -> dict[str, str]:
-    """What every connection of ours sets at the server."""
-    return {
-        "application_name": application_name,
+
+async def connect_lane(settings: DatabaseSettings) -> OwnConnection:
+    """Make a connection of the ticket writer's own. Raises what asyncpg raises."""
+    budget = Budget(
+        name="writer",
+        role=settings.writer_role,
+        least=1,
+        most=1,
+        statement_timeout_ms=settings.statement_timeout_ms,
+        lock_timeout_ms=settings.lock_timeout_ms,
+    )
+    how = _connecting(settings, budget)
+    how["server_settings"] |= {"plan_cache_mode": "force_generic_plan"}  # no plan depends on the values: plan once
+    connection: OwnConnection = await asyncpg.connect(settings.url, **how)
+    return connection
+
+
+def _connecting(settings: DatabaseSettings, budget: Budget) -> dict[str, Any]:
+    """How to make a connection. The client gives a statement up by the same margin after the server for every budget:
+    the backstop for a server that hangs."""
+    margin_ms = settings.command_timeout_ms - settings.statement_timeout_ms
+    at_server = {
+        "application_name": f"furlong-persist-{budget.name}",
         "timezone": "UTC",
         "default_transaction_isolation": "read committed",
-        "statement_timeout": str(statement_timeout_ms),
+        "statement_timeout": str(budget.statement_timeout_ms),
+        "lock_timeout": str(budget.lock_timeout_ms),
         "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
         "tcp_user_timeout": str(TCP_USER_TIMEOUT_MS),
+    }
+    return {
+        "timeout": settings.connection_timeout_ms / 1000,
+        "command_timeout": (budget.statement_timeout_ms + margin_ms) / 1000,
+        "statement_cache_size": settings.statement_cache,
+        "server_settings": at_server | ({"role": budget.role} if budget.role else {}),
     }
 
 

@@ -16,10 +16,9 @@ import asyncpg
 import structlog
 
 from services.persist.adapters.postgres.database import (
-    CLIENT_MARGIN_S,
     DatabaseSettings,
     OwnConnection,
-    server_settings,
+    connect_lane,
     sql_span,
 )
 from services.persist.adapters.postgres.errors import Fault, fault_of
@@ -206,16 +205,7 @@ class LaneStore:
             _log.warning("writer_connection_cut", cause=repr(error))
 
     async def _connect(self) -> OwnConnection:
-        timeout_ms = self._settings.statement_timeout_ms
-        connection: OwnConnection = await asyncpg.connect(
-            self._settings.url,
-            timeout=self._settings.connection_timeout_ms / 1000,
-            command_timeout=timeout_ms / 1000 + CLIENT_MARGIN_S,
-            server_settings={
-                **server_settings("furlong-persist-writer", timeout_ms),
-                "plan_cache_mode": "force_generic_plan",  # the plans never depend on the values: plan once
-            },
-        )
+        connection = await connect_lane(self._settings)
         try:
             self._statements = {
                 statement: await connection.prepare(statement)

@@ -33,8 +33,9 @@ KEY_DAYS_AHEAD: Final = 2
 """Ids may be dated a day ahead; the second day is the time to notice that nobody makes partitions any more."""
 
 DAYS_AHEAD_MAX: Final = 100
-PARTITIONS_LOCK: Final = -2
-"""The advisory lock of whoever makes partitions; rounds use their ids, which are positive, and migrations -1."""
+PARTITIONS_LOCK: Final = -3
+"""The advisory lock of whoever makes partitions; rounds use their ids, which are positive, migrations and the audit the
+next numbers below."""
 
 FUNCTIONS = f"""
 CREATE FUNCTION first_id_of(day date) RETURNS uuid IMMUTABLE STRICT LANGUAGE sql AS $$
