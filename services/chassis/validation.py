@@ -22,6 +22,16 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
+def is_uuid(value: str) -> bool:
+    """Tell a UUID of any version in its one canonical form: 36 characters, lower case."""
+    return _UUID.fullmatch(value) is not None
+
+
+def is_uuid7(value: str) -> bool:
+    """Tell a UUID of version 7 in its canonical form."""
+    return _UUID7.fullmatch(value) is not None
+
+
 class Checks:
     """The checks of one request. Each notes a violation and goes on; `refuse()` at the end raises them together.
 
@@ -41,12 +51,12 @@ class Checks:
 
     def uuid(self, field: str, value: str) -> None:
         """Check a UUID of any version in its one canonical form: 36 characters, lower case."""
-        if _UUID.fullmatch(value) is None:
+        if not is_uuid(value):
             self._note(field, f"{_quoted(value)} is not a UUID in lower case with hyphens")
 
     def uuid7(self, field: str, value: str) -> None:
         """Check a UUID of version 7 in its canonical form."""
-        if _UUID7.fullmatch(value) is None:
+        if not is_uuid7(value):
             self._note(field, f"{_quoted(value)} is not a UUID of version 7 in lower case with hyphens")
 
     def between(self, field: str, value: int, low: int, high: int) -> None:

@@ -1,6 +1,7 @@
 """What the game needs from outside, in its own words.
 
-Accounts, and tickets as they stand in the books, are words of `furlong.common.v1` that the game passes on unread; a
+Accounts, tickets as they stand in the books and answers to orders are words of `furlong.common.v1` that the game passes
+on unread; a
 copy of them in the domain would have no rule to carry. Every method raises `Refusal` where the world says no:
 DEPENDENCY_DOWN when nothing was done, OUTCOME_UNKNOWN when a write may have been.
 """
@@ -8,13 +9,13 @@ DEPENDENCY_DOWN when nothing was done, OUTCOME_UNKNOWN when a write may have bee
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from furlong.common.v1.account_pb2 import Account, Transfer, TrialBalance
-from furlong.common.v1.ticket_pb2 import Ticket
+from furlong.common.v1.ticket_pb2 import Ticket, TicketResult
 
 from services.game.domain.card import RaceCard
-from services.game.domain.order import Judgement, Order, Verdict
+from services.game.domain.order import Judgement, Order
 from services.game.domain.round import Round, StoredRound, Totals
 from services.game.domain.track import Track, TrackState
 from services.game.domain.winners import Winner
@@ -136,8 +137,7 @@ class Leases(Protocol):
         """Give the lease back at once; what one does not hold is left alone."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placing:
+class Placing(NamedTuple):
     """An order on its way to the store, with what the rules of racing say to it."""
 
     order: Order
@@ -146,20 +146,10 @@ class Placing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """The store's answer to one order; `ticket` as it was placed, only when accepted."""
-
-    verdict: Verdict
-    replayed: bool
-    reason: str
-    ticket: Ticket | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Appended:
     """The answers in the order of the placings, and the round's totals after them; None without such a round."""
 
-    answers: Sequence[Answer]
+    answers: Sequence[TicketResult]
     totals: Totals | None
 
 

@@ -202,12 +202,7 @@ def limits_to(limits: Limits) -> round_pb2.Limits:
 
 def line_of(message: ticket_pb2.Line) -> Line:
     """Read a line as it was sent; its market may be none that we know."""
-    return Line(
-        market=message.market,
-        runners=tuple(message.runners),
-        stake_minor=message.stake_minor,
-        price_hundredths=message.price_hundredths,
-    )
+    return Line(message.market, tuple(message.runners), message.stake_minor, message.price_hundredths)
 
 
 def line_to(line: Line) -> ticket_pb2.Line:

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from furlong.common.v1.error_pb2 import Reason
-from furlong.common.v1.ticket_pb2 import Ticket
+from furlong.common.v1.ticket_pb2 import Ticket, TicketResult
 
 from services.chassis.clock import Clock
 from services.chassis.refusal import Refusal
+from services.game.adapters.persist.wire import verdict_to
 from services.game.domain.card import RaceCard
 from services.game.domain.draw import commitment as committed
 from services.game.domain.order import Verdict
@@ -21,7 +22,7 @@ from services.game.domain.phase import WAYS, WITH_RESULT, Phase
 from services.game.domain.round import Round, StoredRound, Totals
 from services.game.domain.track import Track, TrackState
 from services.game.domain.winners import Winner
-from services.game.ports import Answer, Appended, Cancelled, Page, Paid, Placing, Transitions
+from services.game.ports import Appended, Cancelled, Page, Paid, Placing, Transitions
 from services.game.wire import line_to
 from tests.rounds import ROOT, schedule_from
 
@@ -52,7 +53,7 @@ class FakePersist:
         self._turns: dict[int, int] = {}
         self.posting_turns = 1
         self._leases: dict[str, Lease] = {}
-        self._answers: dict[str, tuple[bytes, Answer]] = {}
+        self._answers: dict[str, tuple[bytes, TicketResult]] = {}
         self._cancelled: dict[str, str] = {}
         self._paid: dict[str, tuple[str, Paid]] = {}
         self.claims: dict[str, int] = {}
@@ -280,7 +281,7 @@ class FakePersist:
     async def ticket(self, ticket_id: str) -> Ticket:
         self._called("ticket")
         _, answer = self._answers.get(ticket_id, (b"", None))
-        if answer is None or answer.ticket is None:
+        if answer is None or not answer.HasField("ticket"):
             raise Refusal(Reason.TICKET_UNKNOWN, "no such ticket")
         ticket = Ticket()
         ticket.CopyFrom(answer.ticket)
@@ -290,7 +291,7 @@ class FakePersist:
 
     async def tickets(self, account_id: str, page_size: int, page_token: str) -> Page[Ticket]:
         self._called("tickets")
-        mine = [answer.ticket for _, answer in self._answers.values() if answer.ticket is not None]
+        mine = [answer.ticket for _, answer in self._answers.values() if answer.HasField("ticket")]
         newest_first = [ticket for ticket in reversed(mine) if ticket.account_id == account_id]
         begin = int(page_token or 0)
         end = begin + page_size
@@ -406,18 +407,20 @@ class FakePersist:
         self._rounds[round_.round_id] = recorded
         return recorded
 
-    def _judge(self, round_id: int, placing: Placing) -> Answer:
+    def _judge(self, round_id: int, placing: Placing) -> TicketResult:
         request_id = placing.order.request_id
         known_hash, known = self._answers.get(request_id, (b"", None))
         if known is not None:
             if known_hash != placing.content_hash:
-                return Answer(verdict=Verdict.REQUEST_ID_REUSED, replayed=False, reason="reused", ticket=None)
-            return replace(known, replayed=True)
+                return TicketResult(request_id=request_id, verdict=TicketResult.REQUEST_ID_REUSED, reason="reused")
+            again = TicketResult(replayed=True)
+            again.MergeFrom(known)
+            return again
         answer = self._decide(round_id, placing)
         self._answers[request_id] = (placing.content_hash, answer)
         return answer
 
-    def _decide(self, round_id: int, placing: Placing) -> Answer:
+    def _decide(self, round_id: int, placing: Placing) -> TicketResult:
         stored = self._rounds.get(round_id)
         refusals = [placing.judgement.verdict] if placing.judgement.verdict else []
         if stored is None:
@@ -427,7 +430,9 @@ class FakePersist:
         elif self._tracks[stored.round.track].state is TrackState.SUSPENDED:
             refusals.append(Verdict.SUSPENDED)
         if stored is None or refusals:
-            return Answer(verdict=min(refusals), replayed=False, reason="refused", ticket=None)
+            return TicketResult(
+                request_id=placing.order.request_id, verdict=verdict_to(min(refusals)), reason="refused"
+            )
         stake_minor = sum(line.stake_minor for line in placing.judgement.lines)
         totals = stored.round.totals
         grown = Totals(tickets=totals.tickets + 1, stake_minor=totals.stake_minor + stake_minor)
@@ -441,4 +446,4 @@ class FakePersist:
             lines=[line_to(line) for line in placing.judgement.lines],
             currency=stored.round.currency,
         )
-        return Answer(verdict=Verdict.ACCEPTED, replayed=False, reason="", ticket=ticket)
+        return TicketResult(request_id=placing.order.request_id, verdict=TicketResult.ACCEPTED, ticket=ticket)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from furlong.common.v1.error_pb2 import Reason
-from furlong.common.v1.ticket_pb2 import Ticket
+from furlong.common.v1.ticket_pb2 import Ticket, TicketResult
 
 from services.chassis.refusal import Refusal
 from services.game.domain.order import Offer, Order, content_hash, judge, on_no_round
@@ -15,7 +15,7 @@ from services.game.engine.broadcast.hub import Hub
 from services.game.engine.lane import Lane
 from services.game.engine.offers import Offers
 from services.game.engine.parcel import Parcel, parcels
-from services.game.ports import Answer, Placing, TicketStore
+from services.game.ports import Placing, TicketStore
 
 COME_BACK_MS: Final = 100
 """When a caller who found the desk full should come back; about two calls to the store later."""
@@ -32,7 +32,7 @@ class Desk:
         self._queued_tickets = 0
         self._lanes: dict[int, Lane] = {}
 
-    async def place(self, round_id: int, orders: Sequence[Order]) -> list[Answer]:
+    async def place(self, round_id: int, orders: Sequence[Order]) -> list[TicketResult]:
         """Answer every order, in order. A Refusal is the whole call's: nothing, or nobody knows what, was done."""
         offer = await self._offers.offer(round_id)
         packed = list(parcels([_placing(round_id, order, offer) for order in orders]))
@@ -76,7 +76,7 @@ class Desk:
                 store=self._store,
                 left=self._leave,
                 totals=partial(self._total, offer, round_id),
-                idle=partial(self._lanes.pop, round_id),
+                idle=partial(self._lanes.pop, round_id, None),
             )
         return lane
 
@@ -88,7 +88,7 @@ class Desk:
             self._hub.totals(offer.track, round_id, totals)
 
 
-async def _of_all(packed: Sequence[Parcel]) -> list[Answer]:
+async def _of_all(packed: Sequence[Parcel]) -> list[TicketResult]:
     """Wait for every parcel of a call that needed several: they share one end, or the call's outcome is in doubt."""
     ended = await asyncio.gather(*(parcel.answers for parcel in packed), return_exceptions=True)
     failed = [end for end in ended if isinstance(end, BaseException)]
@@ -102,4 +102,4 @@ async def _of_all(packed: Sequence[Parcel]) -> list[Answer]:
 
 def _placing(round_id: int, order: Order, offer: Offer | None) -> Placing:
     judgement = on_no_round(order, round_id) if offer is None else judge(order, offer)
-    return Placing(order=order, judgement=judgement, content_hash=content_hash(round_id, order))
+    return Placing(order, judgement, content_hash(round_id, order))

@@ -1,8 +1,12 @@
-"""A lane: the way of one round's tickets to the store, one call at a time.
+"""A lane: the way of one round's tickets to the store.
 
 What arrives while a call is under way goes into the next one, so calls grow with the load and nothing waits for a
-timer. A parcel whose caller has gone, or whose time is over, is left behind before the call and never after it: once
-sent, tickets are judged, and their answer can be had by sending the same ids again.
+timer. Only a full call does not wait for the one before it: the store finds its next commit at the door when the last
+is done, and few tickets still travel together. The parts of one caller's orders never overtake one another: a part is
+sent when the one before it is answered.
+
+A parcel whose caller has gone, or whose time is over, is left behind before the call and never after it: once sent,
+tickets are judged, and their answer can be had by sending the same ids again.
 """
 
 import asyncio
@@ -18,6 +22,9 @@ from services.chassis.refusal import Refusal
 from services.game.domain.round import Totals
 from services.game.engine.parcel import BYTES_MAX, TICKETS_MAX, Parcel
 from services.game.ports import TicketStore
+
+CALLS_AT_ONCE: Final = 2
+"""Calls under way of one round: one that the store commits, and a full one that it reads meanwhile."""
 
 _LATE: Final = "the deadline ended before the ticket was sent to the store; nothing was done"
 
@@ -44,35 +51,49 @@ class Lane:
         self._totals = totals
         self._idle = idle
         self._waiting: deque[Parcel] = deque()
-        self._sending: asyncio.Task[None] | None = None
+        self._waiting_tickets = 0
+        self._sending: dict[asyncio.Task[None], Sequence[Parcel]] = {}
 
     def put(self, parcel: Parcel) -> None:
         """Add a parcel; it is sent at once when nothing is under way."""
         self._waiting.append(parcel)
-        if self._sending is None:
-            self._send_next()
+        self._waiting_tickets += len(parcel.placings)
+        self._send_what_may_go()
 
-    def _send_next(self) -> None:
-        self._sending = None
-        batch = self._next_batch()
-        if not batch:
+    def _send_what_may_go(self) -> None:
+        while not self._sending or (len(self._sending) < CALLS_AT_ONCE and self._waiting_tickets >= TICKETS_MAX):
+            batch = self._next_batch()
+            if not batch:
+                break
+            self._begin(batch)
+        if not self._sending:
             self._idle()
-            return
+
+    def _begin(self, batch: Sequence[Parcel]) -> None:
         # The store's spans belong to a trace that is recorded, if one of the batch is.
         lead = next((parcel for parcel in batch if parcel.is_traced), batch[0])
-        self._sending = asyncio.create_task(
+        sending = asyncio.create_task(
             self._send(batch), name=f"tickets of round {self._round_id}", context=lead.context.copy()
         )
-        self._sending.add_done_callback(lambda _: self._send_next())
+        self._sending[sending] = batch
+        sending.add_done_callback(self._ended)
+
+    def _ended(self, sending: asyncio.Task[None]) -> None:
+        del self._sending[sending]
+        self._send_what_may_go()
 
     def _next_batch(self) -> list[Parcel]:
         batch: list[Parcel] = []
         tickets = size = 0
+        callers = {parcel.caller for under_way in self._sending.values() for parcel in under_way}
         while self._waiting:
             parcel = self._waiting[0]
-            if batch and (tickets + len(parcel.placings) > TICKETS_MAX or size + parcel.bytes_at_most > BYTES_MAX):
+            if parcel.caller in callers or (
+                batch and (tickets + len(parcel.placings) > TICKETS_MAX or size + parcel.bytes_at_most > BYTES_MAX)
+            ):
                 break
             self._waiting.popleft()
+            self._waiting_tickets -= len(parcel.placings)
             self._left(len(parcel.placings))
             if parcel.answers.done():  # its caller has gone
                 continue

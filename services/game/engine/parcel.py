@@ -7,10 +7,11 @@ from contextvars import Context, copy_context
 from typing import Final
 
 from furlong.client.deadline import inbound
+from furlong.common.v1.ticket_pb2 import TicketResult
 from opentelemetry import trace
 
 from services.game.domain.order import Order
-from services.game.ports import Answer, Placing
+from services.game.ports import Placing
 
 TICKETS_MAX: Final = 200
 """The most tickets in one call to the store: its commit is no larger, and the lock of the round waits for a commit."""
@@ -25,16 +26,17 @@ _RUNNER_BYTES: Final = 10
 class Parcel:
     """Placings that wait for their answers.
 
-    `context` is the one of the call that brought them, `deadline_s` its deadline on the monotonic clock, if any, and
-    `is_traced` whether its trace is being recorded.
+    `caller` stands for the call that brought them, the same for all its parcels, `context` is its context, `deadline_s`
+    its deadline on the monotonic clock, if any, and `is_traced` whether its trace is being recorded.
     """
 
-    __slots__ = ("answers", "bytes_at_most", "context", "deadline_s", "is_traced", "placings")
+    __slots__ = ("answers", "bytes_at_most", "caller", "context", "deadline_s", "is_traced", "placings")
 
-    def __init__(self, placings: Sequence[Placing], bytes_at_most: int) -> None:
+    def __init__(self, placings: Sequence[Placing], bytes_at_most: int, caller: object) -> None:
+        self.caller = caller
         self.placings = placings
         self.bytes_at_most = bytes_at_most
-        self.answers: asyncio.Future[Sequence[Answer]] = asyncio.get_running_loop().create_future()
+        self.answers: asyncio.Future[Sequence[TicketResult]] = asyncio.get_running_loop().create_future()
         self.deadline_s = inbound()
         self.context: Context = copy_context()
         self.is_traced = trace.get_current_span().get_span_context().trace_flags.sampled
@@ -47,20 +49,20 @@ class Parcel:
 
 def bytes_at_most(order: Order) -> int:
     """Give a bound on what an order takes on its way to the store."""
-    lines = sum(_LINE_BYTES + _RUNNER_BYTES * len(line.runners) for line in order.lines)
-    return _TICKET_BYTES + lines
+    return _TICKET_BYTES + sum([_LINE_BYTES + _RUNNER_BYTES * len(line.runners) for line in order.lines])
 
 
 def parcels(placings: Sequence[Placing]) -> Iterator[Parcel]:
     """Pack the placings of one call, in order; nearly always they fit into one parcel."""
+    caller = object()
     packed: list[Placing] = []
     packed_bytes = 0
     for placing in placings:
         size = bytes_at_most(placing.order)
         if packed and (len(packed) == TICKETS_MAX or packed_bytes + size > BYTES_MAX):
-            yield Parcel(packed, packed_bytes)
+            yield Parcel(packed, packed_bytes, caller)
             packed, packed_bytes = [], 0
         packed.append(placing)
         packed_bytes += size
     if packed:
-        yield Parcel(packed, packed_bytes)
+        yield Parcel(packed, packed_bytes, caller)

@@ -15,7 +15,7 @@ from services.chassis.call import Dialogue
 from services.chassis.refusal import Refusal
 from services.game.domain.order import Order
 from services.game.engine.desk import Desk
-from services.game.ports import Answer, TicketStore
+from services.game.ports import TicketStore
 from services.game.service.access import account_unknown, may_read, may_take_back, require_own_accounts, ticket_unknown
 from services.game.service.paging import page_size
 from services.game.wire import line_of
@@ -51,8 +51,7 @@ class TicketService(TicketServiceServicer):
     async def _place(self, request: pb.PlaceTicketsRequest | pb.StreamTicketsRequest) -> list[TicketResult]:
         _name_tickets(request.tickets)
         require_own_accounts({order.account_id for order in request.tickets})
-        answers = await self._desk.place(request.round_id, [_order_of(order) for order in request.tickets])
-        return [_result_to(order, answer) for order, answer in zip(request.tickets, answers, strict=True)]
+        return await self._desk.place(request.round_id, [_order_of(order) for order in request.tickets])
 
     async def GetTicket(self, request: pb.GetTicketRequest, context: Any) -> pb.GetTicketResponse:
         """Read one ticket."""
@@ -107,18 +106,4 @@ def _name_tickets(orders: Sequence[TicketOrder]) -> None:
 
 
 def _order_of(order: TicketOrder) -> Order:
-    return Order(
-        request_id=order.request_id,
-        account_id=order.account_id,
-        lines=tuple(line_of(line) for line in order.lines),
-    )
-
-
-def _result_to(order: TicketOrder, answer: Answer) -> TicketResult:
-    return TicketResult(
-        request_id=order.request_id,
-        verdict=TicketResult.Verdict.ValueType(answer.verdict),
-        replayed=answer.replayed,
-        reason=answer.reason,
-        ticket=answer.ticket,
-    )
+    return Order(order.request_id, order.account_id, tuple([line_of(line) for line in order.lines]))

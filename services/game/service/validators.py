@@ -9,7 +9,7 @@ from furlong.game.v1 import round_service_pb2 as rounds
 from furlong.game.v1 import ticket_service_pb2 as tickets
 from furlong.game.v1 import track_service_pb2 as tracks
 
-from services.chassis.validation import Checks, Validators
+from services.chassis.validation import Checks, Validators, is_uuid, is_uuid7
 
 INT32_MAX: Final = 2**31 - 1
 INT64_MAX: Final = 2**63 - 1
@@ -34,7 +34,18 @@ def place_tickets(request: tickets.PlaceTicketsRequest | tickets.StreamTicketsRe
     checks.between("round_id", request.round_id, 1, INT64_MAX)
     checks.length("tickets", request.tickets, 1, TICKETS_MAX)
     for n, order in enumerate(request.tickets[:TICKETS_MAX]):
-        _order(f"tickets[{n}]", order, checks)
+        if not _is_sound(order):
+            _order(f"tickets[{n}]", order, checks)
+
+
+def _is_sound(order: ticket_pb2.TicketOrder) -> bool:
+    """Tell whether `_order` finds nothing wrong: nearly always so, and then without naming fields that are right."""
+    if not (is_uuid7(order.request_id) and is_uuid(order.account_id)):
+        return False
+    lines = order.lines
+    if not 1 <= len(lines) <= LINES_MAX:
+        return False
+    return not any([len(line.runners) > RUNNERS_MAX or line.price_hundredths < 0 for line in lines])  # noqa: C419 - faster
 
 
 def _order(at: str, order: ticket_pb2.TicketOrder, checks: Checks) -> None:

@@ -13,7 +13,7 @@ from furlong.common.v1.ticket_pb2 import Ticket, TicketResult
 from services.chassis.refusal import Refusal
 from services.game.domain.card import RaceCard
 from services.game.domain.draw import commitment, finishing_order
-from services.game.domain.order import Line, Order, Verdict, content_hash, judge, offer_of
+from services.game.domain.order import Line, Order, content_hash, judge, offer_of
 from services.game.domain.phase import Phase
 from services.game.domain.prices import priced
 from services.game.domain.round import StoredRound
@@ -330,16 +330,15 @@ async def test_tickets_are_answered_in_order_and_repeats_with_what_was_said_befo
     first = await store.tickets.append(opened.round.round_id, [good, bad])
     again = await store.tickets.append(opened.round.round_id, [bad, good, reused])
 
-    assert [answer.verdict for answer in first.answers] == [Verdict.ACCEPTED, Verdict.INVALID_SELECTION]
+    assert [answer.verdict for answer in first.answers] == [TicketResult.ACCEPTED, TicketResult.INVALID_SELECTION]
     assert [answer.replayed for answer in first.answers] == [False, False]
     assert [answer.verdict for answer in again.answers] == [
-        Verdict.INVALID_SELECTION,
-        Verdict.ACCEPTED,
-        Verdict.REQUEST_ID_REUSED,
+        TicketResult.INVALID_SELECTION,
+        TicketResult.ACCEPTED,
+        TicketResult.REQUEST_ID_REUSED,
     ]
     assert [answer.replayed for answer in again.answers] == [True, True, False]
     ticket = first.answers[0].ticket
-    assert ticket is not None
     assert again.answers[1].ticket == ticket
     assert await store.tickets.ticket(good.order.request_id) == ticket
     assert (ticket.state, ticket.stake_minor, ticket.currency) == (Ticket.ACCEPTED, 10, "EUR")
@@ -358,7 +357,7 @@ async def test_no_ticket_is_taken_from_the_time_of_the_lock_on(store: Store) -> 
     after_it = await store.tickets.append(opened.round.round_id, [placing(opened, store.account_id), wrong_too])
 
     answers = [*before_the_lock.answers, *after_it.answers]
-    assert {answer.verdict for answer in answers} == {Verdict.BETTING_CLOSED}
+    assert {answer.verdict for answer in answers} == {TicketResult.BETTING_CLOSED}
 
 
 async def test_tickets_on_a_round_that_does_not_exist_are_told_so(store: Store) -> None:
@@ -367,7 +366,7 @@ async def test_tickets_on_a_round_that_does_not_exist_are_told_so(store: Store) 
     nowhere = replace(opened, round=replace(opened.round, round_id=9_999))
     answered = await store.tickets.append(9_999, [placing(nowhere, store.account_id)])
 
-    assert [answer.verdict for answer in answered.answers] == [Verdict.ROUND_NOT_FOUND]
+    assert [answer.verdict for answer in answered.answers] == [TicketResult.ROUND_NOT_FOUND]
     assert answered.totals is None
 
 

@@ -3,20 +3,21 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from furlong.client import deadline
 from furlong.common.v1.error_pb2 import Reason
+from furlong.common.v1.ticket_pb2 import TicketResult
 
 from services.chassis.refusal import Refusal
+from services.game.adapters.persist.wire import verdict_to
 from services.game.domain.order import Line, Order, Verdict
 from services.game.domain.phase import Phase
 from services.game.domain.round import StoredRound, Totals
 from services.game.engine.desk import Desk
 from services.game.engine.offers import Offers
 from services.game.engine.parcel import BYTES_MAX, bytes_at_most
-from services.game.ports import Answer, Appended, Placing
+from services.game.ports import Appended, Placing
 from tests.rounds import TRACK, stored_round
 
 ACCOUNT = "0190d3c5-0000-7000-8000-000000000001"
@@ -56,11 +57,9 @@ class Counter:
         if self.failure is not None and len(self.calls) in self.failing_calls:
             raise self.failure
         answers = [
-            Answer(
-                verdict=placing.judgement.verdict or Verdict.ACCEPTED,
-                replayed=False,
-                reason=placing.order.request_id,
-                ticket=None,
+            TicketResult(
+                request_id=placing.order.request_id,
+                verdict=verdict_to(placing.judgement.verdict or Verdict.ACCEPTED),
             )
             for placing in placings
         ]
@@ -103,7 +102,7 @@ async def turns() -> None:
 async def test_a_ticket_alone_goes_at_once(desk: Desk, store: Counter) -> None:
     answers = await desk.place(17, [order(1)])
 
-    assert [answer.verdict for answer in answers] == [Verdict.ACCEPTED]
+    assert [answer.verdict for answer in answers] == [TicketResult.ACCEPTED]
     assert len(store.calls) == 1
 
 
@@ -116,14 +115,14 @@ async def test_what_arrives_while_a_call_is_under_way_goes_in_the_next(desk: Des
     answers = await asyncio.gather(*placing)
 
     assert [len(call) for call in store.calls] == [1, 1, 99]
-    assert [answer.reason for [answer] in answers] == [order(n).request_id for n in range(1, 101)]
+    assert [answer.request_id for [answer] in answers] == [order(n).request_id for n in range(1, 101)]
 
 
 async def test_answers_come_in_the_order_of_the_orders(desk: Desk) -> None:
     numbers = [5, 3, 9, 1]
     answers = await desk.place(17, [order(number) for number in numbers])
 
-    assert [answer.reason for answer in answers] == [order(number).request_id for number in numbers]
+    assert [answer.request_id for answer in answers] == [order(number).request_id for number in numbers]
 
 
 async def test_a_call_to_the_store_has_200_tickets_at_most(desk: Desk, store: Counter) -> None:
@@ -142,8 +141,32 @@ async def test_tickets_too_long_for_one_call_go_in_several(desk: Desk, store: Co
     answers = await desk.place(17, orders)
 
     assert len(store.calls) > 1
-    assert [answer.reason for answer in answers] == [each.request_id for each in orders]
+    assert [answer.request_id for answer in answers] == [each.request_id for each in orders]
     assert max(len(call) for call in store.calls) * bytes_at_most(orders[0]) <= BYTES_MAX
+
+
+async def test_a_full_call_does_not_wait_for_the_one_before_it(desk: Desk, store: Counter) -> None:
+    store.open.clear()
+    placing = [asyncio.ensure_future(desk.place(17, [order(0)]))]
+    await turns()
+    placing += [asyncio.ensure_future(desk.place(17, [order(n * 50 + i) for i in range(50)])) for n in range(1, 12)]
+    await turns()
+
+    assert [len(call) for call in store.calls] == [1, 200], "the rest waits, full or not: two are under way"
+    store.open.set()
+    await asyncio.gather(*placing)
+    assert [len(call) for call in store.calls] == [1, 200, 200, 150]
+
+
+async def test_the_parts_of_a_call_are_sent_one_after_the_other(desk: Desk, store: Counter) -> None:
+    store.open.clear()
+    whole = asyncio.ensure_future(desk.place(17, [order(n) for n in range(500)]))
+    await turns()
+
+    assert [len(call) for call in store.calls] == [200]
+    store.open.set()
+    answers = await whole
+    assert [answer.request_id for answer in answers] == [order(n).request_id for n in range(500)]
 
 
 async def test_rounds_do_not_wait_for_one_another(desk: Desk, store: Counter) -> None:
@@ -158,7 +181,7 @@ async def test_rounds_do_not_wait_for_one_another(desk: Desk, store: Counter) ->
 
 async def test_a_full_desk_refuses_and_says_when_to_come_back(desk: Desk, store: Counter) -> None:
     store.open.clear()
-    waiting = [asyncio.ensure_future(desk.place(17, [order(n * 200 + i) for i in range(200)])) for n in range(11)]
+    waiting = [asyncio.ensure_future(desk.place(17, [order(n * 200 + i) for i in range(200)])) for n in range(12)]
     await turns()
 
     with pytest.raises(Refusal) as refused:
@@ -166,7 +189,7 @@ async def test_a_full_desk_refuses_and_says_when_to_come_back(desk: Desk, store:
     assert refused.value.reason == Reason.OVERLOADED
     assert refused.value.retry_in_ms
     store.open.set()
-    assert sum(len(answers) for answers in await asyncio.gather(*waiting)) == 2_200
+    assert sum(len(answers) for answers in await asyncio.gather(*waiting)) == 2_400
     assert len(await desk.place(17, [order(9_999)])) == 1
 
 
@@ -227,7 +250,7 @@ async def test_a_call_goes_on_for_those_who_still_wait(desk: Desk, store: Counte
     store.open.set()
 
     assert store.cancelled == 0
-    assert [answer.reason for answer in await together[1]] == [order(2).request_id]
+    assert [answer.request_id for answer in await together[1]] == [order(2).request_id]
     await first
 
 
@@ -284,13 +307,13 @@ async def test_a_call_in_parts_is_undone_only_if_every_part_is(
 async def test_the_rules_of_racing_are_asked_before_the_store(desk: Desk) -> None:
     answers = await desk.place(17, [order(1, runner=1), order(2, runner=3), order(3, runner=4)])
 
-    assert [answer.verdict.name for answer in answers] == ["ACCEPTED", "INVALID_SELECTION", "ACCEPTED"]
+    assert [Verdict(answer.verdict).name for answer in answers] == ["ACCEPTED", "INVALID_SELECTION", "ACCEPTED"]
 
 
 async def test_a_round_that_does_not_exist_is_the_verdict_on_its_orders(desk: Desk, store: Counter) -> None:
     answers = await desk.place(404, [order(1)])
 
-    assert [answer.verdict.name for answer in answers] == ["ROUND_NOT_FOUND"]
+    assert [Verdict(answer.verdict).name for answer in answers] == ["ROUND_NOT_FOUND"]
     await desk.place(404, [order(2)])
     assert store.reads == [404, 404], "a round that is not there may come to be"
 
@@ -318,7 +341,7 @@ async def test_totals_are_told_to_the_watchers(desk: Desk, store: Counter) -> No
 
 async def test_nothing_is_kept_of_a_round_whose_tickets_are_answered(desk: Desk) -> None:
     for round_id in range(1, 50):
-        await desk.place(round_id, [replace(order(round_id))])
+        await desk.place(round_id, [order(round_id)])
     await turns()
 
     assert desk._lanes == {}
