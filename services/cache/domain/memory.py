@@ -1,21 +1,31 @@
-"""L1: the entries that this process holds, bounded by the bytes that they really take.
+"""L1: the entries that this process holds, bounded by the bytes that they really take, each until it ends.
 
-The entry that was asked for the longest time ago goes first. Which policy keeps the most is a question for recorded
-traces, not for this file's shape: `get`, `put` and `drop` would stay the same.
+What is kept when there is no room for all is decided in `order.py`. What has ended goes first: a write takes a few of
+those out before it asks for room.
 """
 
 import sys
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from services.cache.domain.entry import Entry, Key
+from services.cache.domain.expiries import Expiries
+from services.cache.domain.ghosts import SLOT_BYTES, Ghosts
+from services.cache.domain.order import Order, Place
 
-HOLDING_BYTES: Final = 200
-"""What holding an entry takes beside its objects: its place in the dictionary and in the order, at their usual load."""
+HOLDING_BYTES: Final = 300
+"""What holding an entry takes beside its objects: its places in the order and among the expiries, at their usual load,
+as `tests/unit/cache/domain/test_memory.py` measures it."""
 
-_NUMBERS_BYTES: Final = 5 * 32
+NUMBERS_BYTES: Final = 5 * 32
+"""What an entry's five numbers take."""
+
+GHOSTS_SHARE_LOG2: Final = 5
+"""The ghosts take one part in 32 to one in 64 of the bytes: two slots or more for each entry that fits beside them."""
+
+ENDED_AT_ONCE: Final = 16
+"""Entries that have ended and are taken out by one write."""
 
 
 @dataclass(slots=True)
@@ -27,56 +37,78 @@ class Share:
     evictions: int = 0
 
 
+class Held(Place):
+    """An entry in its place."""
+
+    __slots__ = ("entry",)
+
+    def __init__(self, entry: Entry, taken: int) -> None:
+        self.bytes = taken
+        self.uses = 0
+        self.entry = entry
+
+
 class Memory:
     """A bounded map from keys to entries. `bytes` never exceeds `bytes_max` when a method has returned."""
 
     def __init__(self, bytes_max: int) -> None:
+        ghosts = Ghosts(max((bytes_max >> GHOSTS_SHARE_LOG2) // SLOT_BYTES, 1).bit_length() - 1)
         self.bytes_max: Final = bytes_max
-        self.bytes = 0
-        self._entries: OrderedDict[Key, Entry] = OrderedDict()
+        self._order: Order[Key, Held] = Order(bytes_max - ghosts.bytes, ghosts)
+        self._ghosts_bytes = ghosts.bytes
+        self._expiries = Expiries()
         self._shares: dict[str, Share] = {}
 
-    def get(self, key: Key) -> Entry | None:
-        """Find an entry, which then goes last."""
-        entry = self._entries.get(key)
-        if entry is not None:
-            self._entries.move_to_end(key)
+    @property
+    def bytes(self) -> int:
+        """What all entries take, and what is remembered of those that went."""
+        return self._order.bytes + self._ghosts_bytes
+
+    def get(self, key: Key, now_ms: int) -> Entry | None:
+        """Find an entry that has not ended."""
+        held = self._order.use(key)
+        if held is None:
+            return None
+        entry = held.entry
+        if now_ms >= entry.stale_until_ms:
+            self.drop(key)
+            return None
         return entry
 
-    def put(self, key: Key, entry: Entry) -> None:
-        """Keep an entry, unless a newer one is kept already or it alone is larger than the bound."""
-        known = self._entries.get(key)
-        if known is not None:
+    def put(self, key: Key, entry: Entry, now_ms: int) -> None:
+        """Keep an entry, unless it has ended, a newer one is kept already, or it alone is larger than the bound."""
+        held = self._order.find(key)
+        if held is not None:
+            known = held.entry
             if known.incarnation == entry.incarnation and known.version > entry.version:
                 return
-            self.drop(key)
         taken = bytes_of(key, entry)
-        if taken > self.bytes_max:
+        if taken > self._order.bytes_max or now_ms >= entry.stale_until_ms:
+            self.drop(key)
             return
-        while self.bytes + taken > self.bytes_max:
-            self._evict()
-        self._entries[key] = entry
-        share = self._share(key)
-        share.entries += 1
-        share.bytes += taken
-        self.bytes += taken
+        self._drop_ended(now_ms)
+        held = self._order.find(key)
+        if held is None:
+            self._add(key, Held(entry, taken))
+        else:
+            self._replace(key, held, entry, taken)
 
     def drop(self, key: Key) -> None:
         """Forget an entry, if it is there."""
-        entry = self._entries.pop(key, None)
-        if entry is not None:
-            self._forget(key, entry)
+        held = self._order.drop(key)
+        if held is not None:
+            self._forget(key, held)
 
     def drop_older(self, key: Key, stamp: int) -> None:
         """Forget an entry that was written before `stamp`."""
-        entry = self._entries.get(key)
-        if entry is not None and entry.version < stamp:
+        held = self._order.find(key)
+        if held is not None and held.entry.version < stamp:
             self.drop(key)
 
     def clear(self) -> None:
         """Forget everything."""
-        self._entries.clear()
-        self.bytes = 0
+        self._order.clear()
+        self._expiries.clear()
         for share in self._shares.values():
             share.entries = share.bytes = 0
 
@@ -85,22 +117,42 @@ class Memory:
         return self._shares.get(namespace, Share())
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._order)
 
     def __iter__(self) -> Iterator[Key]:
-        return iter(self._entries)
+        return iter(self._order)
 
-    def _evict(self) -> None:
-        key, entry = self._entries.popitem(last=False)
-        self._forget(key, entry)
-        self._share(key).evictions += 1
+    def _add(self, key: Key, held: Held) -> None:
+        self._expiries.put(key, held.entry.stale_until_ms)
+        share = self._share(key)
+        share.entries += 1
+        share.bytes += held.bytes
+        self._evicted(self._order.add(key, held))
 
-    def _forget(self, key: Key, entry: Entry) -> None:
-        taken = bytes_of(key, entry)
-        self.bytes -= taken
+    def _replace(self, key: Key, held: Held, entry: Entry, taken: int) -> None:
+        self._expiries.drop(key, held.entry.stale_until_ms)
+        self._expiries.put(key, entry.stale_until_ms)
+        self._share(key).bytes += taken - held.bytes
+        held.entry = entry
+        self._evicted(self._order.weigh(key, taken))
+
+    def _drop_ended(self, now_ms: int) -> None:
+        for _ in range(ENDED_AT_ONCE):
+            key = self._expiries.ended(now_ms)
+            if key is None:
+                return
+            self.drop(key)
+
+    def _evicted(self, gone: list[tuple[Key, Held]]) -> None:
+        for key, held in gone:
+            self._forget(key, held)
+            self._share(key).evictions += 1
+
+    def _forget(self, key: Key, held: Held) -> None:
+        self._expiries.drop(key, held.entry.stale_until_ms)
         share = self._share(key)
         share.entries -= 1
-        share.bytes -= taken
+        share.bytes -= held.bytes
 
     def _share(self, key: Key) -> Share:
         share = self._shares.get(key.namespace)
@@ -110,7 +162,7 @@ class Memory:
 
 
 def bytes_of(key: Key, entry: Entry) -> int:
-    """Tell what holding an entry takes, its objects and its place."""
+    """Tell what holding an entry takes: its objects, and its places."""
     size = sys.getsizeof
     tags = size(entry.tags) + sum(size(tag) for tag in entry.tags) if entry.tags else 0
-    return HOLDING_BYTES + _NUMBERS_BYTES + size(key) + size(key.key) + size(entry) + size(entry.value) + tags
+    return HOLDING_BYTES + NUMBERS_BYTES + size(key) + size(key.key) + size(entry) + size(entry.value) + tags

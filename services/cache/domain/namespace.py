@@ -38,8 +38,8 @@ class Namespace:
 _DECLARED: Final = (
     Namespace(name="tracks", ttl_ms=5 * MINUTE_MS, stale_ms=MINUTE_MS, coherence=Coherence.STRICT),
     Namespace(name="cards", ttl_ms=5 * MINUTE_MS, stale_ms=MINUTE_MS, coherence=Coherence.STRICT),
-    # Rounds are kept when they are settled or void: they change no more.
-    Namespace(name="rounds", ttl_ms=HOUR_MS, stale_ms=HOUR_MS, coherence=Coherence.EVENTUAL),
+    # Rounds are kept when they are over: only a correction changes them, and is to be seen at once.
+    Namespace(name="rounds", ttl_ms=HOUR_MS, stale_ms=HOUR_MS, coherence=Coherence.STRICT),
     Namespace(name="round-lists", ttl_ms=MINUTE_MS, stale_ms=MINUTE_MS, coherence=Coherence.STRICT),
     Namespace(name="tickets", ttl_ms=MINUTE_MS, stale_ms=0, coherence=Coherence.STRICT),
     Namespace(name="reports", ttl_ms=15 * MINUTE_MS, stale_ms=HOUR_MS, coherence=Coherence.EVENTUAL),

@@ -76,7 +76,7 @@ class Tiers:
         for draft in drafts:
             key, entry = Key(namespace.name, draft.key), draft.entry(*stamp)
             if session == self._link.session and not self._is_dead(key, entry, count):
-                self.memory.put(key, entry)
+                self.memory.put(key, entry, now_ms)
             self._outdate(key, stamp.version)
         return stamp.version
 
@@ -129,10 +129,10 @@ class Tiers:
         """Answer from L1, if it may answer and has what the caller may have."""
         if namespace.coherence is Coherence.STRICT and not self._link.hears_all:
             return None
-        entry = self.memory.get(key)
+        entry = self.memory.get(key, now_ms)
         if entry is None:
             return None
-        if now_ms >= entry.stale_until_ms or self._marks.kills(key, entry):
+        if self._marks.kills(key, entry):
             self.memory.drop(key)
             return None
         return found(entry, Tier.L1, now_ms) if entry.is_allowed(now_ms, max_stale_ms) else None
@@ -183,7 +183,7 @@ class Tiers:
         self._link.learn(entry.version)
         if self._is_dead(key, entry, count):
             return None
-        self.memory.put(key, entry)
+        self.memory.put(key, entry, self._clock.now_ms())
         return entry
 
     def _outdate(self, key: Key, version: int) -> None:
