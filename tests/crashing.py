@@ -18,6 +18,7 @@ import asyncpg
 import grpc
 from furlong.client.channel import open_channel
 from furlong.client.errors import KINDS, CallRefused
+from furlong.client.identity import uuid7
 from furlong.persist.v1 import (
     lease_service_pb2,
     ledger_service_pb2,
@@ -26,6 +27,7 @@ from furlong.persist.v1 import (
     track_store_service_pb2,
 )
 from furlong.persist.v1.lease_service_pb2_grpc import LeaseServiceStub
+from furlong.persist.v1.ledger_service_pb2 import CreditAccountRequest
 from furlong.persist.v1.ledger_service_pb2_grpc import LedgerServiceStub
 from furlong.persist.v1.round_store_service_pb2 import PostSettlementRequest, StoredRound
 from furlong.persist.v1.round_store_service_pb2_grpc import RoundStoreServiceStub
@@ -42,7 +44,7 @@ from deploy.local.programs import ROOT
 from services.chassis.crash_points import EXIT_KILLED
 from tests.history import stored
 from tests.history.checker import Finding, check
-from tests.history.recorder import Recorder
+from tests.history.recorder import OK, Recorder
 from tests.persisting import Stubs, World
 
 T = TypeVar("T")
@@ -140,12 +142,14 @@ class Site:
         self.server = server
         self.recorder = recorder
         self.world: World
+        self._till = ""
         self._errands = persist._errands
 
     async def found(self, channel: grpc.aio.Channel) -> None:
         """Make the world; persist must be up."""
         self.world = World(stubs_on(channel), self.database_url)
         await self.world.found()
+        self._till = await self.world.account(floor_minor=-1)
 
     async def insist(self, client: str, method: Callable[[Any], Awaitable[R]], request: Message) -> R:
         """Send a request again and again until the answer is definite, as place() does. Raises a refusal."""
@@ -181,6 +185,17 @@ class Site:
             if not posted.posting:
                 stored_round: StoredRound = posted
                 return stored_round
+
+    async def probe(self) -> None:
+        """Have a small thing written, for certain."""
+        request = CreditAccountRequest(
+            request_id=uuid7(), account_id=self._till, amount_minor=1, reason="to see", actor="tests"
+        )
+        await self.insist("probe", self.world.stubs.ledger.CreditAccount, request)
+
+    def answered_s(self) -> float:
+        """When the last probe was answered, on the monotonic clock."""
+        return max(entry.t_s for entry in self.recorder.entries if entry.client == "probe" and entry.kind == OK)
 
     async def kill_postgres(self) -> None:
         """End the server with SIGKILL."""

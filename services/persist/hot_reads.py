@@ -6,10 +6,9 @@
                                                                 └─▶ kept behind the answer's back
 
 1. The cache costs a call its short deadline at the most, and never its answer.
-2. Nobody is given what was read before they asked, unless it can change no more: whoever joins a flight takes what is
-   final from it, and otherwise shares the next one, which begins later.
-3. What can change is kept only if the database still says the same once it is in the cache. So a writer who commits
-   while it is on its way there is noticed here, and one who commits later finds it there and has it forgotten.
+2. Nobody is given what was read before they asked: whoever comes while a flight is under way shares the next one.
+3. An answer is kept only if the database still says the same once it is in the cache. So a writer who commits while it
+   is on its way there is noticed here, and one who commits later finds it there and has it forgotten.
 4. A flight that nobody waits for any more is given up.
 """
 
@@ -64,8 +63,6 @@ class HotReads:
         joined = self._flights.get((shelf, key))
         if joined is not None:
             await self._wait(shelf, key, joined)
-            if (answer := _lasting(shelf, joined)) is not None:
-                return answer.wire
         flight = self._flights.get((shelf, key)) or self._take_off(self._cache, shelf, key, load)
         await self._wait(shelf, key, flight)
         return flight.task.result().wire
@@ -140,8 +137,7 @@ async def _apart(work: Coroutine[Any, Any, None]) -> None:
 
 async def _keep(cache: AnswerCache, shelf: Shelf, key: str, answer: Answer, load: Load) -> None:
     """Keep an answer, and take back what has changed meanwhile."""
-    await cache.keep(shelf, key, answer.wire)
-    if shelf.final:
+    if not await cache.keep(shelf, key, answer.wire):
         return
     try:
         still = (await load()).wire
@@ -149,12 +145,3 @@ async def _keep(cache: AnswerCache, shelf: Shelf, key: str, answer: Answer, load
         still = None  # nobody knows, which is reason enough
     if still != answer.wire:
         await cache.drop(shelf, key)
-
-
-def _lasting(shelf: Shelf, flight: _Flight) -> Answer | None:
-    """What a flight brought, if it holds for those as well who came while it was under way."""
-    task = flight.task
-    if not shelf.final or task.cancelled() or task.exception() is not None:
-        return None
-    answer = task.result()
-    return answer if answer.keep else None

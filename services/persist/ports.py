@@ -265,11 +265,11 @@ class AnswerCache(Protocol):
     async def recall(self, shelf: Shelf, key: str) -> bytes | None:
         """Give an answer that was kept; None where there is none to be had now."""
 
-    async def keep(self, shelf: Shelf, key: str, answer: bytes) -> None:
-        """Keep an answer."""
+    async def keep(self, shelf: Shelf, key: str, answer: bytes) -> bool:
+        """Keep an answer; False where it is certain that it is not kept."""
 
     async def drop(self, shelf: Shelf, key: str) -> None:
         """Forget one answer."""
 
     async def forget(self, shelf: Shelf) -> None:
-        """Forget every answer of a shelf that is not final."""
+        """Forget every answer of a shelf."""

@@ -1,8 +1,12 @@
 """Tickets on a stream through the gateway: hundreds of them, and a part that is killed in the middle costs nothing."""
 
 import asyncio
+import os
+import re
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
 
 import pytest
 from furlong.client import BatchAnswer, CallRefused, connect
@@ -17,6 +21,7 @@ from tests.e2e.private_stack import PrivateStack
 from tests.e2e.racing import FUNDS_MINOR, SLOW, balance_minor, new_track, open_account, open_round
 from tests.model import ledger
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "placing.md"
 BATCHES, TICKETS_PER_BATCH = 40, 10
 DOWN_S = 0.3
 """How long the killed part stays away, so that messages really meet its absence."""
@@ -92,6 +97,21 @@ async def test_who_may_not_bet_is_told_so(stack: LocalStack, people: People, who
         (answer,) = [answer async for answer in furlong.tickets.stream(1, batches_of("nobody", 1))]
     assert isinstance(answer.error, CallRefused)
     assert answer.error.reason == reasons.get(who, "TOKEN_INVALID")
+
+
+async def test_the_example_of_the_page_on_placing_runs(
+    stack: LocalStack, people: People, door: GrpcDoor, steady_track: str
+) -> None:
+    ann = await open_account(door, people.cashier)
+    await open_round(door, steady_track)
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+    example = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code, steady_track, ann),
+        env={**os.environ, "FURLONG_GATEWAY": stack.addresses.gateway, "FURLONG_TOKEN": people.player(ann)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await example.communicate()
+    assert (example.returncode, said.decode()) == (0, "1000 tickets accepted\n")
 
 
 End = Callable[[PrivateStack, str], Awaitable[None]]

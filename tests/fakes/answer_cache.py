@@ -23,10 +23,12 @@ class FakeAnswerCache:
         await self.is_open.wait()
         return None if self.gone else self.entries.get((shelf.namespace, key))
 
-    async def keep(self, shelf: Shelf, key: str, answer: bytes) -> None:
+    async def keep(self, shelf: Shelf, key: str, answer: bytes) -> bool:
         self.asked.append(f"keep {key}")
-        if not self.gone:
-            self.entries[shelf.namespace, key] = answer
+        if self.gone:
+            return False
+        self.entries[shelf.namespace, key] = answer
+        return True
 
     async def drop(self, shelf: Shelf, key: str) -> None:
         self.asked.append(f"drop {key}")

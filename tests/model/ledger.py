@@ -77,3 +77,15 @@ def _faults_of_account(account: BookAccount, touching: Sequence[BookTransfer]) -
     if account.floor_minor is not None and account.balance_minor < account.floor_minor:
         found.append(f"{account} is below its floor now")
     return found
+
+
+def replay(account_id: str, transfers: Iterable[BookTransfer]) -> list[tuple[int, int]]:
+    """What an account's statement says, the oldest first: what each transfer brought it, and the balance after that."""
+    lines: list[tuple[int, int]] = []
+    balance_minor = 0
+    for transfer in transfers:
+        for end, sign in ((transfer.debit_account_id, -1), (transfer.credit_account_id, 1)):
+            if end == account_id:
+                balance_minor += sign * transfer.amount_minor
+                lines.append((sign * transfer.amount_minor, balance_minor))
+    return lines

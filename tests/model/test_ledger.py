@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.model.ledger import BookAccount, BookTransfer, faults
+from tests.model.ledger import BookAccount, BookTransfer, faults, replay
 
 CASH, ANN, BOB, DOLLARS = "cash", "ann", "bob", "dollars"
 
@@ -48,3 +48,11 @@ def test_inside_a_transaction_the_order_of_its_transfers_does_not_matter() -> No
     together = [replace(transfer, transaction=1) for transfer in moves((ANN, CASH, 10), (CASH, ANN, 10))]
 
     assert faults(books(0, 0, 0), together) == []
+
+
+def test_a_replay_tells_what_an_account_held_after_each_transfer() -> None:
+    transfers = moves((CASH, ANN, 100), (BOB, CASH, 50), (ANN, BOB, 40), (CASH, BOB, 5))
+
+    assert replay(ANN, transfers) == [(100, 100), (-40, 60)]
+    assert replay(CASH, transfers) == [(-100, -100), (50, -50), (-5, -55)]
+    assert replay(DOLLARS, transfers) == []

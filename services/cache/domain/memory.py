@@ -11,7 +11,6 @@ from typing import Final
 
 from services.cache.domain.entry import Entry, Key
 from services.cache.domain.expiries import Expiries
-from services.cache.domain.ghosts import SLOT_BYTES, Ghosts
 from services.cache.domain.order import Order, Place
 
 HOLDING_BYTES: Final = 300
@@ -20,9 +19,6 @@ as `tests/unit/cache/domain/test_memory.py` measures it."""
 
 NUMBERS_BYTES: Final = 5 * 32
 """What an entry's five numbers take."""
-
-GHOSTS_SHARE_LOG2: Final = 5
-"""The ghosts take one part in 32 to one in 64 of the bytes: two slots or more for each entry that fits beside them."""
 
 ENDED_AT_ONCE: Final = 16
 """Entries that have ended and are taken out by one write."""
@@ -52,17 +48,15 @@ class Memory:
     """A bounded map from keys to entries. `bytes` never exceeds `bytes_max` when a method has returned."""
 
     def __init__(self, bytes_max: int) -> None:
-        ghosts = Ghosts(max((bytes_max >> GHOSTS_SHARE_LOG2) // SLOT_BYTES, 1).bit_length() - 1)
         self.bytes_max: Final = bytes_max
-        self._order: Order[Key, Held] = Order(bytes_max - ghosts.bytes, ghosts)
-        self._ghosts_bytes = ghosts.bytes
+        self._order: Order[Key, Held] = Order(bytes_max)
         self._expiries = Expiries()
         self._shares: dict[str, Share] = {}
 
     @property
     def bytes(self) -> int:
         """What all entries take, and what is remembered of those that went."""
-        return self._order.bytes + self._ghosts_bytes
+        return self._order.bytes + self.bytes_max - self._order.bytes_max
 
     def get(self, key: Key, now_ms: int) -> Entry | None:
         """Find an entry that has not ended."""

@@ -22,7 +22,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from typing import Final, Generic, TypeVar
 
-from services.cache.domain.ghosts import Ghosts, Left, age
+from services.cache.domain.ghosts import SLOT_BYTES, Ghosts, Left, age
 
 LOBBY_SHARE: Final = 0.05
 """The lobby's share of the bytes at the start."""
@@ -41,6 +41,9 @@ TURNS_MAX: Final = 64
 """Entries of main that are given a turn for one that goes; the last goes whatever it has saved up. It bounds the time
 that a write can take."""
 
+GHOSTS_SHARE_LOG2: Final = 5
+"""The ghosts take one part in 32 to one in 64 of the bytes: two slots or more for each entry that fits beside them."""
+
 
 class Place:
     """What the policy knows of an entry: its bytes, and the uses that it has left."""
@@ -57,16 +60,20 @@ PlaceT = TypeVar("PlaceT", bound=Place)
 
 
 class Order(Generic[KeyT, PlaceT]):
-    """Keys and their places. `bytes` never exceeds `bytes_max` when a method has returned."""
+    """Keys and their places. `bytes` never exceeds `bytes_max` when a method has returned.
 
-    def __init__(self, bytes_max: int, ghosts: Ghosts) -> None:
-        self.bytes_max: Final = bytes_max
+    The ghosts take a little of what it is made with, and `bytes_max` is what they leave.
+    """
+
+    def __init__(self, granted_bytes: int) -> None:
+        ghosts = Ghosts(max((granted_bytes >> GHOSTS_SHARE_LOG2) // SLOT_BYTES, 1).bit_length() - 1)
+        self.bytes_max: Final = granted_bytes - ghosts.bytes
         self._ghosts: Final = ghosts
         self._lobby: OrderedDict[KeyT, PlaceT] = OrderedDict()
         self._main: OrderedDict[KeyT, PlaceT] = OrderedDict()
         self._lobby_bytes = 0
         self._main_bytes = 0
-        self._lobby_bytes_max = LOBBY_SHARE * bytes_max
+        self._lobby_bytes_max = LOBBY_SHARE * self.bytes_max
         self._left_lobby = 0
         self._left_main = 0
         self._filling = True

@@ -93,15 +93,15 @@ class ServiceCache:
         self._count(shelf, names.LOOKUP_HIT)
         return response.found.value
 
-    async def keep(self, shelf: Shelf, key: str, answer: bytes) -> None:
-        """Keep an answer, if it fits."""
+    async def keep(self, shelf: Shelf, key: str, answer: bytes) -> bool:
+        """Keep an answer, if it fits; False where it was not even sent."""
         name = self._name(key)
-        if name is None or len(answer) > VALUE_BYTES_MAX:
-            return
-        tags = () if shelf.final else (self._database,)
-        item = Item(key=name, value=answer, ttl_ms=shelf.ttl_ms, tags=tags)
+        if name is None or len(answer) > VALUE_BYTES_MAX or self._breaker.state is not BreakerState.CLOSED:
+            return False
+        item = Item(key=name, value=answer, ttl_ms=shelf.ttl_ms, tags=(self._database,))
         request = SetRequest(namespace=shelf.namespace, item=item)
         await self._ask(lambda: self._cache.Set(request, timeout=DEADLINE_S))
+        return True
 
     async def drop(self, shelf: Shelf, key: str) -> None:
         """Forget one answer."""
@@ -111,8 +111,7 @@ class ServiceCache:
             await self._ask(lambda: self._cache.Delete(request, timeout=DEADLINE_S))
 
     async def forget(self, shelf: Shelf) -> None:
-        """Forget every answer of a shelf that is not final."""
-        assert not shelf.final, f"what is kept under {shelf.namespace} never changes"
+        """Forget every answer of a shelf."""
         request = InvalidateRequest(namespace=shelf.namespace, tag=self._database)
         await self._ask(lambda: self._cache.Invalidate(request, timeout=FORGET_DEADLINE_S))
 

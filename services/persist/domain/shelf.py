@@ -1,8 +1,9 @@
 """What may be answered from the cache, and for how long: only what cannot make an answer wrong.
 
 asked for                          may come from the cache             because
-a round that is settled or void    yes, for ever                       nothing changes it any more
-a page of such rounds that begins  yes, for ever                       rounds of a track open one after another, with
+a round that has ended and whose   until a correction, ROUNDS_TTL_MS   nothing else changes it any more, and every
+  money has moved                    at the most                         correction has it forgotten once committed
+a page of such rounds that begins  likewise                            rounds of a track open one after another, with
   after a round of the track                                           rising ids, so none can come in between
 a track, the first page of tracks  until a write, TRACKS_TTL_MS at     every write has them forgotten once it is
                                    the most                            committed
@@ -22,24 +23,23 @@ from services.persist.domain.round import ENDED, Round
 TRACKS_TTL_MS: Final = 5_000
 """How long a track, or the list of them, may be out of date when the word that it changed was lost."""
 
-AS_ITS_NAMESPACE: Final = 0
-"""A time to live that the cache decides on."""
+ROUNDS_TTL_MS: Final = 60_000
+"""How long a result that was corrected may be shown as it was when the word of it was lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """A namespace of the cache. What is `final` stays true; the rest is forgotten when it is written."""
+    """A namespace of the cache, which is forgotten as a whole when something on it is written."""
 
     namespace: str
     ttl_ms: int
-    final: bool
 
 
-TRACKS: Final = Shelf(namespace="tracks", ttl_ms=TRACKS_TTL_MS, final=False)
-ROUNDS: Final = Shelf(namespace="rounds", ttl_ms=AS_ITS_NAMESPACE, final=True)
-ROUND_LISTS: Final = Shelf(namespace="round-lists", ttl_ms=AS_ITS_NAMESPACE, final=True)
+TRACKS: Final = Shelf(namespace="tracks", ttl_ms=TRACKS_TTL_MS)
+ROUNDS: Final = Shelf(namespace="rounds", ttl_ms=ROUNDS_TTL_MS)
+ROUND_LISTS: Final = Shelf(namespace="round-lists", ttl_ms=ROUNDS_TTL_MS)
 
 
-def is_final(rounds: Sequence[Round]) -> bool:
-    """Tell whether rounds stay as they are."""
-    return all(each.phase in ENDED for each in rounds)
+def are_over(rounds: Sequence[Round]) -> bool:
+    """Tell whether rounds stay as they are unless one is corrected: they have ended, and all their money has moved."""
+    return all(each.phase in ENDED and not each.posting for each in rounds)

@@ -37,7 +37,7 @@ from furlong.persist.v1.round_store_service_pb2 import (
 from furlong.persist.v1.round_store_service_pb2_grpc import RoundStoreServiceServicer
 
 from services.persist.domain.round import Round
-from services.persist.domain.shelf import ROUND_LISTS, ROUNDS, is_final
+from services.persist.domain.shelf import ROUND_LISTS, ROUNDS, are_over
 from services.persist.hot_reads import Answer, HotReads
 from services.persist.ports import Operation, Posting, RoundReads, Rounds
 from services.persist.service import parse
@@ -58,7 +58,7 @@ RAW_ANSWERS: Final = frozenset(("GetRound", "ListRounds"))
 
 
 class RoundStore(RoundStoreServiceServicer):
-    """Makes transitions durable and reads rounds; `hot` for those that stay as they are, see `domain/shelf.py`."""
+    """Makes transitions durable and reads rounds; `hot` for those that are over, see `domain/shelf.py`."""
 
     def __init__(self, *, rounds: Rounds, posting: Posting, reads: RoundReads, hot: HotReads) -> None:
         self._rounds = rounds
@@ -113,11 +113,15 @@ class RoundStore(RoundStoreServiceServicer):
         """Decide that a settled round ended otherwise."""
         once: Operation[Round] = operation(request, lambda value: CorrectResultResponse(stored=stored_round(value)))
         winners = [parse.winner(message) for message in request.winners]
-        return CorrectResultResponse.FromString(
-            await self._rounds.correct(
-                once, request.round_id, list(request.result), winners, request.reason, request.actor
+        try:
+            return CorrectResultResponse.FromString(
+                await self._rounds.correct(
+                    once, request.round_id, list(request.result), winners, request.reason, request.actor
+                )
             )
-        )
+        finally:  # however it ended: the commit may have been made
+            await self._hot.forget(ROUNDS)
+            await self._hot.forget(ROUND_LISTS)
 
     async def GetRound(  # type: ignore[override] # answers with bytes, see RAW_ANSWERS
         self, request: GetRoundRequest, context: Context
@@ -159,7 +163,7 @@ class RoundStore(RoundStoreServiceServicer):
     async def _round(self, round_id: int) -> Answer:
         value = await self._reads.get(round_id)
         wire = GetRoundResponse(stored=stored_round(value)).SerializeToString()
-        return Answer(wire=wire, keep=is_final((value,)))
+        return Answer(wire=wire, keep=are_over((value,)))
 
     async def _page_before(self, before: int, track: str, size: int) -> Answer:
         """Read the page that begins below a round.
@@ -171,7 +175,7 @@ class RoundStore(RoundStoreServiceServicer):
         is_there = bool(rounds) and rounds[0].round_id == before
         below = rounds[1:] if is_there else rounds
         wire = _page(below, size).SerializeToString()
-        return Answer(wire=wire, keep=is_there and is_final(below[:size]))
+        return Answer(wire=wire, keep=is_there and are_over(below[:size]))
 
 
 def _round_of(page_token: str) -> int | None:

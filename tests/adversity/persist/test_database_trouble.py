@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 
 import grpc
+from furlong.client.identity import uuid7
+from furlong.persist.v1.ledger_service_pb2 import CreditAccountRequest
 from furlong.persist.v1.ticket_store_service_pb2 import TicketAppend, TicketVerdict
 
 from deploy.local.postgres import PostgresServer
@@ -119,6 +121,27 @@ async def test_a_commit_whose_answer_is_lost_is_unknown_and_the_same_id_tells_wh
         await world.sql("SELECT pg_reload_conf()")
     assert verdicts(await world.place_for_certain(round_id, asked)) == ["ACCEPTED*"]
     assert await world.balance_minor(player) == 998
+
+
+async def test_a_lost_answer_to_a_commit_is_unknown_outside_of_placing_too(world: World) -> None:
+    player = await world.account(1_000)
+    credit = CreditAccountRequest(
+        request_id=uuid7(), account_id=player, amount_minor=5, reason="cash at the till", actor="tests"
+    )
+    waiting = "application_name = 'furlong-persist-general' AND wait_event = 'SyncRep'"
+    await world.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    await world.sql("SELECT pg_reload_conf()")
+    try:
+        call = asyncio.create_task(refused(world.stubs.ledger.CreditAccount(credit)))
+        await eventually(lambda: _rows(world, waiting))
+        await world.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {waiting}")
+        assert (await call).reason == "OUTCOME_UNKNOWN"
+    finally:
+        await world.sql("SET synchronous_commit = local")
+        await world.sql("ALTER SYSTEM RESET synchronous_standby_names")
+        await world.sql("SELECT pg_reload_conf()")
+    await world.stubs.ledger.CreditAccount(credit)
+    assert await world.balance_minor(player) == 1_005
 
 
 async def test_a_frozen_writer_connection_is_given_up_and_replaced(world: World) -> None:

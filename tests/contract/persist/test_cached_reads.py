@@ -15,7 +15,7 @@ from furlong.persist.v1 import track_store_service_pb2 as tracks
 
 from deploy.local.postgres import PostgresServer
 from deploy.local.redis import RedisServer
-from services.persist.domain.shelf import TRACKS_TTL_MS
+from services.persist.domain.shelf import ROUNDS_TTL_MS, TRACKS_TTL_MS
 from services.persist.service.paging import token_for
 from services.persist.service.render import FORM
 from tests.caches import Replica, eventually, replica
@@ -150,10 +150,18 @@ async def test_every_answer_is_the_same_with_the_cache_and_without(
         await look()
         if ends == "void":
             await world.stubs.rounds.VoidRound(world.void_request(round_ids[-1]))
+            await look()
         else:
             await world.finish(round_ids[-1])
             await look()
             await world.stubs.rounds.SettleRound(world.settle_request(round_ids[-1]))
+            await look()
+        await world.post(round_ids[-1])
+        await look()
+    for result in ((2, 1, 3), (1, 2, 3)):
+        await world.stubs.rounds.CorrectResult(world.correct_request(round_ids[0], *result))
+        await look()
+        await world.post(round_ids[0])
         await look()
 
 
@@ -240,6 +248,28 @@ async def test_a_token_that_names_no_round_is_refused(stage: Stage, place: str) 
     page = rounds.ListRoundsRequest(track=World.track, page_size=10, page_token=token_for(place))
     for of in (*stage.cached, stage.plain):
         assert (await refused(of.rounds.ListRounds(page))).fields == ["page_token"]
+
+
+async def test_a_corrected_result_is_seen_at_once_through_both_replicas(stage: Stage) -> None:
+    round_id = (await stage.world.open()).round.round_id
+    expected = await stage.world.settle(round_id)
+    await kept(stage, "rounds", lambda: read_round(stage.cached[0], round_id))
+    for result in ([2, 1, 3], [3, 1, 2]):
+        await found(stage, "rounds", lambda: read_round(stage.cached[1], round_id), expected)
+        expected = await stage.world.correct(round_id, *result)
+        for of in (*stage.cached, *stage.cached):
+            told = await read_round(of, round_id)
+            assert (list(told.round.result), told.round.correction_reason) == (result, "photo finish")
+
+
+async def test_when_the_word_of_a_correction_is_lost_it_is_seen_after_the_time_to_live(stage: Stage) -> None:
+    round_id = (await stage.world.open()).round.round_id
+    await stage.world.settle(round_id)
+    await kept(stage, "rounds", lambda: read_round(stage.cached[0], round_id))
+    await stage.plain.rounds.CorrectResult(stage.world.correct_request(round_id, 2, 1, 3))  # tells nobody
+    stage.clock.advance_ms(ROUNDS_TTL_MS)
+    for of in stage.cached:
+        assert list((await read_round(of, round_id)).round.result) == [2, 1, 3]
 
 
 async def names(of: Stubs) -> list[str]:

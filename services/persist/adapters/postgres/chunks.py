@@ -24,7 +24,7 @@ JOIN rounds r USING (round_id)
 JOIN accounts prizes ON prizes.currency = r.currency AND prizes.kind = {AccountKind.PRIZES:d}
 LEFT JOIN settlements before ON before.round_id = s.round_id AND before.settlement_no = s.settlement_no - 1
 CROSS JOIN LATERAL (
-    SELECT count(*)::integer AS chunks FROM postings p
+    SELECT coalesce(max(p.chunk), 0) AS chunks FROM postings p
     WHERE p.round_id = s.round_id AND p.settlement_no = s.settlement_no
 ) AS done
 WHERE s.round_id = $1 ORDER BY s.settlement_no DESC LIMIT 1

@@ -6,17 +6,19 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as some
 
-from services.cache.domain.ghosts import Ghosts
 from services.cache.domain.order import LOBBY_SHARE, USES_MAX, Order, Place
 
-BOUND = 1_000
+GRANTED = 1_000_000
+BOUND = Order[int, Place](GRANTED).bytes_max
+UNIT = BOUND // 1_000
+"""Bytes of a key, of which 1,000 fit."""
 
 
-def order(bytes_max: int = BOUND) -> Order[int, Place]:
-    return Order(bytes_max, Ghosts(14))
+def order() -> Order[int, Place]:
+    return Order(GRANTED)
 
 
-def hits(under_test: Order[int, Place], keys: Iterable[int], taken: int = 1) -> int:
+def hits(under_test: Order[int, Place], keys: Iterable[int], taken: int = UNIT) -> int:
     """Ask for keys in turn, adding each that is not there; tell how many were."""
     count = 0
     for key in keys:
@@ -33,8 +35,8 @@ def kept(under_test: Order[int, Place]) -> set[int]:
 
 def test_nothing_goes_while_there_is_room() -> None:
     under_test = order()
-    assert hits(under_test, range(BOUND)) == 0
-    assert kept(under_test) == set(range(BOUND))
+    assert hits(under_test, range(1_000)) == 0
+    assert kept(under_test) == set(range(1_000))
 
 
 def test_what_is_asked_for_once_disturbs_nothing_that_was_used() -> None:
@@ -46,7 +48,7 @@ def test_what_is_asked_for_once_disturbs_nothing_that_was_used() -> None:
 
 def test_a_loop_longer_than_the_bound_is_kept_for_the_most_part() -> None:
     under_test = order()
-    loop = list(range(BOUND * 12 // 10))
+    loop = list(range(1_200))
     hits(under_test, loop * 10)
     assert hits(under_test, loop) > 0.7 * len(loop)
 
@@ -68,13 +70,13 @@ def test_the_lobby_grows_where_what_was_used_lately_is_used_next() -> None:
 
 def test_a_key_that_is_dropped_leaves_no_ghost() -> None:
     under_test = order()
-    hits(under_test, range(BOUND))
+    hits(under_test, range(1_000))
     share = under_test.lobby_share
-    for key in range(BOUND):
+    for key in range(1_000):
         assert under_test.drop(key) is not None
         assert under_test.drop(key) is None
     assert under_test.bytes == 0
-    hits(under_test, range(BOUND))
+    hits(under_test, range(1_000))
     assert under_test.lobby_share == share
 
 
@@ -91,14 +93,16 @@ def test_uses_are_saved_up_to_a_bound() -> None:
 
 def test_a_key_that_grows_makes_room_for_itself() -> None:
     under_test = order()
-    hits(under_test, range(BOUND))
-    gone = under_test.weigh(999, 400)
-    assert sum(place.bytes for _, place in gone) >= 399
+    hits(under_test, range(1_000))
+    gone = under_test.weigh(999, 400 * UNIT)
+    assert sum(place.bytes for _, place in gone) >= 399 * UNIT
     assert under_test.bytes <= BOUND
 
 
 @given(
-    some.lists(some.tuples(some.integers(0, 60), some.integers(1, 400), some.sampled_from("aaaaauuuwd")), max_size=300)
+    some.lists(
+        some.tuples(some.integers(0, 60), some.integers(1, 400 * UNIT), some.sampled_from("aaaaauuuwd")), max_size=300
+    )
 )
 def test_the_bytes_are_those_of_the_places_and_never_beyond_the_bound(steps: list[tuple[int, int, str]]) -> None:
     under_test = order()

@@ -18,7 +18,7 @@ from services.persist.adapters.cache import (
     VALUE_BYTES_MAX,
     ServiceCache,
 )
-from services.persist.domain.shelf import ROUND_LISTS, ROUNDS, TRACKS, TRACKS_TTL_MS
+from services.persist.domain.shelf import ROUND_LISTS, ROUNDS, ROUNDS_TTL_MS, TRACKS, TRACKS_TTL_MS
 
 DATABASE = "7345.16384"
 FORM = "0f1e2d3c"
@@ -74,10 +74,11 @@ async def test_keys_begin_with_database_and_form_and_calls_have_little_time(
     await cache.keep(TRACKS, "first/100", b"wire")
     await cache.drop(TRACKS, "first/100")
     await cache.forget(TRACKS)
+    over = pb.Item(key=f"{DATABASE}/{FORM}/17", value=b"wire", ttl_ms=ROUNDS_TTL_MS, tags=[DATABASE])
     first = pb.Item(key=f"{DATABASE}/{FORM}/first/100", value=b"wire", ttl_ms=TRACKS_TTL_MS, tags=[DATABASE])
     assert methods.requests == [
         pb.GetRequest(namespace="rounds", key=f"{DATABASE}/{FORM}/17"),
-        pb.SetRequest(namespace="rounds", item=pb.Item(key=f"{DATABASE}/{FORM}/17", value=b"wire")),
+        pb.SetRequest(namespace="rounds", item=over),
         pb.SetRequest(namespace="tracks", item=first),
         pb.DeleteRequest(namespace="tracks", key=f"{DATABASE}/{FORM}/first/100"),
         pb.InvalidateRequest(namespace="tracks", tag=DATABASE),
