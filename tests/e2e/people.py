@@ -24,6 +24,10 @@ class People:
         with TemporaryDirectory() as folder:
             self.forged = KeyRing(Path(folder)).token()
 
+    def till(self, account_id: str) -> str:
+        """A cashier's token, for one till."""
+        return self._stack.token(roles=["CASHIER"], accounts=[account_id])
+
     def player(self, account_id: str) -> str:
         """A player's token, for one account."""
         return self._stack.token(roles=["PLAYER"], accounts=[account_id])

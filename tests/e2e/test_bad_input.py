@@ -12,9 +12,10 @@ import pytest
 from furlong.client import uuid7
 from furlong.game.v1 import round_service_pb2, round_service_pb2_grpc
 
+from deploy.local.stack import LocalStack
 from tests.e2e import methods
 from tests.e2e.books import Books
-from tests.e2e.doors import Answer, Door, Fields, Wrong, answer_of, as_json, wrong_of
+from tests.e2e.doors import Answer, Door, Fields, RestDoor, Wrong, answer_of, as_json, wrong_of
 from tests.e2e.methods import Method
 from tests.e2e.people import People
 from tests.e2e.racing import (
@@ -33,6 +34,8 @@ from tests.e2e.racing import (
 
 NO_SUCH_ROUND = "4611686018427387904"
 NO_SUCH_UUID = "018f0000-0000-7000-8000-000000000001"
+BY_HAND = {"request_id": NO_SUCH_UUID, "reason": "a test"}
+"""What every request carries that a person makes who has to say why."""
 EIGHT_DAYS_MS = 8 * 86_400_000
 INT64_MAX = 2**63 - 1
 GOOD_CARD = as_json(CARD)
@@ -292,8 +295,12 @@ async def test_a_wrong_card_is_refused_with_its_field_and_none_of_its_call_is_ta
         ({"return_bps": 10_000},                            "track.return_bps"),
         ({"timetable": {"betting_window_ms": "1"}},         "track.timetable.betting_window_ms"),
         ({"limits": {"stake_min_minor": "5", "stake_max_minor": "4"}}, "track.limits.stake_max_minor"),
+        ({"limits": {"stake_min_minor": "1", "stake_max_minor": "4", "round_loss_max_minor": "-1"}},
+                                                            "track.limits.round_loss_max_minor"),
+        ({"state": "PAUSED"},                               "track.state"),
     ],
-    ids=["no slug", "no name", "no currency", "return of everything", "no time to bet", "limits that cross"],
+    ids=["no slug", "no name", "no currency", "return of everything", "no time to bet", "limits that cross",
+         "a loss below nothing", "paused from the start"],
 )  # fmt: skip
 async def test_a_wrong_track_is_refused_with_its_field(
     door: Door, people: People, settings: Mapping[str, Any], field: str
@@ -330,7 +337,21 @@ async def test_a_track_that_exists_is_not_made_again_with_other_settings(
         (methods.GET_PROOF,         {"round_id": NO_SUCH_ROUND},                         "ROUND_UNKNOWN"),
         (methods.VOID_ROUND,        {"round_id": NO_SUCH_ROUND, "request_id": NO_SUCH_UUID, "reason": "a test"},
                                                                                          "ROUND_UNKNOWN"),
+        (methods.CORRECT_RESULT,    {"round_id": NO_SUCH_ROUND, "request_id": NO_SUCH_UUID, "result": [2, 1],
+                                     "reason": "a test"},                                "ROUND_UNKNOWN"),
+        (methods.PAUSE_TRACK,       {"track": "no-such-track", **BY_HAND},               "TRACK_NOT_FOUND"),
+        (methods.RESUME_TRACK,      {"track": "no-such-track", **BY_HAND},               "TRACK_NOT_FOUND"),
+        (methods.SUSPEND_TRACK,     {"track": "no-such-track", **BY_HAND},               "TRACK_NOT_FOUND"),
         (methods.GET_TICKET,        {"ticket_id": NO_SUCH_UUID},                         "TICKET_UNKNOWN"),
+        (methods.CANCEL_TICKET,     {"ticket_id": NO_SUCH_UUID, **BY_HAND},              "TICKET_UNKNOWN"),
+        (methods.PAY_TICKET,        {"ticket_id": NO_SUCH_UUID, "request_id": NO_SUCH_UUID,
+                                     "account_id": NO_SUCH_UUID},                        "TICKET_UNKNOWN"),
+        (methods.PAY_OUT,           {"account_id": NO_SUCH_UUID, "amount_minor": "1", **BY_HAND}, "ACCOUNT_UNKNOWN"),
+        (methods.ADJUST,            {"account_id": NO_SUCH_UUID, "amount_minor": "1", **BY_HAND}, "ACCOUNT_UNKNOWN"),
+        (methods.BLOCK,             {"account_id": NO_SUCH_UUID, **BY_HAND},             "ACCOUNT_UNKNOWN"),
+        (methods.UNBLOCK,           {"account_id": NO_SUCH_UUID, **BY_HAND},             "ACCOUNT_UNKNOWN"),
+        (methods.LIST_TRANSFERS,    {"account_id": NO_SUCH_UUID},                        "ACCOUNT_UNKNOWN"),
+        (methods.TRIAL_BALANCE,     {"round_id": NO_SUCH_ROUND},                         "ROUND_UNKNOWN"),
         (methods.GET_ACCOUNT,       {"account_id": NO_SUCH_UUID},                        "ACCOUNT_UNKNOWN"),
         (methods.LIST_TICKETS,      {"account_id": NO_SUCH_UUID},                        "ACCOUNT_UNKNOWN"),
         (methods.CREDIT,            {"account_id": NO_SUCH_UUID, "request_id": NO_SUCH_UUID, "amount_minor": "1",
@@ -365,6 +386,22 @@ async def test_what_does_not_exist_is_not_found(
         (methods.CREDIT,         {"request_id": NO_SUCH_UUID, "account_id": NO_SUCH_UUID, "amount_minor": "1"},
                                                                                                 "reason"),
         (methods.VOID_ROUND,     {"request_id": NO_SUCH_UUID, "round_id": "1"},                 "reason"),
+        (methods.CORRECT_RESULT, {"round_id": "1", "result": [1], **BY_HAND},                   "result"),
+        (methods.CORRECT_RESULT, {"round_id": "1", "result": [1, 1], **BY_HAND},                "result"),
+        (methods.CORRECT_RESULT, {"round_id": "1", "result": [1, 41], **BY_HAND},               "result[1]"),
+        (methods.PAUSE_TRACK,    {"track": "No-Track", **BY_HAND},                              "track"),
+        (methods.RESUME_TRACK,   {"track": "a-track", "request_id": NO_SUCH_UUID},              "reason"),
+        (methods.SUSPEND_TRACK,  {"track": "a-track", "reason": "a test"},                      "request_id"),
+        (methods.CANCEL_TICKET,  {"ticket_id": "not-a-uuid", **BY_HAND},                        "ticket_id"),
+        (methods.CANCEL_TICKET,  {"ticket_id": NO_SUCH_UUID, "request_id": NO_SUCH_UUID},       "reason"),
+        (methods.PAY_TICKET,     {"ticket_id": NO_SUCH_UUID, "request_id": NO_SUCH_UUID},       "account_id"),
+        (methods.PAY_OUT,        {"account_id": NO_SUCH_UUID, "amount_minor": "-1", **BY_HAND}, "amount_minor"),
+        (methods.ADJUST,         {"account_id": NO_SUCH_UUID, "amount_minor": "0", **BY_HAND},  "amount_minor"),
+        (methods.BLOCK,          {"account_id": NO_SUCH_UUID, "request_id": NO_SUCH_UUID},      "reason"),
+        (methods.UNBLOCK,        {"account_id": "not-a-uuid", **BY_HAND},                       "account_id"),
+        (methods.LIST_TRANSFERS, {"account_id": "not-a-uuid"},                                  "account_id"),
+        (methods.LIST_TRANSFERS, {"account_id": NO_SUCH_UUID, "page_size": -1},                 "page_size"),
+        (methods.TRIAL_BALANCE,  {"round_id": "-1"},                                            "round_id"),
     ],
 )  # fmt: skip
 async def test_a_malformed_request_is_refused_with_its_field(
@@ -443,6 +480,18 @@ async def test_the_proof_of_a_round_that_is_open_is_refused(door: Door, steady_t
         (methods.CREATE_TRACK,   {"request_id": NO_SUCH_UUID, "track": {"track": "a", "currency": "EUR"}}),
         (methods.IMPORT_CARDS,   {"request_id": NO_SUCH_UUID, "track": "a", "cards": [GOOD_CARD]}),
         (methods.VOID_ROUND,     {"request_id": NO_SUCH_UUID, "round_id": "1", "reason": "a test"}),
+        (methods.CORRECT_RESULT, {"round_id": "1", "result": [2, 1], **BY_HAND}),
+        (methods.PAUSE_TRACK,    {"track": "a", **BY_HAND}),
+        (methods.RESUME_TRACK,   {"track": "a", **BY_HAND}),
+        (methods.SUSPEND_TRACK,  {"track": "a", **BY_HAND}),
+        (methods.CANCEL_TICKET,  {"ticket_id": NO_SUCH_UUID, **BY_HAND}),
+        (methods.PAY_TICKET,     {"ticket_id": NO_SUCH_UUID, "request_id": NO_SUCH_UUID, "account_id": NO_SUCH_UUID}),
+        (methods.PAY_OUT,        {"account_id": NO_SUCH_UUID, "amount_minor": "1", **BY_HAND}),
+        (methods.ADJUST,         {"account_id": NO_SUCH_UUID, "amount_minor": "1", **BY_HAND}),
+        (methods.BLOCK,          {"account_id": NO_SUCH_UUID, **BY_HAND}),
+        (methods.UNBLOCK,        {"account_id": NO_SUCH_UUID, **BY_HAND}),
+        (methods.LIST_TRANSFERS, {"account_id": NO_SUCH_UUID}),
+        (methods.TRIAL_BALANCE,  {}),
     ],
     ids=lambda value: value.full_name.rpartition("/")[2] if isinstance(value, Method) else "",
 )  # fmt: skip
@@ -460,6 +509,42 @@ async def test_a_method_that_is_not_for_anyone_asks_for_a_good_token_with_one_of
     assert (expired.code, expired.reason) == (UNAUTHENTICATED, "TOKEN_INVALID")
     assert (garbage.code, garbage.reason) == (UNAUTHENTICATED, "TOKEN_INVALID")
     assert (nobody.code, nobody.reason) == (DENIED, "ROLE_MISSING")
+
+
+ROLES_OF = {
+    methods.CORRECT_RESULT: {"OPERATOR"},
+    methods.PAUSE_TRACK: {"OPERATOR"},
+    methods.RESUME_TRACK: {"OPERATOR"},
+    methods.SUSPEND_TRACK: {"OPERATOR"},
+    methods.CANCEL_TICKET: {"PLAYER", "CASHIER", "OPERATOR"},
+    methods.PAY_TICKET: {"CASHIER"},
+    methods.PAY_OUT: {"CASHIER", "OPERATOR"},
+    methods.ADJUST: {"OPERATOR"},
+    methods.BLOCK: {"OPERATOR"},
+    methods.UNBLOCK: {"OPERATOR"},
+    methods.LIST_TRANSFERS: {"PLAYER", "CASHIER", "OPERATOR", "AUDITOR"},
+    methods.TRIAL_BALANCE: {"OPERATOR", "AUDITOR"},
+}
+"""Who may call what tills and operators do; what is asked for does not exist, so whoever may is told so."""
+
+
+@pytest.mark.parametrize("method", ROLES_OF, ids=lambda method: method.full_name.rpartition("/")[2])
+async def test_a_method_of_tills_and_operators_is_for_its_roles_and_no_other(
+    rest_door: RestDoor, stack: LocalStack, method: Method
+) -> None:
+    fields: Fields = {
+        "track": "no-such-track", "ticket_id": NO_SUCH_UUID, "account_id": NO_SUCH_UUID, "round_id": NO_SUCH_ROUND,
+        "amount_minor": "1", "result": [2, 1], **BY_HAND,
+    }  # fmt: skip
+    asked = {name: value for name, value in fields.items() if name in method.request.DESCRIPTOR.fields_by_name}
+    admitted = set()
+    for role in ("PLAYER", "CASHIER", "OPERATOR", "AUDITOR", "SERVICE"):
+        wrong = await refusal(rest_door, method, asked, stack.token(roles=[role], accounts=["*"]))
+        if wrong.reason != "ROLE_MISSING":
+            assert wrong.code == NOT_FOUND
+            admitted.add(role)
+
+    assert admitted == ROLES_OF[method]
 
 
 async def test_a_player_opens_no_account_and_an_operator_places_no_ticket(
@@ -494,11 +579,16 @@ async def test_a_player_places_on_no_account_of_another_and_sees_nothing_of_it(
     ticket = await refusal(door, methods.GET_TICKET, {"ticket_id": bought["ticket"]["ticket_id"]}, people.player(bob))
     account = await refusal(door, methods.GET_ACCOUNT, {"account_id": ann}, people.player(bob))
     tickets = await refusal(door, methods.LIST_TICKETS, {"account_id": ann}, people.player(bob))
+    transfers = await refusal(door, methods.LIST_TRANSFERS, {"account_id": ann}, people.player(bob))
+    cancelling = {"ticket_id": bought["ticket"]["ticket_id"], **BY_HAND, "request_id": fresh_id()}
+    cancelled = await refusal(door, methods.CANCEL_TICKET, cancelling, people.player(bob))
 
     assert (placed.code, placed.reason) == (DENIED, "ACCOUNT_NOT_YOURS")
     assert (ticket.code, ticket.reason) == (NOT_FOUND, "TICKET_UNKNOWN")
     assert (account.code, account.reason) == (NOT_FOUND, "ACCOUNT_UNKNOWN")
     assert (tickets.code, tickets.reason) == (NOT_FOUND, "ACCOUNT_UNKNOWN")
+    assert (transfers.code, transfers.reason) == (NOT_FOUND, "ACCOUNT_UNKNOWN")
+    assert (cancelled.code, cancelled.reason) == (NOT_FOUND, "TICKET_UNKNOWN")
     assert await books.money_and_tickets() == before
 
 
