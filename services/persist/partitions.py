@@ -58,8 +58,8 @@ FROM rounds r WHERE r.round_id >= $1 AND r.round_id < $2
 
 WHY_KEYS_STAY: Final = """
 SELECT concat_ws(', ',
-    CASE WHEN $1::date > (clock_timestamp() AT TIME ZONE 'UTC')::date - $2
-         THEN 'ids of the last ' || $2 || ' days are answered again' END,
+    CASE WHEN $1::date > (clock_timestamp() AT TIME ZONE 'UTC')::date - $2::integer
+         THEN 'ids of the last ' || $2::integer || ' days are answered again' END,
     CASE WHEN EXISTS (SELECT FROM {partition} WHERE verdict = 1 AND round_id >= coalesce(
               (SELECT min(lower_bound::bigint) FROM partitions_of('tickets')), 0))
          THEN 'its keys lead to tickets that are not detached' END)
