@@ -154,16 +154,30 @@ def _method(method: descriptor_pb2.MethodDescriptorProto) -> tuple[str, ...]:
     policy = method.options.Extensions[policy_pb2.policy]
     rule = method.options.Extensions[annotations_pb2.http]
     verb = rule.WhichOneof("pattern")
-    level = descriptor_pb2.MethodOptions.IdempotencyLevel
-    retried = {level.NO_SIDE_EFFECTS: "yes, a read", level.IDEMPOTENT: "yes, by request id"}
     return (
-        f"`{method.name}`" + (" (stream)" if method.server_streaming else ""),
+        f"`{method.name}`" + _streaming(method),
         f"`{verb.upper()} {getattr(rule, verb)}`" if verb else "",
         ", ".join(policy_pb2.Role.Name(role) for role in policy.roles),
         f"{policy.deadline_ms} ms" if policy.deadline_ms else "none",
         policy_pb2.Admission.Name(policy.admission),
-        "no, it is resumed" if method.server_streaming else retried.get(method.options.idempotency_level, "no"),
+        _again(method),
     )
+
+
+def _streaming(method: descriptor_pb2.MethodDescriptorProto) -> str:
+    if method.client_streaming:
+        return " (stream both ways)"
+    return " (stream)" if method.server_streaming else ""
+
+
+def _again(method: descriptor_pb2.MethodDescriptorProto) -> str:
+    if method.client_streaming:
+        return "each message, by request id"
+    if method.server_streaming:
+        return "no, it is resumed"
+    level = descriptor_pb2.MethodOptions.IdempotencyLevel
+    retried = {level.NO_SIDE_EFFECTS: "yes, a read", level.IDEMPOTENT: "yes, by request id"}
+    return retried.get(method.options.idempotency_level, "no")
 
 
 def _enum(files: Sequence[descriptor_pb2.FileDescriptorProto], name: str) -> Iterator[tuple[str, int, str]]:
