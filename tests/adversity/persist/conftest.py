@@ -81,3 +81,4 @@ async def site(lasting: PostgresServer, errands: ThreadPoolExecutor, tmp_path: P
         finally:
             await persist.kill()
             await site.start_postgres()
+            await run_sql(lasting.url_of(DATABASE), f"DROP DATABASE {name} WITH (FORCE)")  # a crash costs by the file
