@@ -52,7 +52,7 @@ class Risk:
 
     def exceeded_by(self, order: Order) -> str:
         """Say in words how the order would go beyond a limit; nothing where it does not."""
-        if self._payout_minor + order.payout_minor > ROUND_PAYOUT_MINOR_MAX:
+        if self._payout_minor + sum([line.payout_minor for line in order.lines]) > ROUND_PAYOUT_MINOR_MAX:
             return "the round has taken as much risk as it can count"
         return self._exceeds_limits(order) if self._is_limited else ""
 
@@ -61,8 +61,9 @@ class Risk:
         for line in order.lines:
             selection = (line.market, line.selection)
             lines, stake_minor, payout_minor = self.taken.get(selection, _NOTHING)
-            self.taken[selection] = Sold(lines + 1, stake_minor + line.stake_minor, payout_minor + line.payout_minor)
-        self._payout_minor += order.payout_minor
+            more_minor = line.payout_minor
+            self.taken[selection] = Sold(lines + 1, stake_minor + line.stake_minor, payout_minor + more_minor)
+            self._payout_minor += more_minor
         self._stake_minor += order.stake_minor
 
     def _exceeds_limits(self, order: Order) -> str:

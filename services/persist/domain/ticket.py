@@ -44,11 +44,6 @@ class Order(NamedTuple):
     refusal: Verdict | None
     refusal_reason: str
 
-    @property
-    def payout_minor(self) -> int:
-        """What the order pays if every line of it wins."""
-        return sum([line.payout_minor for line in self.lines])
-
 
 class TicketState(IntEnum):
     """Where a ticket stands, numbered as `furlong.common.v1.Ticket.State`."""

@@ -24,23 +24,10 @@ def order(message: ticket_store_service_pb2.TicketAppend) -> Order:
             refusal_reason=message.refusal_reason,
         )
     lines = [
-        Line(
-            market=line.market,
-            selection=bytes(line.runners),
-            stake_minor=line.stake_minor,
-            price_hundredths=line.price_hundredths,
-        )
-        for line in message.lines
+        Line(line.market, bytes(line.runners[:]), line.stake_minor, line.price_hundredths) for line in message.lines
     ]
-    return Order(
-        request_id=message.request_id,
-        account_id=message.account_id,
-        lines=lines,
-        stake_minor=sum([line.stake_minor for line in lines]),
-        content_hash=message.content_hash,
-        refusal=None,
-        refusal_reason="",
-    )
+    stake_minor = sum([line.stake_minor for line in lines])
+    return Order(message.request_id, message.account_id, lines, stake_minor, message.content_hash, None, "")
 
 
 def plan(message: round_store_service_pb2.OpenRoundRequest) -> RoundPlan:
