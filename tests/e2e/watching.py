@@ -10,12 +10,12 @@ from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
 
 
 @asynccontextmanager
-async def watched(client: Furlong, track: str) -> AsyncIterator[list[WatchRoundsResponse]]:
+async def watched(client: Furlong, track: str, update_interval_ms: int = 0) -> AsyncIterator[list[WatchRoundsResponse]]:
     """Everything that a watcher of the track gets, from now on."""
     frames: list[WatchRoundsResponse] = []
 
     async def watch() -> None:
-        async with aclosing(client.rounds.watch(track)) as stream:
+        async with aclosing(client.rounds.watch(track, update_interval_ms=update_interval_ms)) as stream:
             async for frame in stream:
                 frames.append(frame)
 
