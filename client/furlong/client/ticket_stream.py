@@ -25,8 +25,8 @@ UNANSWERED_MAX = 16
 """Batches under way at once, as many as a server takes from one stream unless it is told otherwise."""
 
 ANSWER_S = 5.0
-"""A stream on which a message waits longer than this for its answer, in seconds, is given up: the server answers each
-within its deadline of 2 s, and those before it too."""
+"""A stream that owes answers and has given none for this long, in seconds, is given up: a server that works answers
+each message within 2 s of reading it."""
 
 CLOSE_S = 1.0
 """How long a stream on which all was said may take to end, in seconds."""
@@ -58,7 +58,10 @@ async def answers(
     """Answer batches, at most `unanswered_max` at once, and give the answers in their order.
 
     Takes the next batch when there is room for it. What `batches` raises is raised when those before are answered.
+    Raises ValueError where there would never be room.
     """
+    if unanswered_max < 1:
+        raise ValueError(f"{unanswered_max} batches under way are none")
     room = asyncio.Semaphore(unanswered_max)
     waiting: asyncio.Queue[asyncio.Future[BatchAnswer] | None] = asyncio.Queue()
 
@@ -118,15 +121,12 @@ class TicketStreams:
             )
         if self._stream is None or self._stream.over:
             self._stream = _Stream(self._stub)
-        stream = self._stream
         message = _Message(request, request_ids)
-        stream.put(message)
+        self._stream.put(message)
         try:
-            async with asyncio.timeout(min(left_s, ANSWER_S)):
+            async with asyncio.timeout(left_s):
                 response = await message.answer
         except TimeoutError as late:
-            if left_s >= ANSWER_S:
-                stream.give_up()
             raise _lost(message, grpc.StatusCode.DEADLINE_EXCEEDED, "no answer in time") from late
         if response.HasField("refused"):
             raise from_refused(response.refused, request_ids)
@@ -158,6 +158,7 @@ class _Stream:
         self._to_send: asyncio.Queue[_Message | None] = asyncio.Queue()
         self._accepted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self.over = False
+        self._patience: asyncio.TimerHandle | None = None
         self._call = stub.StreamTickets(self._requests())
         self._reading = asyncio.create_task(self._read(), name="ticket stream")
 
@@ -165,10 +166,8 @@ class _Stream:
         """Send a message after those before it."""
         self._unanswered.append(message)
         self._to_send.put_nowait(message)
-
-    def give_up(self) -> None:
-        """End the call; what had no answer is in doubt."""
-        self._call.cancel()
+        if self._patience is None:
+            self._watch()
 
     async def close(self) -> None:
         """Say no more, and let the call end well if it will."""
@@ -192,6 +191,14 @@ class _Stream:
             message.sent = True
             yield message.request
 
+    def _watch(self) -> None:
+        """Give the call up when it owes an answer for too long."""
+        if self._patience is not None:
+            self._patience.cancel()
+        owes = bool(self._unanswered) and not self.over
+        loop = asyncio.get_running_loop()
+        self._patience = loop.call_later(ANSWER_S, self._call.cancel) if owes else None
+
     async def _read(self) -> None:
         failure: grpc.aio.AioRpcError | None = None
         try:
@@ -200,12 +207,19 @@ class _Stream:
                 self._accepted.set_result(True)
             async for response in self._call:
                 answer = self._unanswered.popleft().answer
+                self._watch()
                 if not answer.done():
                     answer.set_result(response)
         except grpc.aio.AioRpcError as error:
             failure = error
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # Not this task was cancelled but the call, which was given up.
         finally:
             self.over = True
+            self._watch()
             self._call.cancel()
             if not self._accepted.done():
                 self._accepted.set_result(False)

@@ -67,11 +67,12 @@ class Tickets:
     ) -> AsyncGenerator[BatchAnswer, None]:
         """Place batch after batch on one round over a stream, and get an answer for each, in the order of `batches`.
 
-        A batch is 1 to 500 orders, each with a request id of its own. At most `unanswered_max` batches are under way at
-        once; the next one is taken from `batches` when there is room. A batch that fails is answered with its error,
-        and the others go on: `answer.results` are its results, or raise what `place()` would have raised. Doubt is
-        resolved as `place()` does it, by sending the same ids again, on a new stream where the old one broke, until
-        `deadline_s` seconds after the batch was taken. What `batches` itself raises comes when all before is answered.
+        A batch is 1 to 500 orders, each with a request id of its own. At most `unanswered_max` batches, 1 or more, are
+        under way at once; the next one is taken from `batches` when there is room. A batch that fails is answered with
+        its error, and the others go on: `answer.results` are its results, or raise what `place()` would have raised.
+        Doubt is resolved as `place()` does it, by sending the same ids again, on a new stream where the old one broke,
+        until `deadline_s` seconds after the batch was taken. What `batches` itself raises comes when all before is
+        answered.
 
         Leave it early with `contextlib.aclosing`, which ends the stream; what was not answered by then is in doubt.
         """

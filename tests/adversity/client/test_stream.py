@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from services.chassis.refusal import Refusal
 from tests.loopback import Wire, wired
+from tests.loopback import serving as bare_serving
 from tests.served import Served, config, host_tickets, serving
 from tests.tokens import SigningKey
 
@@ -154,6 +155,35 @@ async def test_a_server_that_hangs_is_given_up_and_asked_again(monkeypatch: pyte
     async with tickets_at(till) as tickets:
         assert_complete(await placed(tickets, asked), asked)
     assert len(till.stored) == 6
+
+
+async def test_a_server_that_hangs_for_ever_leaves_doubt_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ticket_stream, "ANSWER_S", 0.2)
+    till, asked = Till(steps=[hang] * 99), batches(2)
+    async with tickets_at(till) as tickets:
+        answers = await placed(tickets, asked, deadline_s=0.5)
+    assert [type(answer.error) for answer in answers] == [OutcomeUnknown, OutcomeUnknown]
+
+
+async def test_a_server_that_never_accepts_a_stream_leaves_no_doubt_and_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ticket_stream, "ANSWER_S", 0.2)
+    opened = 0
+
+    async def ignore(_: Any, __: Any) -> None:
+        nonlocal opened
+        opened += 1
+        await asyncio.Event().wait()
+
+    def register(server: grpc.aio.Server) -> None:
+        handlers: dict[str, Any] = {"StreamTickets": grpc.stream_stream_rpc_method_handler(ignore)}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE.full_name, handlers),))
+
+    async with bare_serving(register) as server, open_channel(server.target, services=[SERVICE]) as channel:
+        (answer,) = await placed(Tickets(channel), batches(1), deadline_s=0.9)
+    assert isinstance(answer.error, Unreachable)
+    assert opened > 1
 
 
 async def test_doubt_that_outlives_the_deadline_is_told_with_its_ids() -> None:
