@@ -1,7 +1,11 @@
 """What tills and operators do by hand: sell and pay, take back, state, stop and correct, on the real thing."""
 
 import asyncio
+import os
+import re
+import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from furlong.common.v1.round_pb2 import Timetable
@@ -9,7 +13,7 @@ from furlong.common.v1.round_pb2 import Timetable
 from deploy.local.stack import LocalStack
 from tests.e2e import methods
 from tests.e2e.books import Books
-from tests.e2e.command import furlong
+from tests.e2e.command import COMMAND, COMMAND_S, furlong
 from tests.e2e.doors import Answer, Door, RestDoor, Wrong
 from tests.e2e.methods import Method
 from tests.e2e.people import People
@@ -37,6 +41,7 @@ from tests.model import ledger
 
 STAKE_MINOR = 500
 RUNNERS = [runner.runner for runner in CARD.runners]
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "operating.md"
 RESUMED_S = 6.0
 """A track that was resumed opens its next round within five seconds, whichever game was told."""
 STANDSTILL_S = 3.0
@@ -511,3 +516,29 @@ async def test_the_commands_of_tills_and_operators_do_what_they_say(
         assert part in statement.stdout
     assert "the books balance" in books.stdout
     assert "the books balance" in of_round.stdout
+
+
+async def test_what_the_page_on_operating_shows_is_what_happens(stack: LocalStack, rest_door: RestDoor) -> None:
+    track = await new_track(stack, "shown", SLOW)
+    await open_round(rest_door, track)
+    [script] = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+    done = await asyncio.to_thread(
+        subprocess.run,
+        ["bash", "-c", "set -euo pipefail\n" + script.replace("harbour-mile", track)],
+        env={
+            **os.environ,
+            "PATH": f"{COMMAND.parent}:{os.environ['PATH']}",
+            "FURLONG_GATEWAY": stack.addresses.gateway,
+            "FURLONG_TOKEN": stack.token_file.read_text().strip(),
+            "NO_COLOR": "1",
+            "COLUMNS": "200",
+        },
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_S,
+        check=False,
+    )
+
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    for part in ("ACCEPTED", "CANCELLED", "REFUND", "the books balance"):
+        assert part in done.stdout
