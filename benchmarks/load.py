@@ -29,6 +29,7 @@ CONNECTIONS = 4
 CALL_TIMEOUT_S = 10.0
 PAUSE_AFTER_ERROR_S = 0.02
 STAKE_MINOR = 100
+ID_DIGITS_COUNTED = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,7 @@ class Callers:
         self._load = load
         self._accounts = itertools.cycle(random.sample(load.accounts, len(load.accounts)))
         self._runners = itertools.cycle(load.runners)
+        self._numbers = itertools.count()
         self._metadata = (("authorization", f"Bearer {load.token}"),)
         self._starts_s = time.perf_counter() + load.warmup_s
         self._ends_s = self._starts_s + load.seconds
@@ -113,16 +115,20 @@ class Callers:
             self._count(begun_s, time.perf_counter(), answer)
 
     def _fill(self, request: PlaceTicketsRequest) -> None:
-        """Fresh ids, accounts and runners in a message that is used again: building it anew costs more."""
+        """Fresh ids, accounts and runners in a message that is used again: building it anew costs more.
+
+        The ids of a call share their time and their chance but for the last twelve digits, which count.
+        """
+        shared = uuid7()[:-ID_DIGITS_COUNTED]
         for order in request.tickets:
-            order.request_id = uuid7()
+            order.request_id = f"{shared}{next(self._numbers):0{ID_DIGITS_COUNTED}x}"
             order.account_id = next(self._accounts)
             order.lines[0].runners[0] = next(self._runners)
 
     def _count(self, begun_s: float, done_s: float, answer: PlaceTicketsRequest | PlaceTicketsResponse) -> None:
         accepted = 0
         if isinstance(answer, PlaceTicketsResponse):
-            verdicts = Counter(result.verdict for result in answer.results)
+            verdicts = Counter([result.verdict for result in answer.results])
             accepted = verdicts.pop(TicketResult.ACCEPTED, 0)
             for verdict, tickets in verdicts.items():
                 _add(self.tally.refusals, TicketResult.Verdict.Name(verdict), tickets)
