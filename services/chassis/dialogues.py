@@ -36,6 +36,7 @@ class Dialogues:
         self._stages = stages
         self._messages_max = messages_max
         self._open: set[_Conversation] = set()
+        self._closed = False
 
     def handler(self, stream: Method, like: Method, answer: Callable[..., Any]) -> Handler:
         """Make the handler of `stream`, whose messages are called `like` another method; `answer` is the servicer's."""
@@ -50,6 +51,8 @@ class Dialogues:
                 requests, call.context, lambda request: way(request, message_call), self._messages_max
             )
             self._open.add(conversation)
+            if self._closed:
+                conversation.stop_reading()
             try:
                 await conversation.run()
             finally:
@@ -59,6 +62,7 @@ class Dialogues:
 
     def close(self) -> None:
         """Have every dialogue read no more, and end when what it has read is answered."""
+        self._closed = True
         for conversation in self._open:
             conversation.stop_reading()
 
@@ -106,6 +110,7 @@ class _Conversation:
         # hangs.
         await self._context.send_initial_metadata(((MESSAGES_MAX_HEADER, str(self._messages_max)),))
         self._reading = asyncio.create_task(self._read(), name="dialogue")
+        self._reading.add_done_callback(lambda _: self._answers.put_nowait(None))
         if self._stopped:
             self._reading.cancel()
         answer: asyncio.Task[Message] | None = None
@@ -133,12 +138,10 @@ class _Conversation:
             return
         except DecodeError as error:
             raise Refusal(Reason.MALFORMED, "a message of the stream is not one of its type") from error
-        finally:
-            self._answers.put_nowait(None)
 
     async def _end(self) -> None:
         assert self._reading is not None, "whoever ends has begun"
-        if self._stopped:
+        if self._reading.cancelled():
             raise Refusal(
                 Reason.DRAINING,
                 "this server is going away; what it has not answered was not done",

@@ -195,6 +195,13 @@ async def test_bytes_that_are_no_message_end_the_stream_as_malformed() -> None:
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED")
 
 
+async def test_a_message_that_is_too_long_ends_the_stream() -> None:
+    async with serving(host_tickets(StreamTickets=Desk().answer), settings=config(message_bytes_max=1_024)) as served:
+        message = b"\x08\x01" + b"\x12\xff\x07" + bytes(1_023)
+        refusal = await ending(served.bare.stream_stream(PATH)(iter([message])))
+    assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
 async def test_each_message_has_a_trace_and_a_log_line_of_its_own() -> None:
     exporter = InMemorySpanExporter()
     provider = TracerProvider()

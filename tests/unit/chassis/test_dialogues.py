@@ -211,6 +211,29 @@ async def test_a_server_that_drains_answers_what_was_read_and_reads_no_more() ->
     assert desk.begun == [1, 2]
 
 
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_dialogue_that_begins_while_the_server_drains_ends_too(steps: int) -> None:
+    client, held = Client(), dialogues()
+    talking = converse(held, Desk(), client)
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    held.close()
+    with pytest.raises(Refusal, match="going away"):
+        await talking
+
+
+async def test_a_client_that_has_said_its_last_gets_every_answer_and_a_good_end_from_a_server_that_drains() -> None:
+    desk, client, held = Desk(), Client(), dialogues()
+    desk.hold(1)
+    client.send(1, 2, None)
+    talking = converse(held, desk, client)
+    await settle()
+    held.close()
+    desk.gates[1].set()
+    await talking
+    assert client.told == ["1", "2"]
+
+
 async def test_a_client_that_says_nothing_is_sent_away_by_a_server_that_drains() -> None:
     client, held = Client(), dialogues()
     talking = converse(held, Desk(), client)
