@@ -137,6 +137,8 @@ class FakePersist:
                 return stored
             if stored.round.track == track.track and stored.round.phase in OCCUPYING:
                 raise Refusal(Reason.ROUND_PHASE, f"round {stored.round.round_id} is on the track")
+        if self._tracks[track.track].state is not TrackState.RUNNING:
+            raise Refusal(Reason.ROUND_PHASE, f"track {track.track} is stopped")
         round_id = len(self._rounds) + 1
         self._runs[card.card_id] = round_id
         round_ = Round(

@@ -477,3 +477,10 @@ async def test_a_track_that_stands_still_is_listed_so_and_is_not_made_anew(store
 
     assert made_again == replace(BRIEF, state=TrackState.PAUSED)
     assert (await store.tracks.tracks(2, "")).items == [made_again]
+
+
+async def test_a_track_that_stands_still_opens_no_round(store: Store) -> None:
+    leader = await lead(store)
+    for state in (TrackState.PAUSED, TrackState.SUSPENDED):
+        await store.tracks.set_state(request_id=uuid7(), track=T, state=state, reason="night", actor="operator")
+        assert (await reason_of(leader.open())).reason == Reason.ROUND_PHASE

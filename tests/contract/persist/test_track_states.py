@@ -67,16 +67,30 @@ async def test_nothing_is_accepted_after_a_suspension_has_answered(world: World)
 async def test_a_suspension_and_a_round_that_opens_or_locks_at_once_all_get_through(world: World) -> None:
     player = await world.account(1_000)
     for _ in range(15):
-        opened, _ = await asyncio.gather(
-            world.open(), world.stubs.tracks.SetTrackState(set_state(world.track, Track.SUSPENDED))
-        )
-        round_id = opened.round.round_id
+        opening = asyncio.create_task(world.open())
+        await world.stubs.tracks.SetTrackState(set_state(world.track, Track.SUSPENDED))
+        await asyncio.wait((opening,))
+        if opening.exception() is not None:  # the suspension came first
+            assert (await refused(opening)).reason == "ROUND_PHASE"
+            await world.stubs.tracks.SetTrackState(set_state(world.track, Track.RUNNING))
+            continue
+        round_id = opening.result().round.round_id
         assert verdicts(await world.place(round_id, order(player, 1))) == ["SUSPENDED"]
         await asyncio.gather(
             world.lock(round_id), world.stubs.tracks.SetTrackState(set_state(world.track, Track.SUSPENDED))
         )
         await world.stubs.tracks.SetTrackState(set_state(world.track, Track.RUNNING))
         await world.void(round_id)
+
+
+async def test_a_track_that_is_stopped_opens_no_round_until_it_is_resumed(world: World) -> None:
+    for state in (Track.PAUSED, Track.SUSPENDED):
+        await world.stubs.tracks.SetTrackState(set_state(world.track, state))
+        stopped = await refused(world.open())
+        assert stopped.reason == "ROUND_PHASE"
+        assert Track.State.Name(state) in stopped.message
+    await world.stubs.tracks.SetTrackState(set_state(world.track, Track.RUNNING))
+    assert (await world.open()).round.track == world.track
 
 
 async def test_a_track_that_is_asked_for_again_is_answered_in_the_state_that_it_is_in(world: World) -> None:

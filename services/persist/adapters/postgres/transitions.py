@@ -33,6 +33,7 @@ from services.persist.domain.account import AccountKind
 from services.persist.domain.audit import Action
 from services.persist.domain.round import ON_TRACK, Phase, Round, RoundPlan, Step, Winner, due, step
 from services.persist.domain.tickets_root import root
+from services.persist.domain.track import TrackState
 from services.persist.domain.winners import canonical
 from services.persist.ports import Operation
 
@@ -48,7 +49,7 @@ SUB_ROOTS: Final = "SELECT sub_root FROM batches WHERE round_id = $1 ORDER BY ba
 DECIDED: Final = "UPDATE rounds SET payout_minor = $2, posting = true WHERE round_id = $1"
 
 START_TRACK: Final = """
-UPDATE tracks SET transition_seq = transition_seq + 1 WHERE track = $1 RETURNING transition_seq, currency
+UPDATE tracks SET transition_seq = transition_seq + 1 WHERE track = $1 RETURNING transition_seq, currency, state
 """
 
 OCCUPIED: Final = "SELECT round_id FROM rounds WHERE track = $1 AND phase = ANY($2::smallint[])"
@@ -93,13 +94,16 @@ class PostgresRounds:
         self._numbering = Numbering(snapshot)
 
     async def open(self, operation: Operation[Round], plan: RoundPlan, epoch: int) -> bytes:
-        """Open the track's next round. Raises Refusal ROUND_PHASE while another one is on the track."""
+        """Open the track's next round. Raises Refusal ROUND_PHASE while another one is on it, or the track is stopped."""
 
         async def work(connection: Connection) -> Round:
             await check_epoch_of_track(connection, plan.track, epoch)
             track = await connection.fetchrow(START_TRACK, plan.track)
             if track is None:
                 raise track_not_found(plan.track)
+            if (state := TrackState(track["state"])) is not TrackState.RUNNING:
+                message = f"track {plan.track} is {state.name} and opens no round"
+                raise Refusal(Reason.ROUND_PHASE, message, metadata={"track": plan.track})
             if (occupant := await connection.fetchval(OCCUPIED, plan.track, ON_TRACK)) is not None:
                 raise _wrong_phase(occupant, f"round {occupant} is still on track {plan.track}")
             round_id = await _insert_round(connection, plan, epoch, track["transition_seq"], track["currency"])

@@ -9,6 +9,7 @@ import pytest
 from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.refusal import Refusal
+from services.game.domain.card import RaceCard
 from services.game.domain.draw import commitment
 from services.game.domain.round import Round
 from services.game.domain.track import TrackState
@@ -389,6 +390,20 @@ async def test_a_keeper_that_takes_over_a_stopped_track_leaves_it_so(stable: Sta
         await stable.run_to(60_000)
 
         assert await stable.history() == [(1, phase) for phase in WHOLE]
+
+
+async def test_a_stop_in_the_moment_of_the_opening_opens_nothing(stable: Stable) -> None:
+    next_card = stable.store.next_card
+
+    async def stopped_meanwhile(track: str) -> RaceCard:
+        await stable.set_state(TrackState.PAUSED)
+        return await next_card(track)
+
+    stable.store.next_card = stopped_meanwhile  # type: ignore[method-assign] # an operator is quick
+    async with stable.kept():
+        await stable.run_to(60_000)
+
+        assert await stable.history() == []
 
 
 async def test_cards_take_turns() -> None:
