@@ -94,7 +94,7 @@ class PostgresRounds:
         self._numbering = Numbering(snapshot)
 
     async def open(self, operation: Operation[Round], plan: RoundPlan, epoch: int) -> bytes:
-        """Open the track's next round. Raises Refusal ROUND_PHASE while another one is on it, or the track is stopped."""
+        """Open the track's next round. Raises Refusal ROUND_PHASE where another one is on it or it is stopped."""
 
         async def work(connection: Connection) -> Round:
             await check_epoch_of_track(connection, plan.track, epoch)
