@@ -35,9 +35,11 @@ READ_TICKET: Final = f"""
 
 _STAKES: Final = """
 SELECT round_id, reference, transfer_id FROM transfers WHERE debit_account_id = $1 AND kind = 1 AND transfer_id < $2
-ORDER BY transfer_id DESC LIMIT $3
+ORDER BY transfer_id DESC LIMIT (SELECT $3::bigint)
 """
-"""An account's tickets are the stakes, kind 1, that it has paid; its transfers are in order already."""
+"""An account's tickets are the stakes, kind 1, that it has paid; its transfers are in order already.
+
+The planner does not know a limit that a sub-query tells, and goes along the index however many it expects."""
 
 _OF_STAKE: Final = "SELECT * FROM tickets WHERE round_id = stake.round_id AND ticket_id = stake.reference LIMIT 1"
 """The limit says what is so anyway, and keeps the planner from joining with all the tickets there are."""
