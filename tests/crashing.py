@@ -62,6 +62,7 @@ BACK_S: Final = 3.0
 """How soon after the cause is gone the service answers again."""
 BACK_AFTER_RECOVERY_S: Final = 5.0
 """The same after PostgreSQL had to recover from a crash, counted from its start."""
+COMPUTING_S: Final = 0.05
 GIVE_UP_S: Final = 60.0
 AGAIN_S: Final = 0.02
 STOP_S: Final = 10.0
@@ -239,6 +240,25 @@ async def channel_to(*addresses: str) -> AsyncIterator[grpc.aio.Channel]:
         yield channel
     finally:
         await channel.close()
+
+
+def within(back_s: float, most_s: float, what: str) -> None:
+    """Hold an outage to its bound, and print it.
+
+    The bound is that of a machine with nothing else to do: where this process gets less than half of a core, it is
+    stretched by as much as that is less.
+    """
+    stretch = max(1.0, slowness() / 2)
+    print(f"{what}: {back_s:.2f} s, at most {most_s:.0f} s" + (f" x {stretch:.1f}" if stretch > 1 else ""))
+    assert back_s <= most_s * stretch, f"{what}: {back_s:.2f} s"
+
+
+def slowness() -> float:
+    """How much longer than its computing time a piece of computing takes now."""
+    began_s, computed_s = time.perf_counter(), time.thread_time()
+    while time.thread_time() - computed_s < COMPUTING_S:
+        pass
+    return (time.perf_counter() - began_s) / COMPUTING_S
 
 
 async def do(errands: ThreadPoolExecutor, errand: Callable[[], T]) -> T:
