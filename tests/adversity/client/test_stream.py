@@ -9,12 +9,22 @@ from typing import Any
 
 import grpc
 import pytest
-from furlong.client import CallRefused, OutcomeUnknown, Unreachable, open_channel, ticket_stream, uuid7
+from furlong.client import (
+    BreakerSettings,
+    BreakerState,
+    CallRefused,
+    OutcomeUnknown,
+    Unreachable,
+    open_channel,
+    ticket_stream,
+    uuid7,
+)
 from furlong.client.ticket_stream import BatchAnswer
 from furlong.client.tickets import Tickets
 from furlong.common.v1.error_pb2 import Reason
 from furlong.common.v1.ticket_pb2 import Line, TicketOrder, TicketResult
 from furlong.game.v1 import ticket_service_pb2 as wire
+from furlong.game.v1.ticket_service_pb2_grpc import TicketServiceStub
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -84,6 +94,16 @@ async def tickets_at(till: Till, **settings: Any) -> AsyncIterator[Tickets]:
         open_channel(f"127.0.0.1:{served.server.port}", services=[SERVICE]) as channel,
     ):
         yield Tickets(channel)
+
+
+def dialogue(answer: Callable[[Any, Any], Awaitable[None]]) -> Callable[[grpc.aio.Server], None]:
+    """A server that has nothing but StreamTickets, in bytes."""
+
+    def register(server: grpc.aio.Server) -> None:
+        handlers: dict[str, Any] = {"StreamTickets": grpc.stream_stream_rpc_method_handler(answer)}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE.full_name, handlers),))
+
+    return register
 
 
 def batches(count: int, size: int = 2) -> list[list[TicketOrder]]:
@@ -176,11 +196,7 @@ async def test_a_server_that_never_accepts_a_stream_leaves_no_doubt_and_is_asked
         opened += 1
         await asyncio.Event().wait()
 
-    def register(server: grpc.aio.Server) -> None:
-        handlers: dict[str, Any] = {"StreamTickets": grpc.stream_stream_rpc_method_handler(ignore)}
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE.full_name, handlers),))
-
-    async with bare_serving(register) as server, open_channel(server.target, services=[SERVICE]) as channel:
+    async with bare_serving(dialogue(ignore)) as server, open_channel(server.target, services=[SERVICE]) as channel:
         (answer,) = await placed(Tickets(channel), batches(1), deadline_s=0.9)
     assert isinstance(answer.error, Unreachable)
     assert opened > 1
@@ -269,6 +285,38 @@ async def test_a_server_that_drains_costs_nothing_where_another_takes_over() -> 
         assert_complete(answers, asked)
         await drained[0]
     assert len(till.stored) == 60
+
+
+async def test_the_breaker_judges_a_stream_by_its_first_answer() -> None:
+    well = False
+    changes: list[BreakerState] = []
+
+    async def answer(_: Any, context: Any) -> None:
+        if not well:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "down")
+        await context.write(b"")
+        await asyncio.Event().wait()
+
+    async with (
+        bare_serving(dialogue(answer)) as server,
+        open_channel(
+            server.target,
+            services=[SERVICE],
+            breaker=BreakerSettings(failures_max=1, open_ms=100),
+            on_breaker_change=lambda change: changes.append(change.after),
+        ) as channel,
+    ):
+        stub = TicketServiceStub(channel)
+        for words in ("down", "is left alone"):
+            with pytest.raises(grpc.aio.AioRpcError, match=words):
+                await anext(aiter(stub.StreamTickets(iter(()))))
+        assert changes == [BreakerState.OPEN]
+        well = True
+        await asyncio.sleep(0.15)
+        stream = stub.StreamTickets(iter(()))
+        await anext(aiter(stream))
+        assert changes == [BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.CLOSED]
+        stream.cancel()
 
 
 async def test_a_stream_is_one_span_of_its_caller_and_ends_well() -> None:
