@@ -106,4 +106,4 @@ def _name_tickets(orders: Sequence[TicketOrder]) -> None:
 
 
 def _order_of(order: TicketOrder) -> Order:
-    return Order(order.request_id, order.account_id, tuple([line_of(line) for line in order.lines]))
+    return Order(order.request_id, order.account_id, tuple([line_of(line) for line in order.lines[:]]))

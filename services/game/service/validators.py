@@ -42,7 +42,7 @@ def _is_sound(order: ticket_pb2.TicketOrder) -> bool:
     """Tell whether `_order` finds nothing wrong: nearly always so, and then without naming fields that are right."""
     if not (is_uuid7(order.request_id) and is_uuid(order.account_id)):
         return False
-    lines = order.lines
+    lines = order.lines[:]
     if not 1 <= len(lines) <= LINES_MAX:
         return False
     return not any([len(line.runners) > RUNNERS_MAX or line.price_hundredths < 0 for line in lines])  # noqa: C419 - faster

@@ -24,7 +24,8 @@ def order(message: ticket_store_service_pb2.TicketAppend) -> Order:
             refusal_reason=message.refusal_reason,
         )
     lines = [
-        Line(line.market, bytes(line.runners[:]), line.stake_minor, line.price_hundredths) for line in message.lines
+        Line(line.market, bytes(line.runners[:]), line.stake_minor, line.price_hundredths)
+        for line in message.lines[:]  # a copy: going through a repeated field costs an exception inside of protobuf
     ]
     stake_minor = sum([line.stake_minor for line in lines])
     return Order(message.request_id, message.account_id, lines, stake_minor, message.content_hash, None, "")

@@ -62,13 +62,14 @@ def _append(at: str, request: tickets.AppendTicketsRequest, checks: Checks) -> N
 
 def _is_sound(ticket: tickets.TicketAppend) -> bool:
     """Tell whether `_ticket_append` finds nothing wrong: nearly always so, and then without naming what is right."""
+    lines = ticket.lines[:]
     return (
         is_uuid7(ticket.request_id)
         and is_uuid(ticket.account_id)
         and len(ticket.content_hash) == HASH_BYTES
         and not ticket.refusal
-        and 1 <= len(ticket.lines) <= LINES_MAX
-        and False not in [_is_sound_line(line) for line in ticket.lines]
+        and 1 <= len(lines) <= LINES_MAX
+        and False not in [_is_sound_line(line) for line in lines]
     )
 
 

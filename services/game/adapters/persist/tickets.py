@@ -8,7 +8,7 @@ from furlong.persist.v1 import ticket_store_service_pb2 as pb
 from furlong.persist.v1.ticket_store_service_pb2_grpc import TicketStoreServiceStub
 
 from services.game.adapters.persist.answers import read, written
-from services.game.adapters.persist.wire import placing_to
+from services.game.adapters.persist.wire import write_placing
 from services.game.ports import Appended, Cancelled, Page, Paid, Placing
 from services.game.wire import totals_of
 
@@ -21,7 +21,9 @@ class PersistTickets:
 
     async def append(self, round_id: int, placings: Sequence[Placing]) -> Appended:
         """Decide on tickets of one round."""
-        request = pb.AppendTicketsRequest(round_id=round_id, tickets=[placing_to(placing) for placing in placings])
+        request = pb.AppendTicketsRequest(round_id=round_id)
+        for placing in placings:
+            write_placing(placing, request.tickets.add())
         response = await written(
             self._tickets.AppendTickets(request), *[placing.order.request_id for placing in placings]
         )
@@ -92,5 +94,5 @@ def _placed(accepted: TicketResult, append: pb.TicketAppend) -> TicketResult:
     ticket.ticket_id = append.request_id
     ticket.account_id = append.account_id
     ticket.lines.MergeFrom(append.lines)
-    ticket.stake_minor = sum([line.stake_minor for line in append.lines])
+    ticket.stake_minor = sum([line.stake_minor for line in append.lines[:]])
     return answer

@@ -7,7 +7,7 @@ from services.game.domain.order import Verdict
 from services.game.domain.round import StoredRound
 from services.game.domain.winners import Winner
 from services.game.ports import Placing
-from services.game.wire import line_to, round_of
+from services.game.wire import round_of
 
 
 def stored_round_of(stored: round_store_service_pb2.StoredRound) -> StoredRound:
@@ -30,16 +30,24 @@ def winner_to(winner: Winner) -> round_store_service_pb2.Winner:
     )
 
 
-def placing_to(placing: Placing) -> ticket_store_service_pb2.TicketAppend:
-    """Write an order on its way to the store."""
-    return ticket_store_service_pb2.TicketAppend(
-        request_id=placing.order.request_id,
-        account_id=placing.order.account_id,
-        lines=[line_to(line) for line in placing.judgement.lines],
-        content_hash=placing.content_hash,
-        refusal=verdict_to(placing.judgement.verdict),
-        refusal_reason=placing.judgement.reason,
-    )
+def write_placing(placing: Placing, append: ticket_store_service_pb2.TicketAppend) -> None:
+    """Write an order on its way to the store into an empty message of it.
+
+    Field by field, because a message with messages in it that is made of keywords takes twice as long.
+    """
+    judgement = placing.judgement
+    append.request_id = placing.order.request_id
+    append.account_id = placing.order.account_id
+    append.content_hash = placing.content_hash
+    if judgement.verdict:
+        append.refusal = verdict_to(judgement.verdict)
+        append.refusal_reason = judgement.reason
+    for market, runners, stake_minor, price_hundredths in judgement.lines:
+        line = append.lines.add()
+        line.market = ticket_pb2.Line.Market.ValueType(market)
+        line.runners.extend(runners)
+        line.stake_minor = stake_minor
+        line.price_hundredths = price_hundredths
 
 
 def verdict_to(verdict: Verdict) -> ticket_pb2.TicketResult.Verdict.ValueType:
