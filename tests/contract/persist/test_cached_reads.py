@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import grpc
@@ -18,6 +19,7 @@ from deploy.local.redis import RedisServer
 from services.persist.domain.shelf import ROUNDS_TTL_MS, TRACKS_TTL_MS
 from services.persist.service.paging import token_for
 from services.persist.service.render import FORM
+from tests.bookkeeping import set_state
 from tests.caches import Replica, eventually, replica
 from tests.clocks import ManualClock
 from tests.loopback import Wire, wired
@@ -337,3 +339,17 @@ async def test_a_database_made_anew_does_not_meet_the_entries_of_the_old_one(
     async with persisting(f"{database_url}_anew", cache_address=stage.wire.target) as anew:
         assert await names(anew) == []
         assert (await refused(read_round(anew, round_id))).reason == "ROUND_UNKNOWN"
+
+
+async def test_a_suspension_is_seen_at_once_through_both_replicas(stage: Stage) -> None:
+    async def states(of: Stubs) -> list[int]:
+        one = await of.tracks.GetTrack(tracks.GetTrackRequest(track=World.track))
+        listed = await of.tracks.ListTracks(tracks.ListTracksRequest(page_size=100))
+        return [one.track.state, listed.tracks[0].state]
+
+    for number, state in enumerate((Track.SUSPENDED, Track.RUNNING, Track.PAUSED)):
+        for of in stage.cached:
+            await kept(stage, "tracks", partial(states, of))
+        await stage.cached[number % 2].tracks.SetTrackState(set_state(World.track, state))
+        for of in (*stage.cached, *stage.cached):
+            assert await states(of) == [state, state]
