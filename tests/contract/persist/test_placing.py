@@ -1,11 +1,14 @@
 """AppendTickets over a real database: verdicts, money and repeats."""
 
 import asyncio
+import time
 
+import asyncpg
 from furlong.client.identity import uuid7
 from furlong.common.v1.ticket_pb2 import TicketResult
 from furlong.persist.v1.ticket_store_service_pb2 import GetTicketRequest, ListTicketsRequest
 
+from services.persist.adapters.postgres.placing import READ_ROUND_AND_KEYS
 from tests.persisting import Verdict, World, order, persisting, verdicts
 from tests.served import refused
 
@@ -275,3 +278,106 @@ async def test_a_refusal_of_game_leaves_no_ticket(world: World) -> None:
     assert (answer.verdict, answer.reason) == (TicketResult.SUSPENDED, "game says so")
     request = GetTicketRequest(ticket_id=asked.request_id)
     assert (await refused(world.stubs.tickets.GetTicket(request))).reason == "TICKET_UNKNOWN"
+
+
+async def test_a_suspended_track_takes_no_tickets_until_it_runs_again(world: World) -> None:
+    player = await world.account(1_000)
+    round_id = (await world.open()).round.round_id
+    await world.sql("UPDATE tracks SET state = 3")
+    asked = order(player, 100)
+    assert verdicts(await world.place(round_id, asked)) == ["SUSPENDED"]
+    await world.sql("UPDATE tracks SET state = 1")
+    assert verdicts(await world.place(round_id, asked, order(player, 100))) == ["SUSPENDED*", "ACCEPTED"]
+
+
+async def test_an_id_from_the_future_is_refused_and_leaves_nothing(world: World) -> None:
+    player = await world.account(1_000)
+    round_id = (await world.open()).round.round_id
+    day_ms = 24 * 60 * 60 * 1_000
+    now_ms = int(time.time() * 1_000)
+    far = order(player, 1, request_id=uuid7(now_ms + day_ms + 60_000))
+    near = order(player, 1, request_id=uuid7(now_ms + day_ms - 60_000))
+    answers = await world.place(round_id, far, near)
+    assert verdicts(answers) == ["REQUEST_ID_EXPIRED", "ACCEPTED"]
+    assert "future" in answers[0].reason
+    assert not await world.sql("SELECT 1 FROM request_keys WHERE request_id = $1", far.request_id)
+
+
+async def _limited(world: World, **limits: int) -> int:
+    """A round whose limits are set past the track."""
+    round_id = (await world.open()).round.round_id
+    for name, most_minor in limits.items():
+        await world.sql(f"UPDATE rounds SET {name} = $2 WHERE round_id = $1", round_id, most_minor)
+    return round_id
+
+
+async def test_a_selection_comes_to_pay_no_more_than_its_limit(world: World) -> None:
+    player = await world.account(10_000)
+    round_id = await _limited(world, selection_payout_max_minor=1_000)
+    first = await world.place(round_id, order(player, 400), order(player, 100))
+    assert verdicts(first) == ["ACCEPTED", "LIABILITY_EXCEEDED"]
+    assert first[1].reason == "the selection could come to pay 1175, and at most 1000 may be"
+    again = await world.place(round_id, order(player, 26), order(player, 25), order(player, 100, runner=2))
+    assert verdicts(again) == ["LIABILITY_EXCEEDED", "ACCEPTED", "ACCEPTED"]
+
+
+async def test_the_house_comes_to_lose_no_more_than_its_limit(world: World) -> None:
+    player = await world.account(10_000)
+    round_id = await _limited(world, round_loss_max_minor=135)
+    assert verdicts(await world.place(round_id, order(player, 100))) == ["ACCEPTED"]
+    assert verdicts(await world.place(round_id, order(player, 1))) == ["LIABILITY_EXCEEDED"]
+    assert verdicts(await world.place(round_id, order(player, 10, runner=2))) == ["ACCEPTED"]
+    assert verdicts(await world.place(round_id, order(player, 7))) == ["ACCEPTED"]
+
+
+async def test_two_writers_together_take_no_more_risk_than_the_limit(world: World) -> None:
+    players = [await world.account(10_000) for _ in range(2)]
+    round_id = await _limited(world, selection_payout_max_minor=2_350)
+    async with persisting(world.database_url) as stubs:
+        other = World(stubs, world.database_url)
+        answers = await asyncio.gather(
+            *(
+                each.place(round_id, *(order(player, 10) for _ in range(10)))
+                for _ in range(10)
+                for each, player in zip((world, other), players, strict=True)
+            )
+        )
+    names = [name for each in answers for name in verdicts(each)]
+    assert (names.count("ACCEPTED"), names.count("LIABILITY_EXCEEDED")) == (102, 98)  # 23 each
+
+
+async def test_the_look_up_of_keys_leaves_the_other_days_out(world: World) -> None:
+    ids = [uuid7() for _ in range(3)]
+    connection = await asyncpg.connect(world.database_url)
+    try:
+        await connection.execute("SET plan_cache_mode = force_generic_plan")
+        await connection.execute(f"PREPARE look_up (bigint, text, uuid, uuid) AS {READ_ROUND_AND_KEYS}")
+        array = "{" + ",".join(ids) + "}"
+        plan = await connection.fetch(
+            f"EXPLAIN (ANALYZE, COSTS OFF) EXECUTE look_up (1, '{array}', '{min(ids)}', '{max(ids)}')"
+        )
+    finally:
+        await connection.close()
+    lines = [row[0] for row in plan]
+    scans = [line for line in lines if "on request_keys" in line and "never executed" not in line]
+    assert len(scans) <= 2, lines
+    assert any("Subplans Removed" in line for line in lines), lines
+    assert not any("Seq Scan on request_keys" in line for line in lines), lines
+
+
+async def test_repeats_and_new_orders_of_several_kinds_go_in_one_call(world: World) -> None:
+    player = await world.account(1_000)
+    round_id = (await world.open()).round.round_id
+    good, refused_by_game = order(player, 100, 50), order(player, 1, refusal=Verdict.PRICE_CHANGED)
+    first = await world.place(round_id, refused_by_game, good, order(player, 5_000), good)
+    assert verdicts(first) == ["PRICE_CHANGED", "ACCEPTED", "INSUFFICIENT_FUNDS", "ACCEPTED*"]
+    stored = await world.sql("SELECT verdict, reason, content_hash FROM request_keys ORDER BY verdict")
+    assert [(row["verdict"], row["reason"]) for row in stored] == [
+        (Verdict.ACCEPTED, ""),
+        (Verdict.PRICE_CHANGED, "game says so"),
+        (Verdict.INSUFFICIENT_FUNDS, "the balance does not cover the stake"),
+    ]
+    assert stored[0]["content_hash"] == good.content_hash
+    assert stored[1]["content_hash"] == refused_by_game.content_hash
+    lines = await world.sql("SELECT line, market, selection, stake_minor FROM lines ORDER BY line")
+    assert [tuple(row) for row in lines] == [(1, 1, b"\x01", 100), (2, 1, b"\x01", 50)]
