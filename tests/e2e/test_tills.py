@@ -44,6 +44,8 @@ RUNNERS = [runner.runner for runner in CARD.runners]
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "operating.md"
 RESUMED_S = 6.0
 """A track that was resumed opens its next round within five seconds, whichever game was told."""
+LATE_TICKETS = 5
+"""How often each player tries once betting is suspended."""
 STANDSTILL_S = 3.0
 """How long a stopped track is watched: long enough for the next round of a FAST one to have opened."""
 
@@ -370,6 +372,42 @@ async def test_a_suspended_track_takes_no_ticket_ends_its_round_and_goes_on_when
     following = await goes_on(rest_door, track, a_round["round_id"])
     assert resumed["track"]["state"] == "RUNNING"
     await sell(rest_door, people.player(ann), following["round_id"], ann)
+
+
+async def test_no_ticket_that_is_sent_after_a_suspension_has_answered_is_accepted(
+    rest_door: RestDoor, people: People, books: Books, stack: LocalStack
+) -> None:
+    track = await new_track(stack, "rush", SLOW)
+    players = [await open_account(rest_door, people.cashier) for _ in range(4)]
+    a_round = await open_round(rest_door, track)
+    answered, sent_before, sent_after = asyncio.Event(), list[str](), list[str]()
+
+    async def bet(ann: str) -> None:
+        late = 0
+        while late < LATE_TICKETS:
+            verdicts = sent_after if answered.is_set() else sent_before
+            late += answered.is_set()
+            asked = order(ann, win_line(1, 1))
+            [result] = await place(rest_door, people.player(ann), a_round["round_id"], asked)
+            verdicts.append(result["verdict"])
+
+    async with asyncio.TaskGroup() as group:
+        for ann in players:
+            group.create_task(bet(ann))
+        await until(lambda: sold(sent_before, 8), within_s=SETTLE_S, what="the rush is on")
+        await rest_door.call(methods.SUSPEND_TRACK, by_hand(track=track), token=people.operator)
+        answered.set()
+
+    assert set(sent_before) <= {"ACCEPTED", "SUSPENDED"}
+    assert sent_after == ["SUSPENDED"] * LATE_TICKETS * len(players)
+    current = await current_round(rest_door, track)
+    assert current is not None
+    assert current["totals"]["tickets"] == str(sent_before.count("ACCEPTED"))
+    assert ledger.faults(*await books.ledger()) == []
+
+
+async def sold(verdicts: Sequence[str], least: int) -> bool:
+    return verdicts.count("ACCEPTED") >= least
 
 
 async def test_a_paused_track_sells_on_ends_its_round_and_goes_on_when_resumed(
