@@ -58,6 +58,12 @@ async def test_rows_that_are_written_at_once_make_one_chain(world: World) -> Non
     assert (chain.rows, chain.broken_at) == (30, None)
 
 
+async def test_an_auditor_may_check_the_chain(world: World) -> None:
+    await act(world, 2)
+    chain = await check(f"{world.database_url}?role=furlong_auditor", BEFORE_THE_FIRST)
+    assert (chain.rows, chain.broken_at) == (2, None)
+
+
 FORGERIES = {
     "reason":   ("UPDATE audit SET reason = 'number 9' WHERE audit_id = $1",                           3, 3),
     "actor":    ("UPDATE audit SET actor = '' WHERE audit_id = $1",                                    5, 5),

@@ -14,7 +14,7 @@ from furlong.persist.v1.ledger_service_pb2 import GetTrialBalanceRequest, ListTr
 from services.persist.adapters.postgres.statements import READ_STATEMENT
 from services.persist.adapters.postgres.tickets import READ_PAGE
 from services.persist.service.paging import token_for
-from tests.bookkeeping import adjust, block, pay_out, statement, trial_balance
+from tests.bookkeeping import adjust, block, cancel, pay_out, statement, trial_balance
 from tests.persisting import World, order, verdicts
 from tests.served import refused
 
@@ -172,6 +172,31 @@ async def test_pages_of_a_statement_fit_together_whatever_moves_meanwhile(world:
     ]
     assert rest.next_page_token == ""
     assert await statement(world.stubs, player, 1) == await statement(world.stubs, player)
+
+
+async def test_statements_that_are_read_while_money_moves_leave_nothing_out(world: World) -> None:
+    """The balance after the oldest movement is that movement alone, or something in between is missing."""
+    ledger, player = world.stubs.ledger, await world.account(500)
+    round_id = (await world.open()).round.round_id
+
+    async def bet_and_think_again() -> None:
+        ticket = order(player, 3)
+        await world.place(round_id, ticket)
+        await world.stubs.tickets.CancelTicket(cancel(ticket.request_id))
+
+    async def look() -> None:
+        for size in (1, 2, 500):
+            lines = await statement(world.stubs, player, size)
+            assert lines[-1].balance_minor == lines[-1].amount_minor == 500
+            assert min(line.balance_minor for line in lines) >= 0
+
+    await asyncio.gather(
+        *(bet_and_think_again() for _ in range(20)),
+        *(ledger.PayOutAccount(pay_out(player, 1)) for _ in range(10)),
+        *(world.credit(player, 1) for _ in range(10)),
+        *(look() for _ in range(6)),
+    )
+    assert (await statement(world.stubs, player))[0].balance_minor == 500
 
 
 async def test_a_statement_is_asked_for_in_vain(world: World) -> None:

@@ -134,6 +134,28 @@ async def test_a_correction_that_makes_more_of_a_ticket_lets_the_difference_be_c
     await trial_balance(world.stubs, round_id)
 
 
+async def test_paying_and_correcting_at_once_leave_nothing_unaccounted_for(world: World) -> None:
+    till = await world.account(floor_minor=-100_000)
+    round_id = (await world.open()).round.round_id
+    wrong, right = [order(till, 10) for _ in range(40)], [order(till, 10, runner=2) for _ in range(10)]
+    await world.place(round_id, *wrong, *right)
+    await world.settle(round_id)
+    answers, _ = await asyncio.gather(
+        asyncio.gather(
+            *(world.stubs.tickets.PayTicket(pay(ticket.request_id, till)) for ticket in wrong), return_exceptions=True
+        ),
+        world.correct(round_id, 2, 1, 3),
+    )
+    paid = sum(not isinstance(answer, BaseException) for answer in answers)
+    states = [(await ticket_of(world, ticket.request_id)).state for ticket in wrong]
+    assert states.count(Ticket.LOST) == 40 - paid
+    assert await prizes_minor(world) == 10 * 41
+    for ticket in right:
+        assert (await world.stubs.tickets.PayTicket(pay(ticket.request_id, till))).paid_minor == 41
+    assert await world.balance_minor(till) == -500 + paid * 23 + 410
+    await trial_balance(world.stubs, round_id)
+
+
 async def test_tickets_of_an_account_are_listed_the_newest_first_in_the_order_of_acceptance(world: World) -> None:
     player, till = await world.account(500), await world.account(floor_minor=-1_000)
     round_id = (await world.open()).round.round_id
