@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from furlong.client.identity import uuid7
@@ -223,6 +224,72 @@ async def test_an_operator_voids_before_the_draw_and_the_next_round_may_open(sto
     assert voided.round.result == ()
     assert (await leader.open(b"t" * 32)).round.phase is Phase.OPEN
     assert [stored.round.phase for stored in await store.rounds.unsettled_rounds(T)] == [Phase.OPEN]
+
+
+async def posted(store: Store, stored: StoredRound) -> StoredRound:
+    while stored.posting:
+        stored = await store.rounds.post_settlement(stored.round.round_id)
+    return stored
+
+
+async def test_a_settlement_is_decided_and_then_posted_by_whoever_asks(store: Store) -> None:
+    leader = await lead(store)
+    opened = await leader.open()
+    await store.tickets.append(opened.round.round_id, [placing(opened, store.account_id)])
+    finished = await leader.finish(await leader.start(await leader.lock(opened)))
+    assert (await reason_of(store.rounds.post_settlement(opened.round.round_id))).reason == Reason.ROUND_PHASE
+    decided = await leader.settle(finished)
+    assert (decided.round.phase, decided.posting) == (Phase.FINISHED, True)
+    assert [each.posting for each in await store.rounds.unsettled_rounds(T)] == [True]
+    assert (await leader.settle(finished)).posting
+    settled = await posted(store, decided)
+    assert (settled.round.phase, settled.posting) == (Phase.SETTLED, False)
+    assert await store.rounds.unsettled_rounds(T) == []
+    assert await store.rounds.post_settlement(opened.round.round_id) == settled
+    history = await store.rounds.transitions(T, 0, 100)
+    assert [step.round.phase for step in history.items] == list(Phase)[:5]
+    assert history.items[-1] == settled
+
+
+async def test_a_settled_round_is_corrected_once_its_money_has_moved(store: Store) -> None:
+    leader = await lead(store)
+    opened = await leader.open()
+    await store.tickets.append(opened.round.round_id, [placing(opened, store.account_id)])
+
+    async def correct(result: tuple[int, ...]) -> StoredRound:
+        ids: dict[str, Any] = {"request_id": uuid7(), "round_id": opened.round.round_id}
+        return await store.rounds.correct_result(
+            **ids, result=result, winners=winners(result), reason="photo finish", actor="operator"
+        )
+
+    finished = await leader.finish(await leader.start(await leader.lock(opened)))
+    drawn = finished.round.result
+    right = drawn[::-1]
+    assert (await reason_of(correct(right))).reason == Reason.ROUND_PHASE
+    settled = await posted(store, await leader.settle(finished))
+    assert await correct(drawn) == settled, "the same result is no correction"
+    assert (await reason_of(correct(drawn[:-1]))).reason == Reason.MALFORMED
+    corrected = await correct(right)
+    assert (corrected.round.phase, corrected.round.result, corrected.posting) == (Phase.SETTLED, right, True)
+    assert corrected.round.correction_reason == "photo finish"
+    assert corrected.round.transition_seq == settled.round.transition_seq + 1
+    assert (await reason_of(correct(drawn))).reason == Reason.ROUND_PHASE
+    assert [each.round.round_id for each in await store.rounds.unsettled_rounds(T)] == [opened.round.round_id]
+    assert (await posted(store, corrected)).round == corrected.round
+    assert await store.rounds.unsettled_rounds(T) == []
+    assert (await store.rounds.transitions(T, 5, 9)).items == [corrected]
+
+
+async def test_the_stakes_of_a_void_round_are_posted_after_it(store: Store) -> None:
+    leader = await lead(store, LONG)
+    opened = await leader.open()
+    await store.tickets.append(opened.round.round_id, [placing(opened, store.account_id)])
+    voided = await leader.void(opened)
+    assert (voided.round.phase, voided.posting) == (Phase.VOID, True)
+    assert [each.round.phase for each in await store.rounds.unsettled_rounds(T)] == [Phase.VOID]
+    assert (await leader.open(b"t" * 32)).round.phase is Phase.OPEN, "the next round does not wait for it"
+    assert (await posted(store, voided)).round == voided.round
+    assert [each.round.phase for each in await store.rounds.unsettled_rounds(T)] == [Phase.OPEN]
 
 
 async def test_what_is_not_there_is_told_so(store: Store) -> None:

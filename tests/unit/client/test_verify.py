@@ -132,6 +132,18 @@ def test_a_proof_of_another_round_than_the_one_seen_is_refuted(field: str) -> No
     assert len(steps) == 2
 
 
+def test_a_corrected_round_is_proven_as_it_was_drawn_and_the_correction_is_told() -> None:
+    corrected = swap_first_two(proof()["result"])
+    steps = verify.verify(proof(), {"result": corrected, "correction_reason": "photo finish"})
+    assert verify.holds(steps)
+    assert f"corrected afterwards to {'-'.join(map(str, corrected))}: photo finish" in steps[1].detail
+
+
+def test_a_correction_to_what_is_no_order_of_the_runners_is_refuted() -> None:
+    steps = verify.verify(proof(), {"result": [1], "correction_reason": "photo finish"})
+    assert last_step(steps) == ("complete", False)
+
+
 def test_what_was_not_seen_before_is_passed_over() -> None:
     steps = verify.verify(proof(), {"commitment": proof()["commitment"], "result": [], "tickets_root": ""})
     assert [step.name for step in steps] == ["complete", "published", "committed", "drawn"]

@@ -11,9 +11,12 @@ from furlong.common.v1.error_pb2 import Reason
 from services.chassis.refusal import Refusal
 from services.game.domain.card import RaceCard
 from services.game.domain.draw import commitment
+from services.game.domain.order import Line, Market, Order, judge, offer_of
 from services.game.domain.round import Round
 from services.game.domain.track import TrackState
+from services.game.domain.winners import winners
 from services.game.engine.keeper import STANDSTILL_LOOK_MS, Keeper
+from services.game.ports import Placing
 from tests.fakes.persist_store import FakePersist
 from tests.fakes.plain_seal import PlainSeal
 from tests.fakes.seeded_chance import SeededChance
@@ -86,6 +89,14 @@ class Stable:
     async def set_state(self, state: TrackState) -> None:
         """What an operator does to the track, at whichever game."""
         await self.store.set_state(request_id="", track=TRACK.track, state=state, reason="rain", actor="operator")
+
+    async def sell(self, round_id: int = 1) -> None:
+        """Somebody buys a ticket."""
+        round_ = (await self.store.round(round_id)).round
+        line = Line(market=Market.WIN, runners=(1,), stake_minor=10, price_hundredths=0)
+        order = Order(request_id=f"ticket on {round_id}", account_id="somebody", lines=(line,))
+        placing = Placing(order=order, judgement=judge(order, offer_of(round_)), content_hash=b"")
+        assert (await self.store.append(round_id, [placing])).answers[0].ticket is not None
 
     def writes(self, method: str) -> list[str]:
         return [request_id for name, request_id in self.store.writes if name == method]
@@ -444,6 +455,54 @@ async def test_a_settlement_that_can_never_be_made_does_not_stop_the_others(stab
     history = await stable.history()
     assert phases(history, 1) == WHOLE[:-1]
     assert phases(history, 2) == WHOLE
+
+
+async def test_a_decided_settlement_is_posted_turn_by_turn_until_the_round_is_settled(stable: Stable) -> None:
+    stable.store.posting_turns = 3
+    async with stable.kept():
+        await stable.run_to(0)
+        await stable.sell()
+        await stable.run_to(END_MS - 1)
+
+    assert phases(await stable.history(), 1) == WHOLE
+    assert stable.store.calls.count("post_settlement") == 3
+    assert len(stable.writes("settle_round")) == 1
+    assert [round_.phase.name for round_ in stable.published][-2:] == ["FINISHED", "SETTLED"]
+
+
+async def test_a_posting_that_fails_is_taken_up_where_it_stopped_by_whoever_leads(stable: Stable) -> None:
+    stable.store.posting_turns = 2
+    stable.store.fail("post_settlement", UNAVAILABLE)
+    async with stable.kept():
+        await stable.run_to(0)
+        await stable.sell()
+        await stable.run_to(FINISH_MS)
+    assert phases(await stable.history(), 1) == WHOLE[:-1]
+    async with stable.kept():
+        await stable.run_to(FINISH_MS + 1)
+
+    assert phases(await stable.history(), 1) == WHOLE
+    assert len(stable.writes("settle_round")) == 1, "what is decided is not decided again"
+
+
+async def test_what_an_operator_decided_is_posted_by_the_keeper_when_it_is_woken(stable: Stable) -> None:
+    async with stable.kept() as keeper:
+        await stable.run_to(0)
+        await stable.sell()
+        await stable.run_to(FINISH_MS)
+        result = (await stable.store.round(1)).round.result[::-1]
+        await stable.store.correct_result(
+            request_id="", round_id=1, result=result, winners=winners(result), reason="photo", actor="operator"
+        )
+        await stable.run_to(END_MS)
+        await stable.sell(2)
+        await stable.store.void_round(request_id="", round_id=2, epoch=0, reason="rain", actor="operator")
+        assert [(await stable.store.round(each)).posting for each in (1, 2)] == [True, True]
+        keeper.wake()
+        await stable.run_to(END_MS + 1)
+
+        assert [(await stable.store.round(each)).posting for each in (1, 2)] == [False, False]
+    assert (await stable.history())[-1] == (3, "OPEN")
 
 
 async def test_the_keeper_waits_for_the_clock_and_never_polls(stable: Stable) -> None:

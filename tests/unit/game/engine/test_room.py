@@ -283,6 +283,26 @@ async def test_an_older_round_may_settle_while_the_next_one_is_shown() -> None:
         assert late.seen == [("UPDATE", 6)]
 
 
+async def test_a_correction_is_a_transition_and_somebody_is_told_to_see_to_its_money() -> None:
+    theatre = Theatre(5)
+    told: list[str] = []
+    theatre.room._on_decision = lambda: told.append("decision")
+    async with theatre.open():
+        seat = await theatre.watch()
+        settled = theatre.tape.history[4]
+        corrected = replace(
+            settled.round, transition_seq=6, revision=6, result=settled.round.result[::-1], correction_reason="photo"
+        )
+        theatre.tape.history.append(replace(settled, round=corrected))
+        assert told == []
+        theatre.room.hint(corrected)
+        await theatre.clock.settle()
+
+        assert seat.seen == [("UPDATE", 5), ("TRANSITION", 6)]
+        assert seat.frames[-1][1].round == corrected
+        assert told == ["decision"]
+
+
 async def test_many_watchers_share_one_encoding() -> None:
     theatre = Theatre(1)
     async with theatre.open():

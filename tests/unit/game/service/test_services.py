@@ -1,6 +1,6 @@
 """The public services: who may see and do what, and how it is answered."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -334,6 +334,75 @@ async def test_a_void_round_has_no_proof(game: Playing) -> None:
     with pytest.raises(Refusal) as refused:
         await game.rounds.GetRoundProof(rounds.GetRoundProofRequest(round_id=1), CONTEXT)
     assert refused.value.metadata == {"phase": "VOID"}
+
+
+async def settled_with_a_ticket(game: Playing) -> tuple[int, ...]:
+    """Round 1 is settled, with a ticket on it; its result."""
+    become(Role.PLAYER)
+    await place(game, order(7))
+    await clock_of(game).run_for_ms(2_000)
+    stored = await game.store.round(1)
+    assert (stored.round.phase.name, stored.posting) == ("SETTLED", False)
+    return stored.round.result
+
+
+def correction(result: Sequence[int]) -> tracks.CorrectResultRequest:
+    return tracks.CorrectResultRequest(request_id=MINE, round_id=1, result=result, reason="photo finish")
+
+
+async def test_a_corrected_result_is_answered_shown_and_paid_for(game: Playing) -> None:
+    drawn = await settled_with_a_ticket(game)
+    right = (*drawn[1:], drawn[0])
+    become(Role.OPERATOR)
+    async with game.hub.watch(
+        track=TRACK.track, after=5, update_interval_ms=10_000, tick_interval_ms=0, on_fell_behind=lambda: None
+    ) as mailbox:
+        corrected = (await game.track_service.CorrectResult(correction(right), CONTEXT)).round
+        await mailbox.take()
+        frame = rounds.WatchRoundsResponse.FromString(await mailbox.take())
+    assert (frame.kind, list(frame.round.result)) == (rounds.WatchRoundsResponse.TRANSITION, list(right))
+    assert (corrected.phase, list(corrected.result)) == (Round.SETTLED, list(right))
+    assert corrected.correction_reason == "photo finish"
+    assert not (await game.store.round(1)).posting
+
+
+async def test_the_proof_of_a_corrected_round_is_that_of_the_draw(game: Playing) -> None:
+    drawn = await settled_with_a_ticket(game)
+    become(Role.OPERATOR)
+    request = rounds.GetRoundProofRequest(round_id=1)
+    before = (await game.rounds.GetRoundProof(request, CONTEXT)).proof
+    await game.track_service.CorrectResult(correction(drawn[::-1]), CONTEXT)
+    after = (await game.rounds.GetRoundProof(request, CONTEXT)).proof
+
+    assert after == before
+    assert list(after.result) == list(drawn)
+
+
+async def test_money_that_an_operators_call_cannot_move_is_left_to_the_keeper(game: Playing) -> None:
+    drawn = await settled_with_a_ticket(game)
+    game.store.posting_turns = 2
+    down = Refusal(Reason.DEPENDENCY_DOWN, "down")
+    game.store.fail("post_settlement", down, down)
+    become(Role.OPERATOR)
+    corrected = (await game.track_service.CorrectResult(correction(drawn[::-1]), CONTEXT)).round
+    assert corrected.correction_reason == "photo finish"
+    assert (await game.store.round(1)).posting
+    await clock_of(game).run_for_ms(2_000)
+    assert not (await game.store.round(1)).posting
+
+
+async def test_a_round_that_is_not_settled_is_not_corrected(game: Playing) -> None:
+    become(Role.OPERATOR)
+    with pytest.raises(Refusal) as refused:
+        await game.track_service.CorrectResult(correction((1, 2, 3)), CONTEXT)
+    assert refused.value.reason == Reason.ROUND_PHASE
+
+
+async def test_voiding_a_round_with_tickets_gives_the_stakes_back_at_once(game: Playing) -> None:
+    become(Role.OPERATOR, Role.PLAYER)
+    await place(game, order(7))
+    await game.track_service.VoidRound(tracks.VoidRoundRequest(request_id=MINE, round_id=1, reason="rain"), CONTEXT)
+    assert not (await game.store.round(1)).posting
 
 
 async def test_voiding_a_round_opens_the_next_one_at_once(game: Playing) -> None:
