@@ -17,7 +17,7 @@ from services.cache.engine.link import Link
 from services.cache.engine.tally import Tally
 from services.cache.engine.tiers import Tiers
 from services.cache.engine.topics import Topics
-from services.cache.service.cache import CacheDesk
+from services.cache.service.cache import RAW_ANSWERS, CacheDesk
 from services.cache.service.topics import TopicDesk
 from services.cache.service.validators import VALIDATORS
 from services.chassis.clock import Clock, SystemClock
@@ -72,6 +72,7 @@ def _hosted(tiers: Tiers, topics: Topics, link: Link, tally: Tally) -> Sequence[
             add=cache_service_pb2_grpc.add_CacheServiceServicer_to_server,
             servicer=CacheDesk(tiers=tiers, link=link, tally=tally),
             descriptor=cache_service_pb2.DESCRIPTOR.services_by_name["CacheService"],
+            raw_answers=RAW_ANSWERS,
         ),
         Hosted(
             add=topic_service_pb2_grpc.add_TopicServiceServicer_to_server,

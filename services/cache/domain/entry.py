@@ -45,7 +45,7 @@ class Entry(NamedTuple):
 
     def is_allowed(self, now_ms: int, max_stale_ms: int) -> bool:
         """Tell whether a caller may have it who takes entries that are `max_stale_ms` past being fresh."""
-        return now_ms < min(self.fresh_until_ms + max_stale_ms, self.stale_until_ms)
+        return now_ms < self.fresh_until_ms + max_stale_ms and now_ms < self.stale_until_ms
 
 
 class Draft(NamedTuple):

@@ -36,8 +36,12 @@ class Found(NamedTuple):
 MISSED: Final = Found(Outcome.MISS)
 OMITTED: Final = Found(Outcome.OMITTED)
 
+_HIT: Final = Outcome.HIT  # to look a member up in its enum costs as much as to find an entry
+_STALE: Final = Outcome.STALE
+
 
 def found(entry: Entry, tier: Tier, now_ms: int) -> Found:
     """Answer with an entry. Clocks of replicas differ, so an entry may seem to come from the future: its age is 0."""
-    outcome = Outcome.HIT if entry.is_fresh(now_ms) else Outcome.STALE
-    return Found(outcome, entry.value, entry.version, max(now_ms - entry.created_ms, 0), tier)
+    outcome = _HIT if now_ms < entry.fresh_until_ms else _STALE
+    age_ms = now_ms - entry.created_ms
+    return Found(outcome, entry.value, entry.version, age_ms if age_ms > 0 else 0, tier)

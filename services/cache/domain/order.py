@@ -29,7 +29,7 @@ LOBBY_SHARE: Final = 0.05
 LOBBY_SHARE_MIN: Final = 0.01
 LOBBY_SHARE_MAX: Final = 0.8
 
-REMEMBERED: Final = 0.9
+REMEMBERED: Final = 1.0
 """How long a ghost of the lobby may come back and challenge: until so many times the bound has left after it."""
 NEAR: Final = 0.1
 """How lately a ghost must have left to move the lobby's share, likewise."""

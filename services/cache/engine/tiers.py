@@ -12,7 +12,7 @@
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from services.cache.domain.bounds import ANSWER_VALUE_BYTES_MAX, READ_KEYS_MAX
 from services.cache.domain.change import Change, Scope
@@ -26,6 +26,8 @@ from services.cache.engine.link import Link
 from services.cache.engine.tally import Tally
 from services.cache.ports import EntryStore, Stamp, State, StoreDown
 from services.chassis.clock import Clock
+
+_L1: Final = Tier.L1  # to look a member up in its enum costs as much as to find an entry
 
 
 class Item(NamedTuple):
@@ -53,7 +55,7 @@ class Tiers:
         """Look entries up, and answer each in the order of the keys."""
         now_ms = self._clock.now_ms()
         wanted = [Key(namespace.name, key) for key in keys]
-        answers = [self._look(namespace, key, now_ms, max_stale_ms) for key in wanted]
+        answers = self._look(namespace, wanted, now_ms, max_stale_ms)
         missing = [n for n, answer in enumerate(answers) if answer is None]
         if missing and self._link.is_trusted:
             await self._fetch(wanted, missing, answers, max_stale_ms)
@@ -125,17 +127,19 @@ class Tiers:
         for change, version in state.marks:
             self._marks.put(change, version)
 
-    def _look(self, namespace: Namespace, key: Key, now_ms: int, max_stale_ms: int) -> Found | None:
-        """Answer from L1, if it may answer and has what the caller may have."""
+    def _look(self, namespace: Namespace, wanted: Sequence[Key], now_ms: int, max_stale_ms: int) -> list[Found | None]:
+        """Answer from L1, where it may answer, what it has and the caller may have."""
         if namespace.coherence is Coherence.STRICT and not self._link.hears_all:
-            return None
-        entry = self.memory.get(key, now_ms)
-        if entry is None:
-            return None
-        if self._marks.kills(key, entry):
-            self.memory.drop(key)
-            return None
-        return found(entry, Tier.L1, now_ms) if entry.is_allowed(now_ms, max_stale_ms) else None
+            return [None] * len(wanted)
+        answers: list[Found | None] = []
+        for key in wanted:
+            entry = self.memory.get(key, now_ms)
+            if entry is not None and self._marks.kills(key, entry):
+                self.memory.drop(key)
+                entry = None
+            allowed = entry is not None and entry.is_allowed(now_ms, max_stale_ms)
+            answers.append(found(entry, _L1, now_ms) if entry is not None and allowed else None)
+        return answers
 
     async def _fetch(
         self, wanted: Sequence[Key], missing: Sequence[int], answers: list[Found | None], max_stale_ms: int

@@ -1,11 +1,11 @@
 """CacheService."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import grpc
 from furlong.cache.v1.cache_service_pb2 import (
     BatchGetRequest,
-    BatchGetResponse,
     BatchSetRequest,
     BatchSetResponse,
     DeleteRequest,
@@ -13,7 +13,6 @@ from furlong.cache.v1.cache_service_pb2 import (
     FlushRequest,
     FlushResponse,
     GetRequest,
-    GetResponse,
     GetStatsRequest,
     GetStatsResponse,
     InvalidateRequest,
@@ -22,18 +21,20 @@ from furlong.cache.v1.cache_service_pb2 import (
     SetRequest,
     SetResponse,
 )
-from furlong.cache.v1.cache_service_pb2 import Found as FoundMessage
 from furlong.cache.v1.cache_service_pb2 import Item as ItemMessage
 from furlong.cache.v1.cache_service_pb2_grpc import CacheServiceServicer
 
 from services.cache.domain.change import Change, Scope
-from services.cache.domain.found import Found
 from services.cache.domain.namespace import NAMESPACES
 from services.cache.engine.link import Link
 from services.cache.engine.tally import Counts, Tally
 from services.cache.engine.tiers import Item, Tiers
+from services.cache.service.wire import answer
 
 Context = grpc.aio.ServicerContext[object, object]
+
+RAW_ANSWERS: Final = frozenset(("Get", "BatchGet"))
+"""Methods whose answers are written as bytes."""
 
 
 class CacheDesk(CacheServiceServicer):
@@ -44,15 +45,17 @@ class CacheDesk(CacheServiceServicer):
         self._link = link
         self._tally = tally
 
-    async def Get(self, request: GetRequest, context: Context) -> GetResponse:
+    async def Get(  # type: ignore[override] # answers with bytes, see RAW_ANSWERS
+        self, request: GetRequest, context: Context
+    ) -> bytes:
         """Read one entry."""
-        (found,) = await self._tiers.get(NAMESPACES[request.namespace], (request.key,), request.max_stale_ms)
-        return GetResponse(found=_found(found))
+        return answer(await self._tiers.get(NAMESPACES[request.namespace], (request.key,), request.max_stale_ms))
 
-    async def BatchGet(self, request: BatchGetRequest, context: Context) -> BatchGetResponse:
+    async def BatchGet(  # type: ignore[override] # answers with bytes, see RAW_ANSWERS
+        self, request: BatchGetRequest, context: Context
+    ) -> bytes:
         """Read entries."""
-        found = await self._tiers.get(NAMESPACES[request.namespace], request.keys, request.max_stale_ms)
-        return BatchGetResponse(found=[_found(each) for each in found])
+        return answer(await self._tiers.get(NAMESPACES[request.namespace], request.keys, request.max_stale_ms))
 
     async def Set(self, request: SetRequest, context: Context) -> SetResponse:
         """Write one entry."""
@@ -119,13 +122,3 @@ def _change(request: InvalidateRequest) -> Change:
             return Change(request.namespace, Scope.TAG, (request.tag,))
         case _:
             return Change(request.namespace, Scope.NAMESPACE)
-
-
-def _found(found: Found) -> FoundMessage:
-    return FoundMessage(
-        outcome=FoundMessage.Outcome.ValueType(found.outcome),
-        value=found.value,
-        version=found.version,
-        age_ms=found.age_ms,
-        tier=FoundMessage.Tier.ValueType(found.tier),
-    )
