@@ -247,9 +247,11 @@ class TrialBalance(_message.Message):
         accounts: _builtins.int
         """accounts that were summed: all of the kind, or those that the round's transfers touched."""
         debit_minor: _builtins.int
-        """debit_minor is what left them, in minor units."""
+        """debit_minor is what left them by the round's transfers, in minor units; over all accounts, the sum of the balances
+        below 0, without their sign.
+        """
         credit_minor: _builtins.int
-        """credit_minor is what came to them, in minor units."""
+        """credit_minor is what came to them by the round's transfers; over all accounts, the sum of the balances above 0."""
         balance_minor: _builtins.int
         """balance_minor is the sum of their balances; of a round, what its transfers changed: credit less debit."""
         def __init__(
