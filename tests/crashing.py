@@ -11,10 +11,10 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import asyncpg
 import grpc
 from furlong.client.channel import open_channel
 from furlong.client.errors import KINDS, CallRefused
@@ -62,7 +62,6 @@ BACK_S: Final = 3.0
 """How soon after the cause is gone the service answers again."""
 BACK_AFTER_RECOVERY_S: Final = 5.0
 """The same after PostgreSQL had to recover from a crash, counted from its start."""
-COMPUTING_S: Final = 0.05
 GIVE_UP_S: Final = 60.0
 AGAIN_S: Final = 0.02
 STOP_S: Final = 10.0
@@ -194,8 +193,14 @@ class Site:
         )
         await self.insist("probe", self.world.stubs.ledger.CreditAccount, request)
 
-    def answered_s(self) -> float:
-        """When the last probe was answered, on the monotonic clock."""
+    async def back_within(self, most_s: float, since: "Stopwatch", what: str) -> None:
+        """Have something written, and hold the outage that ends with the answer to its bound."""
+        await self.probe()
+        outage = since.outage(what, self._answered_s(), most_s)
+        assert not outage.is_too_long, str(outage)
+
+    def _answered_s(self) -> float:
+        """When the last probe was answered."""
         return max(entry.t_s for entry in self.recorder.entries if entry.client == "probe" and entry.kind == OK)
 
     async def kill_postgres(self) -> None:
@@ -212,11 +217,7 @@ class Site:
 
     async def findings(self) -> list[Finding]:
         """What the checker has to say about all of it."""
-        connection = await asyncpg.connect(self.database_url)
-        try:
-            return check(self.recorder.entries, await stored.read(connection))
-        finally:
-            await connection.close()
+        return check(self.recorder.entries, await stored.read_at(self.database_url))
 
 
 def stubs_on(channel: grpc.aio.Channel) -> Stubs:
@@ -242,23 +243,52 @@ async def channel_to(*addresses: str) -> AsyncIterator[grpc.aio.Channel]:
         await channel.close()
 
 
-def within(back_s: float, most_s: float, what: str) -> None:
-    """Hold an outage to its bound, and print it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """How long after its cause was gone an outage lasted, and how long it may.
 
-    The bound is that of a machine with nothing else to do: where this process gets less than half of a core, it is
-    stretched by as much as that is less.
+    The bound is that of a machine that does nothing but the test. Where this process had to wait for a processor for
+    more than half as long as it had one, the machine is busy with something else, and the bound is stretched.
     """
-    stretch = max(1.0, slowness() / 2)
-    print(f"{what}: {back_s:.2f} s, at most {most_s:.0f} s" + (f" x {stretch:.1f}" if stretch > 1 else ""))
-    assert back_s <= most_s * stretch, f"{what}: {back_s:.2f} s"
+
+    what: str
+    back_s: float
+    most_s: float
+    stretch: float
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether it lasted longer than it may."""
+        return self.back_s > self.most_s * self.stretch
+
+    def __str__(self) -> str:
+        stretched = f" x {self.stretch:.1f}" if self.stretch > 1 else ""
+        return f"{self.what}: answers {self.back_s:.2f} s after, at most {self.most_s:.0f} s{stretched}"
 
 
-def slowness() -> float:
-    """How much longer than its computing time a piece of computing takes now."""
-    began_s, computed_s = time.perf_counter(), time.thread_time()
-    while time.thread_time() - computed_s < COMPUTING_S:
-        pass
-    return (time.perf_counter() - began_s) / COMPUTING_S
+class Stopwatch:
+    """Started when the cause of an outage is gone."""
+
+    def __init__(self) -> None:
+        self.began_s = time.monotonic()
+        self._began_ns = _ran_and_waited_ns()
+
+    def outage(self, what: str, answered_s: float, most_s: float) -> Outage:
+        """The outage that ended with an answer at a time on the monotonic clock; it is printed."""
+        ran_ns, waited_ns = (now - then for now, then in zip(_ran_and_waited_ns(), self._began_ns, strict=True))
+        stretch = max(1.0, (ran_ns + waited_ns) / ran_ns / 1.5) if ran_ns else 1.0
+        outage = Outage(what=what, back_s=answered_s - self.began_s, most_s=most_s, stretch=stretch)
+        print(outage)
+        return outage
+
+
+def _ran_and_waited_ns() -> tuple[int, int]:
+    """How long this thread has had a processor, and how long it has waited for one."""
+    try:
+        ran_ns, waited_ns, _ = Path("/proc/self/schedstat").read_text().split()
+    except FileNotFoundError:  # a kernel that does not count it
+        return 0, 0
+    return int(ran_ns), int(waited_ns)
 
 
 async def do(errands: ThreadPoolExecutor, errand: Callable[[], T]) -> T:

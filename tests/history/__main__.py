@@ -4,19 +4,13 @@ import asyncio
 import sys
 from pathlib import Path
 
-import asyncpg
-
 from tests.history import recorder, stored
 from tests.history.checker import check
 
 
 async def judge(file: Path, database_url: str) -> int:
     """Print every finding; how many there are."""
-    connection = await asyncpg.connect(database_url)
-    try:
-        found = check(recorder.read(file), await stored.read(connection))
-    finally:
-        await connection.close()
+    found = check(recorder.read(file), await stored.read_at(database_url))
     print(*found, f"{len(found)} findings", sep="\n")
     return len(found)
 

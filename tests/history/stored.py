@@ -4,7 +4,7 @@ Numbers have the names of the public contract where it names them; the others ar
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
@@ -123,6 +123,29 @@ class Stored:
     accounts: Sequence[BookAccount] = ()
     account_kinds: Mapping[str, int] = field(default_factory=dict)
     transfers: Sequence[BookTransfer] = ()
+
+    def of_tracks(self, *tracks: str) -> "Stored":
+        """What belongs to some tracks; accounts and transfers stay whole, because they only add up together."""
+        rounds = {round_id: row for round_id, row in self.rounds.items() if row.track in tracks}
+        return replace(
+            self,
+            rounds=rounds,
+            tickets=[each for each in self.tickets if each.round_id in rounds],
+            events=[each for each in self.events if each.round_id in rounds],
+            ticket_transfers=[each for each in self.ticket_transfers if each.round_id in rounds],
+            transitions=[each for each in self.transitions if each.track in tracks],
+            decisions=[each for each in self.decisions if each.round_id in rounds],
+            exposure={round_id: sums for round_id, sums in self.exposure.items() if round_id in rounds},
+        )
+
+
+async def read_at(database_url: str) -> Stored:
+    """Read the database at an address. Raises what asyncpg raises."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        return await read(connection)
+    finally:
+        await connection.close()
 
 
 async def read(connection: Connection) -> Stored:

@@ -7,7 +7,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -30,11 +29,11 @@ from tests.crashing import (
     BACK_S,
     ENVIRONMENT,
     Site,
+    Stopwatch,
     channel_to,
     do,
     happens,
     state_of,
-    within,
 )
 from tests.persisting import order, verdicts, winner
 from tests.postgres import TEMPLATE, run_sql
@@ -52,7 +51,7 @@ class Disaster:
         self.crash_at = f"{point}:{nth}" if killed == "persist" else f"{point}:{nth}:stop"
         self._site = site
         self._killed = killed
-        self._healed_s = 0.0
+        self._healed = Stopwatch()
 
     async def strike(self) -> None:
         """Wait until persist is at its point, and kill."""
@@ -64,7 +63,7 @@ class Disaster:
 
     async def heal(self) -> None:
         """Bring back what was killed."""
-        self._healed_s = time.monotonic()
+        self._healed = Stopwatch()
         if self._killed == "persist":
             await self._site.persist.start()
         else:
@@ -73,9 +72,8 @@ class Disaster:
 
     async def check_time(self) -> None:
         """Write something else, for certain: the answer comes soon enough after what was killed is started again."""
-        await self._site.probe()
         most_s = BACK_S if self._killed == "persist" else BACK_AFTER_RECOVERY_S
-        within(self._site.answered_s() - self._healed_s, most_s, f"{self.crash_at}, {self._killed} killed")
+        await self._site.back_within(most_s, self._healed, f"{self.crash_at}, {self._killed} killed")
 
 
 @asynccontextmanager

@@ -29,11 +29,11 @@ from tests.crashing import (
     BACK_S,
     PersistProcess,
     Site,
+    Stopwatch,
     channel_to,
     do,
     happens,
     stubs_on,
-    within,
 )
 from tests.history.recorder import OK, Recorder
 from tests.persisting import Stubs, order, verdicts
@@ -111,12 +111,6 @@ async def running(site: Site, crash_at: str = "") -> AsyncIterator[None]:
         yield
 
 
-async def back_within(site: Site, most_s: float, since_s: float, what: str) -> None:
-    """A write is answered, soon enough after the cause was gone."""
-    await site.probe()
-    within(site.answered_s() - since_s, most_s, what)
-
-
 # ---- connections and the server --------------------------------------------------------------------------------------
 
 
@@ -135,7 +129,7 @@ async def test_a_connection_that_is_cut_in_mid_transaction_costs_its_callers_not
         )
         assert len(cut) > 2
         os.kill(site.persist.pid, signal.SIGCONT)
-        await back_within(site, BACK_S, time.monotonic(), f"connections cut at {point}")
+        await site.back_within(BACK_S, Stopwatch(), f"connections cut at {point}")
         await bettors.go_on()
         await bettors.stop()
         await site.settle(round_id)
@@ -160,7 +154,7 @@ async def test_a_database_that_freezes_is_given_up_in_time_and_used_again_when_i
             for pid in frozen:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
-        await back_within(site, BACK_S, time.monotonic(), f"PostgreSQL frozen for {OUTAGE_S:.0f} s")
+        await site.back_within(BACK_S, Stopwatch(), f"PostgreSQL frozen for {OUTAGE_S:.0f} s")
 
 
 @pytest.mark.timeout(OUTAGE_TEST_S)
@@ -172,8 +166,9 @@ async def test_a_database_that_refuses_connections_is_used_again_as_soon_as_it_t
         began_s = time.monotonic()
         await told_that_it_is_down(site, began_s)
         await asyncio.sleep(began_s + OUTAGE_S - time.monotonic())
+        started = Stopwatch()
         await site.start_postgres()
-        await back_within(site, BACK_S, time.monotonic(), f"connections refused for {OUTAGE_S:.0f} s")
+        await site.back_within(BACK_S, started, f"connections refused for {OUTAGE_S:.0f} s")
 
 
 async def told_that_it_is_down(site: Site, since_s: float) -> None:
@@ -212,7 +207,7 @@ async def test_a_database_that_turns_read_only_stores_nothing_and_takes_all_when
             await connection.execute("SELECT pg_reload_conf()")
         finally:
             await connection.close()
-        await back_within(site, BACK_S, time.monotonic(), "read-only mode")
+        await site.back_within(BACK_S, Stopwatch(), "read-only mode")
         assert bettors.answered() >= answered
 
 
@@ -255,9 +250,9 @@ async def test_a_full_disk_loses_nothing_and_is_survived_when_there_is_room_agai
                 await told_that_it_is_down(site, began_s)
                 answered = bettors.answered()
                 filler.unlink()
-                freed_s = time.monotonic()
+                freed = Stopwatch()
                 await site.start_postgres()  # it may have ended itself, as it does when its log finds no room
-                await back_within(site, BACK_AFTER_RECOVERY_S, freed_s, "disk full")
+                await site.back_within(BACK_AFTER_RECOVERY_S, freed, "disk full")
                 assert bettors.answered() >= answered
         finally:
             await site.persist.kill()
@@ -294,9 +289,9 @@ async def test_two_persists_sell_the_same_round_and_one_of_them_is_killed(
         await bettors.go_on(10 * WARM_ANSWERS)
         await site.persist.kill()
         await asyncio.sleep(0.3)
-        began_s = time.monotonic()
+        started = Stopwatch()
         await site.persist.start()
-        await back_within(site, BACK_S, began_s, "one of two persists killed")
+        await site.back_within(BACK_S, started, "one of two persists killed")
 
 
 async def test_the_same_id_sent_to_both_at_once_is_decided_once(
