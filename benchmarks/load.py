@@ -36,7 +36,9 @@ ID_DIGITS_COUNTED = 12
 class Load:
     """What to send, where, and for how long.
 
-    `seconds` are measured after `warmup_s`. With `echo` the answers are the requests themselves and hold no verdicts.
+    `seconds` are measured after `warmup_s`. With `calls_per_s` all callers together begin that many calls a second, in
+    even steps, and a call's latency counts from when it was due. With `echo` the answers are the requests themselves
+    and hold no verdicts.
     """
 
     target: str
@@ -49,6 +51,7 @@ class Load:
     warmup_s: float
     seconds: float
     echo: bool = False
+    calls_per_s: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,7 +59,7 @@ class Tally:
     """What came back: calls, their latencies and accepted tickets of the measured time; the rest of the whole run.
 
     `unanswered` counts tickets of calls that ended with an error: they may be stored or not. `refusals` counts tickets
-    by verdict, `errors` calls by status.
+    by verdict, `errors` calls by status. `cpu_s` is the processor time of the callers themselves.
     """
 
     seconds: float
@@ -67,6 +70,7 @@ class Tally:
     unanswered: int = 0
     refusals: dict[str, int] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
+    cpu_s: float = 0.0
 
     @property
     def calls_per_s(self) -> float:
@@ -95,6 +99,7 @@ class Callers:
         self._metadata = (("authorization", f"Bearer {load.token}"),)
         self._starts_s = time.perf_counter() + load.warmup_s
         self._ends_s = self._starts_s + load.seconds
+        self._due_s = itertools.count(time.perf_counter(), 1 / load.calls_per_s if load.calls_per_s else 0)
         self.tally = Tally(seconds=load.seconds)
 
     async def call_until_the_end(self, channel: grpc.aio.Channel) -> None:
@@ -103,7 +108,7 @@ class Callers:
         read: Callable[[bytes], Any] = (PlaceTicketsRequest if load.echo else PlaceTicketsResponse).FromString
         place = channel.unary_unary(METHOD, PlaceTicketsRequest.SerializeToString, read)
         request = PlaceTicketsRequest(round_id=load.round_id, tickets=[_order() for _ in range(load.tickets_per_call)])
-        while (begun_s := time.perf_counter()) < self._ends_s:
+        while (begun_s := await self._turn()) < self._ends_s:
             self._fill(request)
             try:
                 answer = await place(request, metadata=self._metadata, timeout=CALL_TIMEOUT_S)
@@ -113,6 +118,14 @@ class Callers:
                 await asyncio.sleep(PAUSE_AFTER_ERROR_S)
                 continue
             self._count(begun_s, time.perf_counter(), answer)
+
+    async def _turn(self) -> float:
+        """Wait until the next call is due, where calls have a pace; the moment that it was due."""
+        if not self._load.calls_per_s:
+            return time.perf_counter()
+        due_s = next(self._due_s)
+        await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
+        return due_s
 
     def _fill(self, request: PlaceTicketsRequest) -> None:
         """Fresh ids, accounts and runners in a message that is used again: building it anew costs more.
@@ -154,9 +167,11 @@ async def _put_on(load: Load) -> Tally:
         async with asyncio.timeout(CALL_TIMEOUT_S):
             await asyncio.gather(*(channel.channel_ready() for channel in channels))
         callers = Callers(load)
+        begun_cpu_s = time.process_time()
         async with asyncio.TaskGroup() as group:
             for channel, _ in zip(itertools.cycle(channels), range(load.calls_in_flight), strict=False):
                 group.create_task(callers.call_until_the_end(channel))
+        callers.tally.cpu_s = time.process_time() - begun_cpu_s
         return callers.tally
     finally:
         for channel in channels:

@@ -6,9 +6,9 @@ Everything goes through game's public gRPC with authentication on, one WIN line 
 process on the same machine. Ours and its limit are measured in turns, several times, and compared pair by pair:
 
 unary_per_s     one ticket a call                  unary_ratio    to a bare grpc.aio echo of the same message
-batch_per_s     50 tickets a call                  batch_ratio    to the same rows, bare asyncpg, batches of 200
+batch_per_s     50 tickets a call, without a break batch_ratio    to the same rows, bare asyncpg, batches of 200
 gateway_ratio   unary through the gateway to unary straight to game
-p99_ms          of a call of 50 tickets, under full load
+p99_ms          of a call of 50 tickets, in the run without a break
 lock_ms         under full load, from locks_at until a watcher saw the round LOCKED, which is durable by then
 late_accepted   tickets placed at or after the lock on the database's clock, or stored after the lock was durable
 
@@ -30,6 +30,7 @@ from furlong.common.v1.round_pb2 import Round, Timetable
 
 from benchmarks import load
 from benchmarks.apart import serve_apart
+from benchmarks.budget import Budget, peak_mib
 from benchmarks.limits import rows
 from benchmarks.load import Load, Tally
 from benchmarks.report import Figure, Spread, last_line, p99, progress, ratios, table
@@ -44,6 +45,7 @@ UNARY_CALLS_IN_FLIGHT = 128
 BATCH_CALLS_IN_FLIGHT = 16
 BATCH_TICKETS = 50
 SECONDS_DEFAULT = 10.0
+SUSTAINED_S = 60.0
 PLACING_TRACK = "benchmark-placing"
 LONG_TIMETABLE = Timetable(betting_window_ms=86_400_000, lock_ms=1_000, race_ms=1_000, finish_ms=1_000)
 LOCK_TRACK = "benchmark-lock"
@@ -60,9 +62,10 @@ class StoredDiffers(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
-    """How long and how often to measure."""
+    """How long and how often to measure: `seconds` in turns, `sustained_s` without a break."""
 
     seconds: float
+    sustained_s: float
     warmup_s: float
     rounds: int
     locks: int
@@ -127,8 +130,8 @@ def _extent() -> Extent:
     parser.add_argument("--quick", action="store_true", help="a glance: two rounds of two seconds, one lock")
     options = parser.parse_args()
     if options.quick:
-        return Extent(seconds=2.0, warmup_s=0.5, rounds=2, locks=1)
-    return Extent(seconds=options.seconds, warmup_s=1.5, rounds=3, locks=5)
+        return Extent(seconds=2.0, sustained_s=4.0, warmup_s=0.5, rounds=2, locks=1)
+    return Extent(seconds=options.seconds, sustained_s=SUSTAINED_S, warmup_s=1.5, rounds=3, locks=5)
 
 
 async def _measure(stack: LocalStack, extent: Extent) -> list[Figure]:
@@ -155,6 +158,7 @@ async def _measure(stack: LocalStack, extent: Extent) -> list[Figure]:
         batch = replace(unary, tickets_per_call=BATCH_TICKETS, calls_in_flight=BATCH_CALLS_IN_FLIGHT)
         figures = [
             *await _unary(told, unary, stack.addresses.gateway, extent),
+            *await _sustained(told, replace(batch, seconds=extent.sustained_s), stack),
             *await _batch(told, batch, stack.addresses.database_url, extent),
         ]
         stored = await told.compare(database)
@@ -198,12 +202,27 @@ async def _unary(told: Told, direct: Load, gateway: str, extent: Extent) -> list
     ]
 
 
+async def _sustained(told: Told, ours: Load, stack: LocalStack) -> list[Figure]:
+    """Fifty tickets a call without a break, what each ticket cost whom, and the memory that persist took."""
+    progress(f"{BATCH_TICKETS} tickets a call for {ours.seconds:.0f} s")
+    before = Budget.of(stack)
+    tally = await told.place("ours", ours)
+    cost_us = Budget.of(stack).us_per_ticket(before, tally.accepted_in_all)
+    cost_us = {**cost_us, "load generator": tally.cpu_s / tally.accepted_in_all * 1e6}
+    return [
+        _figure(f"{BATCH_TICKETS} tickets a call", [tally.accepted_per_s], unit="tickets/s", key="batch_per_s"),
+        _figure("  p99 of a call", [p99(tally.latencies_ms)], unit="ms", key="p99_ms"),
+        *[_figure(f"  CPU per ticket: {name}", [us], unit="us") for name, us in cost_us.items()],
+        _figure("  CPU per ticket in all", [sum(cost_us.values())], unit="us"),
+        _figure("  peak memory of persist", [peak_mib(stack, "persist")], unit="MiB"),
+    ]
+
+
 async def _batch(told: Told, ours: Load, database_url: str, extent: Extent) -> list[Figure]:
     """Fifty tickets a call, and the very rows that this left written again by bare asyncpg."""
     progress("preparing a second database for the bare rows")
     limit_url = await rows.prepare(database_url)
     per_s: dict[str, list[float]] = {"ours": [], "rows": [], "singly": []}
-    p99_ms: list[float] = []
     again = rows.Rows(source_url=database_url, limit_url=limit_url, round_id=ours.round_id, seconds=extent.seconds)
     for number in range(extent.rounds):
         progress(f"{BATCH_TICKETS} tickets a call, {number + 1} of {extent.rounds}")
@@ -211,15 +230,13 @@ async def _batch(told: Told, ours: Load, database_url: str, extent: Extent) -> l
             if name == "ours":
                 tally = await told.place(name, ours)
                 per_s[name].append(tally.accepted_per_s)
-                p99_ms.append(p99(tally.latencies_ms))
             else:
                 per_s[name].append(await rows.write(replace(again, singly=name == "singly")))
                 progress(f"  {name}: {per_s[name][-1]:,.0f}/s")
     return [
-        _figure(f"{BATCH_TICKETS} tickets a call", per_s["ours"], unit="tickets/s", key="batch_per_s"),
+        _figure(f"{BATCH_TICKETS} tickets a call, in turns", per_s["ours"], unit="tickets/s"),
         _figure("  limit: bare rows by 200", per_s["rows"], unit="tickets/s", note=rows.WRITTEN),
         _figure("  ratio to the limit", ratios(per_s["ours"], per_s["rows"]), key="batch_ratio"),
-        _figure("  p99 of a call", p99_ms, unit="ms", key="p99_ms"),
         _figure("  peer: a commit a ticket", per_s["singly"], unit="tickets/s", note=rows.WRITTEN_SINGLY),
     ]
 
