@@ -13,6 +13,6 @@ class Trace:
     """
 
     name: str
-    requests: array[int]
+    requests: "array[int]"
     weights: Mapping[int, int]
     bounds: tuple[int, ...]

@@ -1,14 +1,13 @@
 """The cache's own policy behind the same method, with ghosts as L1 gives it for its bytes."""
 
-from services.cache.domain.memory import order_of
-from services.cache.domain.order import Place
+from services.cache.domain.order import Order, Place
 
 
 class Ours:
     """What L1 does when it is asked, and filled where it had nothing."""
 
     def __init__(self, bytes_max: int) -> None:
-        self._order = order_of(bytes_max)
+        self._order: Order[int, Place] = Order(bytes_max)
 
     def request(self, key: int, taken: int) -> bool:
         """See `Policy`."""

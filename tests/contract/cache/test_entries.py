@@ -110,10 +110,10 @@ async def test_an_invalidation_takes_what_it_covers_and_nothing_else(
     tags = {"round/1": ["harbour-mile"], "round/2": ["x", "harbour-mile"], "round/3": [], "list/1": ["harbour-mile"]}
     for key, tagged in tags.items():
         await cache.set(key, b"value", tags=tagged)
-    await cache.set("round/1", b"value", "rounds", tags=["harbour-mile"])
+    await cache.set("round/1", b"value", "metrics", tags=["harbour-mile"])
     await cache.invalidate(**target)
     assert {key for key in tags if await cache.value(key) is not None} == left
-    assert await cache.value("round/1", "rounds") == b"value"
+    assert await cache.value("round/1", "metrics") == b"value"
 
 
 @pytest.mark.parametrize("target", [{"pattern": "*"}, {"tag": "tag"}, {"everything": True}, {"keys": ["key"]}])
@@ -126,10 +126,10 @@ async def test_what_is_set_after_an_invalidation_is_found(cache: Replica, target
 
 async def test_a_flush_forgets_everything_and_what_is_set_after_it_is_found(cache: Replica) -> None:
     await cache.set("key", b"old", "reports")
-    await cache.set("key", b"old", "rounds")
+    await cache.set("key", b"old", "metrics")
     await cache.flush()
     assert await cache.value("key", "reports") is None
-    assert await cache.value("key", "rounds") is None
+    assert await cache.value("key", "metrics") is None
     await cache.set("key", b"new")
     assert await cache.value("key") == b"new"
 
