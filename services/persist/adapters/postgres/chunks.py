@@ -2,13 +2,11 @@
 
 # ruff: noqa: S608 - statements are put together from constants of ours, from nothing that comes from outside
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
 
-from services.persist.adapters.postgres.accounts import PAY_FROM_SYSTEM
 from services.persist.adapters.postgres.database import Connection
 from services.persist.domain.account import AccountKind, TransferKind
 from services.persist.domain.settlement import DecisionKind, chunk_reference
@@ -30,18 +28,27 @@ CROSS JOIN LATERAL (
 WHERE s.round_id = $1 ORDER BY s.settlement_no DESC LIMIT 1
 """
 
-POSTED: Final = """
-INSERT INTO postings (round_id, settlement_no, chunk, tickets_paid, stake_minor, payout_minor)
-VALUES ($1, $2, $3, $4, $5, $6)
-"""
-
-MOVE: Final = "UPDATE accounts SET balance_minor = balance_minor + $2 WHERE account_id = $1 RETURNING balance_minor"
-
 WITH_HOUSE: Final = f"""
+WITH house AS (
+    UPDATE accounts SET balance_minor = balance_minor + $6 WHERE currency = $5 AND kind = {AccountKind.HOUSE:d}
+    RETURNING account_id
+)
 INSERT INTO transfers
     (round_id, kind, reference, settlement_no, debit_account_id, credit_account_id, amount_minor, made_at)
-VALUES ($1, {TransferKind.SETTLEMENT:d}, $2, $3, $4, $5, $6, clock_timestamp())
+SELECT $1, {TransferKind.SETTLEMENT:d}, $2, $3, CASE WHEN $6 > 0 THEN $4 ELSE account_id END,
+    CASE WHEN $6 > 0 THEN account_id ELSE $4 END, abs($6), clock_timestamp()
+FROM house RETURNING true
 """
+
+FROM_ESCROW: Final = """
+WITH posted AS (
+    INSERT INTO postings (round_id, settlement_no, chunk, tickets_paid, stake_minor, payout_minor)
+    VALUES ($3, $4, $5, $6, $7, $8)
+)
+UPDATE accounts SET balance_minor = balance_minor - $2 WHERE account_id = $1 RETURNING balance_minor
+"""
+
+TO_PRIZES: Final = "UPDATE accounts SET balance_minor = balance_minor + $2 WHERE account_id = $1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,21 +112,19 @@ def chunk_of(round_id: int, row: asyncpg.Record) -> Chunk:
 async def close_chunk(connection: Connection, chunk: Chunk, sums: Sums) -> None:
     """Move the system's part, in the order of kinds that everybody keeps, and write down that the chunk is done."""
     if sums.won_by_house_minor:
-        house = await connection.fetchval(PAY_FROM_SYSTEM, chunk.currency, AccountKind.HOUSE, -sums.won_by_house_minor)
-        assert house is not None, "every currency with a track has its house"
-        await connection.execute(WITH_HOUSE, *_with_house(chunk, str(house), sums.won_by_house_minor))
-    left_minor = await connection.fetchval(MOVE, chunk.escrow_account_id, -sums.from_escrow_minor)
-    if sums.claims_minor:
-        await connection.execute(MOVE, chunk.prizes_account_id, sums.claims_minor)
-    assert not chunk.is_last or left_minor == 0, f"the escrow of round {chunk.round_id} is left with {left_minor}"
-    await connection.execute(
-        POSTED,
+        reference = chunk_reference(chunk.round_id, chunk.settlement_no, chunk.chunk)
+        moved = await connection.fetchval(
+            WITH_HOUSE,
+            *(chunk.round_id, reference, chunk.settlement_no),
+            *(chunk.escrow_account_id, chunk.currency, sums.won_by_house_minor),
+        )
+        assert moved, "every currency with a track has its house"
+    left_minor = await connection.fetchval(
+        FROM_ESCROW,
+        *(chunk.escrow_account_id, sums.from_escrow_minor),
         *(chunk.round_id, chunk.settlement_no, chunk.chunk),
         *(sums.tickets, sums.stake_minor, sums.payout_minor),
     )
-
-
-def _with_house(chunk: Chunk, house: str, won_minor: int) -> Sequence[object]:
-    reference = chunk_reference(chunk.round_id, chunk.settlement_no, chunk.chunk)
-    ends = (chunk.escrow_account_id, house) if won_minor > 0 else (house, chunk.escrow_account_id)
-    return chunk.round_id, reference, chunk.settlement_no, *ends, abs(won_minor)
+    if sums.claims_minor:
+        await connection.execute(TO_PRIZES, chunk.prizes_account_id, sums.claims_minor)
+    assert not chunk.is_last or left_minor == 0, f"the escrow of round {chunk.round_id} is left with {left_minor}"
