@@ -1,7 +1,7 @@
 """A round sold out within seconds: the rows that placing would have left, written by plain SQL.
 
 Nothing is placed here and nothing is measured; what comes after is. Tickets have one WIN line each and are bought by
-players in turn. Every fifth bets on the first runner, the others on the rest.
+players by chance. Every fifth bets on the first runner, the others on the rest.
 """
 
 from typing import TypeAlias
@@ -36,15 +36,16 @@ UPDATE accounts SET balance_minor = balance_minor - $3 * cardinality($1::uuid[])
 SELL = f"""
 WITH sold AS MATERIALIZED (
     SELECT uuidv7() AS ticket_id, n, 1 + (n - 1) % {TICKETS_OF_A_BATCH} AS place,
-        ($4::uuid[])[1 + n % cardinality($4::uuid[])] AS account_id,
-        set_byte('\\x00', 0, CASE WHEN n % {WINS_ONE_IN} = 0 THEN {WINNING_RUNNER} ELSE 2 + n % ($5 - 1) END) AS selection
+        ($4::uuid[])[1 + (hashint4(n) & 2147483647) % cardinality($4::uuid[])] AS account_id,
+        set_byte('\\x00', 0, CASE n % {WINS_ONE_IN} WHEN 0 THEN {WINNING_RUNNER} ELSE 2 + n % ($5 - 1) END) AS selection
     FROM generate_series($2::integer, $3::integer) AS n
 ), as_keys AS (
     INSERT INTO request_keys (request_id, round_id, verdict, content_hash, reason, decided_at)
     SELECT ticket_id, $1, 1, sha256('filled'), '', clock_timestamp() FROM sold
 ), as_tickets AS (
     INSERT INTO tickets (round_id, ticket_id, account_id, batch_id, batch_place, stake_minor, placed_at)
-    SELECT $1, ticket_id, account_id, 1 + (n - 1) / {TICKETS_OF_A_BATCH}, place, {STAKE_MINOR}, clock_timestamp() FROM sold
+    SELECT $1, ticket_id, account_id, 1 + (n - 1) / {TICKETS_OF_A_BATCH}, place, {STAKE_MINOR}, clock_timestamp()
+    FROM sold
 ), as_transfers AS (
     INSERT INTO transfers (round_id, kind, reference, debit_account_id, credit_account_id, amount_minor, made_at)
     SELECT $1, 1, ticket_id, account_id, $6, {STAKE_MINOR}, clock_timestamp() FROM sold
@@ -88,7 +89,7 @@ async def open_players(connection: Connection, count: int, currency: str) -> lis
 
 
 async def sell(connection: Connection, round_id: int, tickets: int, players: list[str], runners: int) -> None:
-    """Sell tickets of an open round on which nothing was sold, and let the server take note of how much there is now."""
+    """Sell tickets of an open round on which nothing was sold, and let the server notice how much there is now."""
     escrow = await connection.fetchval("SELECT escrow_account_id FROM rounds WHERE round_id = $1", round_id)
     async with connection.transaction():
         for first in range(1, tickets + 1, TICKETS_AT_ONCE):
