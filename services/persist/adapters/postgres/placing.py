@@ -42,10 +42,10 @@ WITH queue AS MATERIALIZED (
     WHERE e.round_id = $1 AND e.market = 0 AND (r.selection_payout_max_minor > 0 OR r.round_loss_max_minor > 0)
     FOR UPDATE OF e
 )
-SELECT account_id::text, currency, balance_minor, floor_minor, blocked
-FROM accounts
-WHERE account_id = ANY($2::text::uuid[]) AND kind = ANY($3::smallint[]) AND (SELECT count(*) FROM queue) < 2
-ORDER BY account_id FOR UPDATE
+SELECT a.account_id::text, a.currency, a.balance_minor, a.floor_minor, a.blocked
+FROM accounts a
+WHERE a.account_id = ANY($2::text::uuid[]) AND a.kind = ANY($3::smallint[]) AND (SELECT count(*) FROM queue) < 2
+ORDER BY a.account_id FOR UPDATE OF a
 """
 """The batches of a round with limits on its risk queue at its totals, before they lock anything else: what one of them
 accepts is what the next may still take. The condition on the queue is always true and has it read first.
