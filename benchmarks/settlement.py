@@ -242,12 +242,19 @@ async def _beside(
     await asyncio.sleep(WARMUP_S + QUIET_S)
     busy = await bench.settle(round_id)
     calls = await placing
-    warm_s = calls[0].began_s + WARMUP_S
-    beside = [call.took_ms for call in calls if busy.began_s <= call.began_s < busy.ended_s]
-    quiet = [
-        call.took_ms for call in calls if warm_s <= call.began_s and not busy.began_s <= call.began_s < busy.ended_s
-    ]
+    quiet, beside = split(calls, busy)
     return p99(quiet), p99(beside), busy
+
+
+def split(calls: Sequence[steady.Call], busy: Settlement) -> tuple[list[float], list[float]]:
+    """How long the calls took that began without a settlement, and beside it; the first seconds do not count."""
+    warm_s = calls[0].began_s + WARMUP_S
+    quiet: list[float] = []
+    beside: list[float] = []
+    for call in calls:
+        if call.began_s >= warm_s:
+            (beside if busy.began_s <= call.began_s < busy.ended_s else quiet).append(call.took_ms)
+    return quiet, beside
 
 
 @asynccontextmanager
