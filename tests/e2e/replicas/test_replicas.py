@@ -17,6 +17,7 @@ from furlong.client import Furlong, connect
 from furlong.common.v1.round_pb2 import Round, Timetable
 from furlong.common.v1.ticket_pb2 import TicketResult
 from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
+from redis.asyncio import Redis
 
 from tests.e2e.books import Books
 from tests.e2e.doors import GrpcDoor
@@ -40,6 +41,7 @@ STANDSTILL_S = 3.0
 UPDATE_MS = 100
 LOAD_WORKERS = 4
 ON_S = 15.0
+FLUSH_EVERY_S = 0.5
 
 Frames = list[WatchRoundsResponse]
 
@@ -241,6 +243,51 @@ async def test_a_round_without_redis_gives_the_same_answers_and_shows_the_same_t
         assert_every_transition_once_and_in_order(frames)
         assert phases_of(frames, round_id) == WHOLE
         assert phases_of(frames, next_id) == WHOLE
+
+
+async def test_a_redis_that_forgets_everything_twice_a_second_changes_no_answer_and_hides_no_transition(
+    two: PrivateStack, door: GrpcDoor, client: Furlong, games: list[Furlong], cashier: str
+) -> None:
+    track = await new_track(two.stack, "forgetful", TIMETABLE)
+    earlier_id = int((await open_round(door, track, left_s=0.5))["round_id"])
+    before = await answers(client, track, earlier_id)
+    async with watched_at(games, track) as watchers, flushed(two) as flushes:
+        await until(lambda: next_is_open(watchers, earlier_id), within_s=10, what="the next round opens")
+        round_id = watchers[0][-1].round.round_id
+        async with loaded(client, door, cashier, round_id) as load:
+            await until(lambda: seen_by_all(watchers, Round.LOCKED, round_id), within_s=10, what="all see the lock")
+        await until(lambda: seen_by_all(watchers, Round.SETTLED, round_id), within_s=SETTLE_S, what="all see its end")
+        for game in games:
+            assert await answers(game, track, earlier_id) == before
+
+    assert len(flushes) > TIMETABLE.betting_window_ms / 1000 / FLUSH_EVERY_S
+    assert load.failed_first == 0
+    assert {result.verdict for result in load.results} <= {TicketResult.ACCEPTED, TicketResult.BETTING_CLOSED}
+    await assert_books_hold(two, round_id, load.results)
+    for frames in watchers:
+        assert_every_transition_once_and_in_order(frames)
+        assert phases_of(frames, round_id) == WHOLE
+
+
+@asynccontextmanager
+async def flushed(two: PrivateStack) -> AsyncIterator[list[float]]:
+    """Redis forgets everything, again and again; when it did so."""
+    flushes: list[float] = []
+
+    async def flush() -> None:
+        async with Redis.from_url(two.stack.addresses.redis_url) as redis:
+            while True:
+                await redis.flushall()
+                flushes.append(time.monotonic())
+                await asyncio.sleep(FLUSH_EVERY_S)
+
+    flushing = asyncio.create_task(flush())
+    try:
+        yield flushes
+        assert not flushing.done(), "Redis cannot be flushed"
+    finally:
+        flushing.cancel()
+        await asyncio.gather(flushing, return_exceptions=True)
 
 
 async def answers(client: Furlong, track: str, round_id: int) -> tuple[object, ...]:
