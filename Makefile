@@ -10,7 +10,7 @@ DEV := $(VENV)/.installed-dev
 PIP := $(BIN)/pip --disable-pip-version-check --no-input install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo down status test check protos bench format
+.PHONY: help install up demo down status test kills check protos bench format
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ status: $(RUN) ## tell what runs
 
 test: check ## check, then run every test
 	$(BIN)/python -m pytest
+
+kills: $(DEV) ## kill parts at random under load, for ten minutes: make kills SECONDS=600 SEED=7
+	KILLS_S=$(or $(SECONDS),600) KILLS_SEED=$(SEED) OUTAGE_S=60 $(BIN)/python -m pytest -s \
+		tests/adversity/persist/test_outages.py tests/e2e/test_random_kills.py
 
 check: $(DEV) ## formatting, lint, types, import contracts, protos, generated code
 	$(BIN)/ruff format --check .

@@ -34,3 +34,8 @@ def test_a_crash_that_is_meant_is_planned() -> None:
     planned = read(PersistConfig, ENVIRONMENT | crash).crash.planned(POINTS)
     assert planned is not None
     assert (planned.point, planned.left, planned.stops) == ("placing.read", 3, True)
+
+
+def test_each_point_stands_in_the_docs() -> None:
+    page = (SOURCE.parents[1] / "docs" / "reliability.md").read_text()
+    assert [name for name in POINTS if f"`{name}`" not in page] == []
