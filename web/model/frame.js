@@ -19,6 +19,7 @@ export function readFrame(text) {
 export function readRound(round) {
   return {
     id: Number(round.round_id),
+    revision: Number(round.revision),
     track: round.track,
     phase: round.phase,
     screen: round.screen,

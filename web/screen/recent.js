@@ -22,9 +22,10 @@ export class Recent {
     this.#list.replaceChildren();
   }
 
-  /** Take note of rounds in any order. */
+  /** Take note of rounds in any order; a later word of one, like a corrected result, replaces an earlier one. */
   add(rounds) {
-    const news = rounds.filter((round) => IS_OVER.has(round.phase) && !this.#rounds.has(round.id));
+    const known = (round) => this.#rounds.get(round.id)?.revision ?? 0;
+    const news = rounds.filter((round) => IS_OVER.has(round.phase) && round.revision > known(round));
     if (news.length === 0) return;
     news.forEach((round) => this.#rounds.set(round.id, round));
     const latest = [...this.#rounds.values()].sort((one, other) => other.id - one.id).slice(0, ROUNDS_MAX);
