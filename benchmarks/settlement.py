@@ -98,17 +98,17 @@ class Settlement:
 class Bench:
     """A track under our own lease, whose rounds are sold out at once."""
 
-    def __init__(self, channel: grpc.aio.Channel, database: filling.Connection, players: Sequence[str]) -> None:
-        self._channel = channel
+    def __init__(
+        self, channel: grpc.aio.Channel, epoch: int, database: filling.Connection, players: Sequence[str]
+    ) -> None:
         self._tracks = TrackStoreServiceStub(channel)
         self._rounds = RoundStoreServiceStub(channel)
         self._database = database
         self._players = list(players)
-        self._epoch = 0
+        self._epoch = epoch
 
     async def sold_out(self, tickets: int) -> int:
         """A round that is FINISHED with so many tickets; its id."""
-        await self._lead()
         asked = track_store_service_pb2.GetNextRaceCardRequest(track=SETTLED_TRACK)
         card = (await self._tracks.GetNextRaceCard(asked)).card
         request = round_store_service_pb2.OpenRoundRequest(
@@ -132,7 +132,6 @@ class Bench:
 
     async def settle(self, round_id: int) -> Settlement:
         """Settle a round and look at the books."""
-        await self._lead()
         winner = round_store_service_pb2.Winner(
             market=Line.WIN, runners=[filling.WINNING_RUNNER], stake_numerator=1, stake_denominator=1
         )
@@ -154,7 +153,6 @@ class Bench:
 
     async def _run(self, round_id: int) -> None:
         """Bring a round to its finish, whatever the time."""
-        await self._lead()
         await self._database.execute(LET_TIME_PASS, round_id)
         ids = {"round_id": round_id, "epoch": self._epoch}
         order = range(1, RUNNERS + 1)
@@ -163,10 +161,6 @@ class Bench:
             round_store_service_pb2.StartRaceRequest(request_id=uuid7(), result=order, server_seed=SEED, **ids)
         )
         await self._rounds.FinishRound(round_store_service_pb2.FinishRoundRequest(request_id=uuid7(), **ids))
-
-    async def _lead(self) -> None:
-        """Take or renew the lease."""
-        self._epoch = await _lead(self._channel)
 
 
 def main() -> None:
@@ -264,15 +258,20 @@ async def _bench(stack: LocalStack, accounts: int) -> AsyncIterator[tuple[Bench,
     database = await asyncpg.connect(stack.addresses.database_url)
     try:
         async with open_channel(address, services=SERVICES, token=lambda: token) as channel:
-            await _found(channel)
-            players = await filling.open_players(database, accounts, CURRENCY)
-            yield Bench(channel, database, players), database, players
+            epoch = await _found(channel)
+            leading = asyncio.create_task(_keep_leading(channel))
+            try:
+                players = await filling.open_players(database, accounts, CURRENCY)
+                yield Bench(channel, epoch, database, players), database, players
+            finally:
+                leading.cancel()
+                await asyncio.gather(leading, return_exceptions=True)
     finally:
         await database.close()
 
 
-async def _found(channel: grpc.aio.Channel) -> None:
-    """Make the track and lead it, before game does."""
+async def _found(channel: grpc.aio.Channel) -> int:
+    """Make the track and lead it, before game does; the epoch."""
     tracks: Any = TrackStoreServiceStub(channel)
     track = Track(
         track=SETTLED_TRACK,
@@ -283,11 +282,19 @@ async def _found(channel: grpc.aio.Channel) -> None:
         return_bps=9_000,
     )
     await tracks.CreateTrack(track_store_service_pb2.CreateTrackRequest(request_id=uuid7(), track=track))
-    await _lead(channel)
+    epoch = await _lead(channel)
     card = RaceCard(name="Benchmark Stakes", distance_m=1_600, runners=_runners())
     await tracks.PutRaceCards(
         track_store_service_pb2.PutRaceCardsRequest(request_id=uuid7(), track=SETTLED_TRACK, cards=[card])
     )
+    return epoch
+
+
+async def _keep_leading(channel: grpc.aio.Channel) -> None:
+    """Renew the lease until cancelled: selling a million tickets takes longer than a lease lasts."""
+    while True:
+        await asyncio.sleep(LEASE_MS / 4_000)
+        await _lead(channel)
 
 
 async def _lead(channel: grpc.aio.Channel) -> int:
