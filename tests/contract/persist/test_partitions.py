@@ -244,6 +244,23 @@ async def test_a_day_of_keys_goes_after_the_tickets_that_its_keys_lead_to(world:
         await world.sql(f"ALTER TABLE {parent} ATTACH PARTITION {parent}_rounds_0 FOR VALUES FROM (1) TO (10000)")
 
 
+async def test_a_detaching_that_was_broken_off_is_ended_by_the_next_call(world: World) -> None:
+    player = await world.account(1_000)
+    await play(world, player)
+    await next_round_is(world, 10_000)
+    await play(world, player)
+    await make_old(world)
+    async with connected(world) as reader, connected(world) as detacher:
+        await reader.execute("BEGIN; SELECT count(*) FROM tickets")
+        await detacher.execute("SET lock_timeout = 300")
+        with pytest.raises(asyncpg.LockNotAvailableError):  # it waits for the reader, and does not for ever
+            await partitions.detach(detacher, rounds_before=10_000, before=None, dry_run=False)
+        await reader.execute("ROLLBACK")
+    assert await detach(world, rounds_before=10_000) == dict.fromkeys((f"{parent}_rounds_0" for parent in BY_ROUND), "")
+    for parent in BY_ROUND:
+        await world.sql(f"ALTER TABLE {parent} ATTACH PARTITION {parent}_rounds_0 FOR VALUES FROM (1) TO (10000)")
+
+
 async def test_the_command_lists_makes_and_detaches(world: World) -> None:
     async def say(*words: str) -> tuple[int, str]:
         process = await asyncio.create_subprocess_exec(
