@@ -145,10 +145,12 @@ RULES: Final[Sequence[tuple[Verdict, Callable[[Line, Offer], str]]]] = (
 
 def _at_kept_prices(lines: tuple[Line, ...], offer: Offer) -> tuple[Line, ...]:
     return tuple(
-        line
-        if line.price_hundredths
-        else Line(line.market, line.runners, line.stake_minor, offer.win_price_hundredths[line.runners[0]])
-        for line in lines
+        [
+            line
+            if line.price_hundredths
+            else Line(line.market, line.runners, line.stake_minor, offer.win_price_hundredths[line.runners[0]])
+            for line in lines
+        ]
     )
 
 

@@ -12,6 +12,7 @@ line: market (1), number of runners (1), each runner (1), stake_minor (8), price
 
 import struct
 from collections.abc import Sequence
+from functools import cache
 from hashlib import sha256
 from typing import Final
 
@@ -19,23 +20,23 @@ from services.persist.domain.ticket import Order
 
 EMPTY: Final = sha256(b"").digest()
 
-_HEAD = struct.Struct(">QH")
-_TAIL = struct.Struct(">QI")
+_HEAD: Final = struct.Struct(">QH")
 
 
 def leaf(order: Order, round_id: int) -> bytes:
     """The leaf of an accepted order."""
-    parts = [
-        b"\x00",
-        bytes.fromhex(order.request_id.replace("-", "")),
-        bytes.fromhex(order.account_id.replace("-", "")),
-        _HEAD.pack(round_id, len(order.lines)),
+    ids = bytes.fromhex(f"{order.request_id}{order.account_id}".replace("-", ""))
+    lines = [
+        _line_form(len(selection)).pack(market, len(selection), selection, stake_minor, price_hundredths)
+        for market, selection, stake_minor, price_hundredths in order.lines
     ]
-    for line in order.lines:
-        parts.append(bytes((line.market, len(line.selection))))
-        parts.append(line.selection)
-        parts.append(_TAIL.pack(line.stake_minor, line.price_hundredths))
-    return sha256(b"".join(parts)).digest()
+    return sha256(b"".join([b"\x00", ids, _HEAD.pack(round_id, len(lines)), *lines])).digest()
+
+
+@cache
+def _line_form(runners: int) -> struct.Struct:
+    """How a line with so many runners is encoded; there are as many forms as a line may have runners."""
+    return struct.Struct(f">BB{runners}sQI")
 
 
 def root(hashes: Sequence[bytes]) -> bytes:

@@ -89,10 +89,10 @@ def _placed(accepted: TicketResult, append: pb.TicketAppend) -> TicketResult:
     """Fill in a ticket's own words. Copying the rest of a message costs less than naming its fields again."""
     answer = TicketResult()
     answer.CopyFrom(accepted)
-    answer.request_id = append.request_id
+    lines = append.lines[:]
     ticket = answer.ticket
-    ticket.ticket_id = append.request_id
+    answer.request_id = ticket.ticket_id = append.request_id
     ticket.account_id = append.account_id
-    ticket.lines.MergeFrom(append.lines)
-    ticket.stake_minor = sum([line.stake_minor for line in append.lines[:]])
+    ticket.lines.extend(lines)
+    ticket.stake_minor = sum([line.stake_minor for line in lines])
     return answer
