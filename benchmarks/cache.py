@@ -1,6 +1,6 @@
 """How fast the cache answers, from each tier and by the batch, and what an outage of Redis costs its callers.
 
-    python -m benchmarks.cache [--seconds N] [--quick]
+    python -m benchmarks.cache [--seconds N] [--quick] [--churn-minutes N]
 
 The cache runs as it is deployed, in a process of its own with authentication on, before a real Redis; the load
 generator in another. Ours and its limit are measured in turns, several times, and compared pair by pair:
@@ -10,8 +10,10 @@ batch_keys_ratio   keys a second by BatchGet of 100, to one key a call
 l2_speedup         reads of Redis as the cache does them, to redis-py with one call per get; 50 callers, one process
 outage_first_ms    the first miss after Redis turned into a black hole, added to the time of a bare echo
 outage_next_ms     the median of the misses after it, added to the same
+hit_ratio_gap_pp   see `benchmarks/hit_ratio.py`
+churn_memory_ratio what the process has grown by when entries came and went for some minutes, to CACHE_BYTES_MAX
 
-The near cache in the client and the hit ratio of L1's policy are measured when there is something to measure.
+The near cache in the client is measured when there is something to measure.
 """
 
 import argparse
@@ -29,14 +31,17 @@ import grpc
 from furlong.cache.v1 import cache_service_pb2 as pb
 from furlong.cache.v1.cache_service_pb2_grpc import CacheServiceStub
 
-from benchmarks import calls
+from benchmarks import calls, hit_ratio
 from benchmarks.apart import serve_apart
-from benchmarks.calls import Calls
+from benchmarks.calls import Calls, Rate
+from benchmarks.churn import churn
+from benchmarks.cpu import cpu_s
 from benchmarks.limits import echo, redis_reads
 from benchmarks.limits.redis_reads import Reads
 from benchmarks.report import Figure, Spread, last_line, progress, ratios, table
 from benchmarks.scratch import scratch_folder
 from deploy.local.keys import KeyRing
+from deploy.local.part import Part
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.programs import Addresses, StackSettings, cache_parts
 from deploy.local.redis import RedisServer
@@ -50,6 +55,7 @@ GETS_IN_FLIGHT = 64
 BATCHES_IN_FLIGHT = 8
 READERS = 50
 SECONDS_DEFAULT = 5.0
+CHURN_MINUTES_DEFAULT = 2.0
 MISSES = 200
 BACK_TIMEOUT_S = 10.0
 POLL_S = 0.05
@@ -71,13 +77,15 @@ class Extent:
     warmup_s: float
     rounds: int
     outages: int
+    churn_minutes: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """The cache, its Redis, a bare echo, and the right to call them."""
+    """The cache and its process, its Redis, a bare echo, and the right to call them."""
 
     target: str
+    pid: int
     echo: str
     token: str
     redis: RedisServer
@@ -86,6 +94,7 @@ class Stage:
 def main() -> None:
     """Measure, print the table and the line of JSON."""
     extent = _extent()
+    gap = hit_ratio.measure()
     with scratch_folder() as name:
         folder = Path(name)
         (folder / "logs").mkdir()
@@ -100,12 +109,23 @@ def main() -> None:
         try:
             part.start()
             part.wait_ready()
-            figures = asyncio.run(_measure(target, keys.service_token(subject="benchmark"), redis, extent))
+            token = keys.service_token(subject="benchmark")
+            measured = asyncio.run(_measure(target, token, _pid(part), redis, extent))
+            part.stop()  # what grows from here on is what the churn leaves behind
+            part.start()
+            part.wait_ready()
+            churned = asyncio.run(_churn(target, token, _pid(part), extent.churn_minutes))
         finally:
             part.stop()
             redis.stop()
+    figures = [*gap, *measured, *churned]
     print(table(BENCHMARK, figures))
     print(last_line(BENCHMARK, figures))
+
+
+def _pid(part: Part) -> int:
+    assert part.pid is not None, "it is ready"
+    return part.pid
 
 
 def _extent() -> Extent:
@@ -114,19 +134,39 @@ def _extent() -> Extent:
     )
     parser.add_argument("--seconds", type=float, default=SECONDS_DEFAULT, help="length of one measurement")
     parser.add_argument("--quick", action="store_true", help="a glance: two rounds of one second")
+    parser.add_argument("--churn-minutes", type=float, default=CHURN_MINUTES_DEFAULT, help="how long entries churn")
     options = parser.parse_args()
     if options.quick:
-        return Extent(seconds=1.0, warmup_s=0.5, rounds=2, outages=2)
-    return Extent(seconds=options.seconds, warmup_s=1.0, rounds=5, outages=7)
+        return Extent(seconds=1.0, warmup_s=0.5, rounds=2, outages=2, churn_minutes=0.25)
+    return Extent(
+        seconds=options.seconds,
+        warmup_s=1.0,
+        rounds=5,
+        outages=7,
+        churn_minutes=options.churn_minutes,
+    )
 
 
-async def _measure(target: str, token: str, redis: RedisServer, extent: Extent) -> Sequence[Figure]:
+async def _measure(target: str, token: str, pid: int, redis: RedisServer, extent: Extent) -> Sequence[Figure]:
     async with serve_apart("benchmarks.limits.echo") as echoing:
-        stage = Stage(target=target, echo=echoing, token=token, redis=redis)
+        stage = Stage(target=target, pid=pid, echo=echoing, token=token, redis=redis)
         async with _channel(target) as channel:
             await _fill(channel, token)
         figures = [*await _gets(stage, extent), *await _tiers(stage, extent)]
         return [*figures, *await _outages(stage, extent)]
+
+
+async def _churn(target: str, token: str, pid: int, minutes: float) -> Sequence[Figure]:
+    """How far memory grows while entries come and go in a cache that has had none."""
+    progress(f"churn for {minutes:g} minutes")
+    async with _channel(target) as channel:
+        stats = await CacheServiceStub(channel).GetStats(
+            pb.GetStatsRequest(), metadata=_bearer(token), timeout=CALL_TIMEOUT_S
+        )
+        churned = await churn(channel, token, pid, minutes)
+    grown = [each / stats.bytes_max for each in churned.grown_bytes]
+    settled = grown[len(grown) // 2 :]
+    return [_figure("memory after churn, to CACHE_BYTES_MAX", settled, key="churn_memory_ratio")]
 
 
 @asynccontextmanager
@@ -173,27 +213,35 @@ async def _gets(stage: Stage, extent: Extent) -> Sequence[Figure]:
         ),
     }
     keys_per_s: dict[str, list[float]] = {name: [] for name in loads}
+    cpu_us: dict[str, list[float]] = {name: [] for name in loads}
     for number in range(extent.rounds):
         progress(f"one key and {BATCH_KEYS} keys a call, {number + 1} of {extent.rounds}")
         for name in _in_turns(list(loads), number):
             size = BATCH_KEYS if name == "batch" else 1
-            keys_per_s[name].append(size * await _rate(loads[name], least_bytes=size * VALUE_BYTES))
+            used_s = cpu_s(stage.pid)
+            rate = await _rate(loads[name], least_bytes=size * VALUE_BYTES)
+            keys_per_s[name].append(size * rate.per_s)
+            # Warming up costs as much a call, and is not among the calls.
+            calls_in_all = rate.per_s * (extent.warmup_s + extent.seconds)
+            cpu_us[name].append((cpu_s(stage.pid) - used_s) * 1_000_000 / calls_in_all)
             progress(f"  {name}: {keys_per_s[name][-1]:,.0f} keys/s")
     return [
         _figure("Get, in L1", keys_per_s["get"], unit="calls/s"),
         _figure("  limit: bare grpc.aio echo", keys_per_s["echo"], unit="calls/s"),
         _figure("  ratio to the limit", ratios(keys_per_s["get"], keys_per_s["echo"]), key="get_ratio"),
+        _figure("  processor time of the cache", cpu_us["get"], unit="us/call"),
         _figure(f"BatchGet of {BATCH_KEYS}, in L1", keys_per_s["batch"], unit="keys/s"),
         _figure("  to one key a call", ratios(keys_per_s["batch"], keys_per_s["get"]), key="batch_keys_ratio"),
+        _figure("  processor time of the cache", cpu_us["batch"], unit="us/call"),
     ]
 
 
-async def _rate(load: Calls, *, least_bytes: int) -> float:
-    """Calls a second. Raises `AnswersDiffer`."""
+async def _rate(load: Calls, *, least_bytes: int) -> Rate:
+    """What came back. Raises `AnswersDiffer`."""
     rate = await calls.run(load)
     if rate.errors or rate.bytes < rate.calls * least_bytes:
         raise AnswersDiffer(f"{load.method}: {rate.calls} answers with {rate.bytes} bytes, errors {dict(rate.errors)}")
-    return rate.per_s
+    return rate
 
 
 async def _tiers(stage: Stage, extent: Extent) -> Sequence[Figure]:
