@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+import asyncpg
 import grpc
 import pytest
 from furlong.common.v1.round_pb2 import Round
@@ -18,7 +19,7 @@ from furlong.persist.v1.ticket_store_service_pb2 import GetTicketRequest
 
 from services.persist.adapters.postgres import deciding, posting
 from tests.bookkeeping import cancel, pay, pay_out
-from tests.persisting import PRICES, World, order, persisting, verdicts, winner
+from tests.persisting import PRICES, World, eventually, order, persisting, verdicts, winner
 from tests.served import refused
 
 HOUSE, ESCROW, PRIZES = 3, 4, 6
@@ -451,3 +452,59 @@ async def test_a_payout_at_a_till_and_a_correction_at_once_pay_or_take_back_once
     assert set(states) <= {"PAID", "LOST"}
     assert await world.balance_minor(till) == -800 + 235 * states.count("PAID")
     assert await held_minor(world, PRIZES) == 0
+
+
+async def test_a_till_that_waits_for_a_correction_pays_what_that_leaves_to_claim(world: World) -> None:
+    till = await world.account(floor_minor=-10_000)
+    round_id = (await world.open()).round.round_id
+    asked = order(till, 100, 100)
+    asked.lines[1].runners[:] = [2]
+    asked.lines[1].price_hundredths = PRICES[2]
+    await world.place(round_id, asked)
+    await world.settle(round_id)
+    await world.stubs.rounds.CorrectResult(world.correct_request(round_id, 2, 1, 3))
+    house = await asyncpg.connect(world.database_url)
+    try:
+        async with house.transaction():  # the correction waits here with the old claim in its hands
+            await house.execute("SELECT FROM accounts WHERE kind = $1 FOR UPDATE", HOUSE)
+            correcting = asyncio.create_task(world.post(round_id))
+            await waiting(world, 1)
+            paying = asyncio.create_task(pay_at_till(world, asked.request_id, till))
+            await waiting(world, 2)
+        await correcting
+        assert await paying == PRICES[2]
+    finally:
+        await house.close()
+    assert await standing(world, asked.request_id) == ("PAID", PRICES[2])
+    assert await held_minor(world, PRIZES) == 0
+
+
+async def pay_at_till(world: World, ticket_id: str, till: str) -> int:
+    return int((await world.stubs.tickets.PayTicket(pay(ticket_id, till))).paid_minor)
+
+
+async def waiting(world: World, statements: int) -> None:
+    """Wait until so many statements wait for a lock."""
+
+    async def waits() -> bool:
+        rows = await world.sql(
+            """SELECT FROM pg_stat_activity
+               WHERE datname = current_database() AND state = 'active' AND wait_event_type = 'Lock'"""
+        )
+        return len(rows) == statements
+
+    await eventually(waits)
+
+
+async def test_a_round_whose_tickets_are_in_the_archive_is_not_corrected(world: World) -> None:
+    player = await world.account(1_000)
+    round_id = (await world.open()).round.round_id
+    ticket = await bet(world, round_id, player, 100)
+    await world.settle(round_id)
+    await world.sql("ALTER TABLE tickets DETACH PARTITION tickets_rounds_0")
+    told = await refused(world.stubs.rounds.CorrectResult(world.correct_request(round_id, 2, 1, 3)))
+    assert told.reason == "ROUND_PHASE"
+    await world.sql("ALTER TABLE tickets ATTACH PARTITION tickets_rounds_0 FOR VALUES FROM (1) TO (10000)")
+    await world.correct(round_id, 2, 1, 3)
+    assert await standing(world, ticket) == ("LOST", 0)
+    assert await world.balance_minor(player) == 900

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from furlong.common.v1.error_pb2 import Reason
+
+from services.chassis.refusal import Refusal
 from services.persist.adapters.postgres.database import Connection
 from services.persist.domain.round import Round, Winner
 from services.persist.domain.settlement import DecisionKind, chunk_tickets
@@ -90,7 +93,19 @@ async def void(connection: Connection, stored: Round, request_id: str, reason: s
 async def correct(
     connection: Connection, stored: Round, request_id: str, winners: Sequence[Winner], reason: str, actor: str
 ) -> Decided:
-    """Decide that others have won than was decided last."""
+    """Decide that others have won than was decided last.
+
+    Raises Refusal ROUND_PHASE where tickets of the round are in the archive.
+    """
+    sold = await connection.fetchrow(SOLD, stored.round_id)
+    assert sold is not None, "an aggregate has a row"
+    if sold["tickets"] != stored.totals.tickets:
+        raise Refusal(
+            Reason.ROUND_PHASE,
+            f"round {stored.round_id} has sold {stored.totals.tickets} tickets and {sold['tickets']} are here: attach"
+            " what was detached for the archive, then correct the round",
+            metadata={"round_id": str(stored.round_id)},
+        )
     return await _pay_winners(connection, stored, DecisionKind.CORRECT, request_id, winners, reason, actor)
 
 
