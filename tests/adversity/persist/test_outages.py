@@ -217,21 +217,34 @@ async def tickets_in(site: Site) -> int:
 
 
 DISK_BYTES = 256 << 20
+MOUNT_UNTIL_ENDED = """
+mount -t tmpfs -o size="$2" tmpfs "$1" || exit 1
+trap 'umount --lazy "$1"; exit' TERM
+echo mounted
+while :; do sleep 0.1; done
+"""
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a disk of its own that can be filled."""
+    """A folder on a disk of its own that can be filled. It goes away with the test run, even when that is killed."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(disk)]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode != 0:
-        pytest.skip(f"no disk of one's own can be mounted here: {mounted.stderr.strip()}")
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    with subprocess.Popen(
+        ["setpriv", "--pdeathsig=TERM", "sh", "-c", MOUNT_UNTIL_ENDED, "sh", str(disk), str(DISK_BYTES)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stderr is not None
+        if not holder.stdout.readline():
+            pytest.skip(f"no disk of one's own can be mounted here: {holder.stderr.read().strip()}")
+        try:
+            yield disk
+        finally:
+            holder.terminate()
 
 
 async def test_a_full_disk_loses_nothing_and_is_survived_when_there_is_room_again(
