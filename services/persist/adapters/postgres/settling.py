@@ -52,22 +52,24 @@ SELECT count(*) AS tickets, sum(stake_minor)::bigint AS payout_minor, sum(stake_
 """
 
 TO_PAY: Final = f"""
-SELECT e.ticket_id, e.payout_minor, e.made_at, t.account_id, a.kind = {AccountKind.CASHIER:d} AS at_a_till
+SELECT e.ticket_id, e.payout_minor, e.made_at, t.account_id
 FROM (SELECT * FROM events WHERE {IN_CHUNK} AND settlement_no = $4 AND kind = $5 AND payout_minor > 0) AS e
 JOIN tickets t ON t.round_id = $1 AND t.ticket_id = e.ticket_id
-JOIN accounts a ON a.account_id = t.account_id
 """
 
 LOCK_PLAYERS: Final = f"""
 SELECT count(*) FROM (
     SELECT account_id FROM accounts
-    WHERE account_id IN (SELECT account_id FROM ({TO_PAY}) AS paid WHERE NOT at_a_till)
+    WHERE kind = {AccountKind.PLAYER:d} AND account_id IN (SELECT account_id FROM ({TO_PAY}) AS paid)
     ORDER BY account_id FOR UPDATE
 ) AS locked
 """
 
 PAY: Final = f"""
-WITH paid AS MATERIALIZED ({TO_PAY}), as_transfers AS (
+WITH paid AS MATERIALIZED (
+    SELECT p.*, a.kind = {AccountKind.CASHIER:d} AS at_a_till
+    FROM ({TO_PAY}) AS p JOIN accounts a USING (account_id)
+), as_transfers AS (
     INSERT INTO transfers
         (round_id, kind, reference, settlement_no, debit_account_id, credit_account_id, amount_minor, made_at)
     SELECT $1, $6, ticket_id, $4, $7, CASE WHEN at_a_till THEN $8 ELSE account_id END, payout_minor, made_at
