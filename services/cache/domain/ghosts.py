@@ -58,11 +58,6 @@ class Ghosts:
         self._slots[spread >> self._shift] = 0
         return Left(slot >> _AT_BITS & 1), slot & _AT
 
-    def clear(self) -> None:
-        """Forget all of them."""
-        for n in range(len(self._slots)):
-            self._slots[n] = 0
-
 
 def age(at: int, now: int) -> int:
     """Tell how much has left since then. What is as old as 2^40 bytes seems young again, once in a terabyte."""
