@@ -87,8 +87,8 @@ class TicketOrder(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """request_id is a UUIDv7 made by the client, not older than 7 days. It becomes the ticket's id. The same id with
-    the same content gets the same answer for ever; with another content it is refused.
+    """request_id is a UUIDv7 made by the client, not older than 7 days and not more than 24 hours ahead. It becomes the
+    ticket's id. The same id with the same content gets the same answer for ever; with another content it is refused.
     """
     account_id: _builtins.str
     """account_id is the account that pays the stake and gets the payout; its currency is the track's."""
@@ -229,7 +229,7 @@ class TicketResult(_message.Message):
         ACCEPTED: TicketResult._Verdict.ValueType  # 1
         """ACCEPTED: the ticket is durable in the database."""
         REQUEST_ID_EXPIRED: TicketResult._Verdict.ValueType  # 2
-        """REQUEST_ID_EXPIRED: the request id was made more than 7 days ago."""
+        """REQUEST_ID_EXPIRED: the request id was made more than 7 days ago, or says a time more than 24 hours ahead."""
         REQUEST_ID_REUSED: TicketResult._Verdict.ValueType  # 3
         """REQUEST_ID_REUSED: the request id was used before with another content. This verdict is not kept; the answer
         to the first content stays.
@@ -267,7 +267,7 @@ class TicketResult(_message.Message):
     ACCEPTED: TicketResult.Verdict.ValueType  # 1
     """ACCEPTED: the ticket is durable in the database."""
     REQUEST_ID_EXPIRED: TicketResult.Verdict.ValueType  # 2
-    """REQUEST_ID_EXPIRED: the request id was made more than 7 days ago."""
+    """REQUEST_ID_EXPIRED: the request id was made more than 7 days ago, or says a time more than 24 hours ahead."""
     REQUEST_ID_REUSED: TicketResult.Verdict.ValueType  # 3
     """REQUEST_ID_REUSED: the request id was used before with another content. This verdict is not kept; the answer
     to the first content stays.
