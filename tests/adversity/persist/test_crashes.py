@@ -168,29 +168,29 @@ async def test_a_crash_in_the_middle_of_the_lock_leaves_a_round_that_locks_once(
 
 # ---- settlement ------------------------------------------------------------------------------------------------------
 
-SETTLEMENT = {
-    # where it dies                 the nth time, chunks posted by then, and the phase
-    "settlement.decided":         (1, 0, Round.FINISHED),
-    "settlement.chunk_written":   (2, 1, Round.FINISHED),
-    "settlement.chunk_committed": (2, 2, Round.FINISHED),
-    "settlement.posted":          (1, 3, Round.SETTLED),
-}  # fmt: skip
-WINNERS = 2 * PAID_IN_CHUNK + 500
-"""Three chunks, the last of them short."""
 WINNERS_PER_CALL = 500
+WINNERS = 2 * PAID_IN_CHUNK + WINNERS_PER_CALL
+"""Three chunks, the last of them short."""
+SETTLEMENT = {
+    # where it dies                 the nth time, winners, chunks posted by then, and the phase
+    "settlement.decided":         (1, WINNERS_PER_CALL, 0, Round.FINISHED),
+    "settlement.chunk_written":   (2, WINNERS, 1, Round.FINISHED),
+    "settlement.chunk_committed": (2, WINNERS, 2, Round.FINISHED),
+    "settlement.posted":          (1, WINNERS_PER_CALL, 1, Round.SETTLED),
+}  # fmt: skip
 
 
 @KILLED
 @pytest.mark.parametrize(("point", "expected"), SETTLEMENT.items(), ids=SETTLEMENT)
 async def test_a_crash_in_the_middle_of_a_settlement_pays_everybody_once(
-    site: Site, point: str, expected: tuple[int, int, int], killed: str
+    site: Site, point: str, expected: tuple[int, int, int, int], killed: str
 ) -> None:
-    nth, *at_death = expected
+    nth, winners, *at_death = expected
     disaster = Disaster(site, killed, point, nth)
     async with running(site, disaster.crash_at):
         players = [await site.world.account(1_000_000) for _ in range(3)]
         round_id = (await site.world.open()).round.round_id
-        for first in range(0, WINNERS, WINNERS_PER_CALL):
+        for first in range(0, winners, WINNERS_PER_CALL):
             await site.place(
                 "before", round_id, *(order(players[n % 3], 7) for n in range(first, first + WINNERS_PER_CALL))
             )
