@@ -9,7 +9,7 @@ The model is slow and plain on purpose, and shares no code with the services: it
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -59,9 +59,7 @@ def refunds_minor(tickets: Iterable[BoughtTicket]) -> Mapping[str, int]:
 class PaperRound:
     """A round on paper: who has what, what waits at the tills, and where each ticket stands.
 
-    `purses` is what each account holds after the stakes were paid, `tills` are those that are tills'. Corrections are
-    made in portions of `portion` tickets by their ids: what an account gets in a later portion cannot be taken back in
-    an earlier one.
+    `purses` is what each account holds after the stakes were paid, `tills` are those that are tills'.
     """
 
     def __init__(
@@ -70,13 +68,11 @@ class PaperRound:
         cancelled: frozenset[str],
         purses: Mapping[str, int],
         tills: frozenset[str],
-        portion: int,
     ) -> None:
         self.tickets = sorted(tickets, key=lambda ticket: ticket.ticket_id)
         self.live = [ticket for ticket in self.tickets if ticket.ticket_id not in cancelled]
         self.purses = dict(purses)
         self.tills = tills
-        self.portion = portion
         self.house_minor = 0
         self.claims: dict[str, int] = {}
         self.handed_out: dict[str, int] = {}
@@ -116,22 +112,17 @@ class PaperRound:
 
     def correct(self, result: Sequence[int]) -> None:
         """The race ended otherwise."""
-        for portion in self._portions():
-            prizes = {
-                ticket.ticket_id: prize_minor
-                for ticket in portion
-                if (prize_minor := self._prize_minor(ticket, result)) != self._prize_minor(ticket, self.result)
-            }
-            concerned = [ticket for ticket in portion if ticket.ticket_id in prizes]
-            self._correct_players([each for each in concerned if each.account_id not in self.tills], prizes)
-            for ticket in concerned:
-                if ticket.account_id in self.tills:
-                    self._correct_at_a_till(ticket, prizes[ticket.ticket_id])
+        prizes = {
+            ticket.ticket_id: prize_minor
+            for ticket in self.live
+            if (prize_minor := self._prize_minor(ticket, result)) != self._prize_minor(ticket, self.result)
+        }
+        concerned = [ticket for ticket in self.live if ticket.ticket_id in prizes]
+        self._correct_players([each for each in concerned if each.account_id not in self.tills], prizes)
+        for ticket in concerned:
+            if ticket.account_id in self.tills:
+                self._correct_at_a_till(ticket, prizes[ticket.ticket_id])
         self.result = result
-
-    def _portions(self) -> Iterator[Sequence[BoughtTicket]]:
-        for begin in range(0, len(self.live), self.portion):
-            yield self.live[begin : begin + self.portion]
 
     def _correct_players(self, tickets: Sequence[BoughtTicket], prizes: Mapping[str, int | None]) -> None:
         wrong = {ticket.ticket_id: self.kept.get(ticket.ticket_id, 0) for ticket in tickets}

@@ -19,8 +19,8 @@ class Trust(IntEnum):
 class Proof:
     """The draw's inputs and what was announced; `draw` says how they belong together. Bytes are lower-case hex.
 
-    Where the result was corrected afterwards, it is the one that was drawn and announced first: the draw proves that one
-    and no other. The round itself tells that it was corrected, why, and to what.
+    Where the result was corrected afterwards, it is the one that was drawn and announced first: the draw proves that
+    one and no other. The round itself tells that it was corrected, why, and to what.
     """
 
     round_id: int

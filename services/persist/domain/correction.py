@@ -1,8 +1,9 @@
 """Corrections: what a ticket gets, or gives back, when its round turns out to have ended otherwise.
 
-The buyer's account gets the right prize first, and then gives the wrong one back as far as its balance goes; the house
-bears the rest. What was bought at a till lies among the prizes until it is claimed, so it can be taken back in full;
-what was handed out or has expired is gone, and only what the right prize has beyond it can still be claimed.
+All tickets of the round get their right prizes first. Then the players give the wrong ones back as far as their
+balances go, right prizes of other tickets included, and the house bears the rest. What was bought at a till lies among
+the prizes until it is claimed, so it can be taken back in full; what was handed out or has expired is gone, and only
+what the right prize has beyond it can still be claimed.
 
     bought by  holds                          gives back           gets          becomes
     player     what it was paid and has not   as much of it as     right prize   WON, or REVERSED
@@ -38,7 +39,7 @@ class Affected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """What a ticket gives back and gets, and the event that tells of it; no event where it stays what it was."""
+    """What a ticket gives back and gets, and the event that tells of it; no event where it stays what it is."""
 
     ticket: Affected
     reversal_minor: int
@@ -46,39 +47,44 @@ class Move:
     event: tuple[EventKind, int] | None
 
 
-def moves(tickets: Sequence[Affected], spare_minor: Mapping[str, int]) -> Sequence[Move]:
-    """Correct the tickets of a chunk, in their order. `spare_minor` is what a player's account has above its floor."""
+def right_prizes(tickets: Sequence[Affected]) -> Sequence[Move]:
+    """Pay tickets what they win now; those of tills are put right altogether."""
+    return [
+        _at_a_till(ticket) if ticket.at_a_till else _right_prize(ticket, ticket.prize_minor)
+        for ticket in tickets
+        if ticket.at_a_till or ticket.prize_minor is not None
+    ]
+
+
+def reversals(tickets: Sequence[Affected], spare_minor: Mapping[str, int]) -> Sequence[Move]:
+    """Take wrong prizes back from players' tickets, in their order, when all right ones have been paid.
+
+    `spare_minor` is what a player's account has above its floor.
+    """
     left_minor = dict(spare_minor)
-    for ticket in tickets:
-        if not ticket.at_a_till:
-            left_minor[ticket.account_id] += ticket.prize_minor or 0
-    return [_at_a_till(ticket) if ticket.at_a_till else _of_a_player(ticket, left_minor) for ticket in tickets]
+    return [_reversal(ticket, left_minor) for ticket in tickets if not ticket.at_a_till]
 
 
-def _of_a_player(ticket: Affected, left_minor: dict[str, int]) -> Move:
+def _right_prize(ticket: Affected, prize_minor: int | None) -> Move:
+    assert prize_minor is not None, "only winners are paid"
+    return Move(ticket=ticket, reversal_minor=0, prize_minor=prize_minor, event=(EventKind.WON, prize_minor))
+
+
+def _reversal(ticket: Affected, left_minor: dict[str, int]) -> Move:
     reversal_minor = min(ticket.held_minor, left_minor[ticket.account_id])
     left_minor[ticket.account_id] -= reversal_minor
-    return Move(
-        ticket=ticket,
-        reversal_minor=reversal_minor,
-        prize_minor=ticket.prize_minor or 0,
-        event=_won_or_reversed(ticket, reversal_minor),
-    )
+    event = (EventKind.REVERSED, reversal_minor) if ticket.prize_minor is None else None
+    return Move(ticket=ticket, reversal_minor=reversal_minor, prize_minor=0, event=event)
 
 
 def _at_a_till(ticket: Affected) -> Move:
     gone_minor = ticket.paid_minor + ticket.expired_minor
     claim_minor = max((ticket.prize_minor or 0) - gone_minor, 0)
     if claim_minor or not gone_minor:
-        event = _won_or_reversed(ticket, ticket.held_minor)
+        won = ticket.prize_minor is not None
+        event = (EventKind.WON, ticket.prize_minor or 0) if won else (EventKind.REVERSED, ticket.held_minor)
     elif ticket.held_minor:
         event = (EventKind.PAID if ticket.paid_minor else EventKind.EXPIRED, 0)
     else:
         event = None
     return Move(ticket=ticket, reversal_minor=ticket.held_minor, prize_minor=claim_minor, event=event)
-
-
-def _won_or_reversed(ticket: Affected, reversal_minor: int) -> tuple[EventKind, int]:
-    if ticket.prize_minor is None:
-        return EventKind.REVERSED, reversal_minor
-    return EventKind.WON, ticket.prize_minor

@@ -329,6 +329,22 @@ async def test_what_an_operator_voids_is_in_the_audit_and_what_the_rule_voids_is
     assert [row["action"] for row in await world.sql("SELECT action FROM audit")] == ["void round"]
 
 
+@pytest.mark.parametrize("per_chunk", [1, 2])
+async def test_where_a_chunk_ends_makes_no_difference_to_what_is_taken_back(
+    world: World, monkeypatch: pytest.MonkeyPatch, per_chunk: int
+) -> None:
+    monkeypatch.setattr(deciding, "chunk_tickets", lambda tickets, tickets_paid: per_chunk)
+    player = await world.account(200)
+    round_id = (await world.open()).round.round_id
+    for runner in (1, 2):
+        await bet(world, round_id, player, 100, runner=runner)
+    await world.settle(round_id)
+    await world.stubs.ledger.PayOutAccount(pay_out(player, PRICES[1]))
+    await world.correct(round_id, 2, 1, 3)
+    assert await world.balance_minor(player) == PRICES[2] - PRICES[1], "the right prize is there before the wrong goes"
+    await world.check_books()
+
+
 async def test_a_correction_is_made_once_however_often_it_is_asked_for(world: World) -> None:
     player = await world.account(1_000)
     round_id = (await world.open()).round.round_id

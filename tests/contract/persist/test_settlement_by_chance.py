@@ -117,7 +117,7 @@ class Both:
         await self.world.check_books()
 
 
-async def begun(world: World, tickets: Sequence[Any], portion: int) -> Both:
+async def begun(world: World, tickets: Sequence[Any]) -> Both:
     """An open round with tickets, some of them cancelled, in persist and on paper."""
     players = [await world.account(FUNDS_MINOR) for _ in range(PLAYERS)]
     accounts = [*players, *[await world.account(floor_minor=-FUNDS_MINOR) for _ in range(TILLS)]]
@@ -137,7 +137,6 @@ async def begun(world: World, tickets: Sequence[Any], portion: int) -> Both:
             cancelled=frozenset(taken_back),
             purses={each: await world.balance_minor(each) for each in accounts},
             tills=frozenset(accounts[PLAYERS:]),
-            portion=portion,
         ),
     )
     house = await world.sql("SELECT balance_minor FROM accounts WHERE kind = 3")
@@ -153,7 +152,7 @@ async def test_a_round_by_chance_ends_as_it_does_on_paper(
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(deciding, "chunk_tickets", lambda tickets, tickets_paid: portion)
         patched.setattr(posting, "POSTING_TURN_S", 0.0)
-        both = await begun(world, tickets, portion)
+        both = await begun(world, tickets)
         if winning:
             result = (winning, *(runner for runner in PRICES if runner != winning))
             await world.finish(both.round_id, result)

@@ -74,9 +74,15 @@ class Chunk:
         return self.chunk == self.chunks
 
     @property
+    def takes_back(self) -> bool:
+        """Tell whether wrong prizes are taken back here: the second half of a correction, which begins anew."""
+        return self.kind is DecisionKind.CORRECT and self.chunk > self.chunks // 2
+
+    @property
     def span(self) -> tuple[object, ...]:
         """The tickets of the chunk as the first parameters of a statement."""
-        return self.round_id, self.after, self.upto
+        begins_anew = self.takes_back and self.chunk == self.chunks // 2 + 1
+        return self.round_id, BEFORE_ALL_TICKETS if begins_anew else self.after, self.upto
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,7 @@
 """A chunk of a correction: read what the tickets concerned hold, correct them by the rules, write what that moves.
 
+The first half of the chunks goes through the round's tickets and pays the right prizes, the second goes through them
+again and takes the wrong ones back, so that where a chunk ends makes no difference to what an account can give back.
 What can be claimed at a till is taken out first: a till that pays one of the tickets has it before or not at all. Then
 the players' accounts are locked in ascending order.
 """
@@ -16,7 +18,7 @@ from services.persist.adapters.postgres.database import Connection
 from services.persist.adapters.postgres.deciding import as_columns
 from services.persist.adapters.postgres.settling import CANCELLED_IN_CHUNK, IN_CHUNK
 from services.persist.domain.account import AccountKind, TransferKind
-from services.persist.domain.correction import Affected, Move, moves
+from services.persist.domain.correction import Affected, Move, reversals, right_prizes
 from services.persist.domain.ticket import EventKind
 from services.persist.domain.winners import decoded
 
@@ -53,7 +55,7 @@ READ: Final = f"""
 SELECT affected.ticket_id, affected.prize_minor, t.account_id, a.kind = {AccountKind.CASHIER:d} AS at_a_till,
     (SELECT coalesce(sum(CASE kind WHEN {TransferKind.PRIZE:d} THEN amount_minor ELSE -amount_minor END), 0)::bigint
      FROM transfers WHERE round_id = $1 AND kind IN ({TransferKind.PRIZE:d}, {TransferKind.REVERSAL:d})
-        AND reference = affected.ticket_id) AS held_minor,
+        AND reference = affected.ticket_id AND settlement_no < $12) AS held_minor,
     (SELECT coalesce(sum(payout_minor), 0)::bigint FROM events e
      WHERE e.round_id = $1 AND e.ticket_id = affected.ticket_id AND e.kind = {EventKind.PAID:d}) AS paid_minor,
     (SELECT coalesce(sum(payout_minor), 0)::bigint FROM events e
@@ -94,13 +96,15 @@ async def correct_chunk(connection: Connection, chunk: Chunk) -> Sums:
     """Write a chunk's events and move its money, but for what the system's accounts share."""
     assert chunk.winners_before is not None, "a correction comes after a settlement"
     concerned = (*chunk.span, *as_columns(decoded(chunk.winners_before)), *as_columns(decoded(chunk.winners)))
-    claims = {row["ticket_id"]: row["amount_minor"] for row in await connection.fetch(TAKE_CLAIMS, *concerned)}
+    taken = [] if chunk.takes_back else await connection.fetch(TAKE_CLAIMS, *concerned)
     players = await connection.fetch(LOCK_PLAYERS, *concerned)
-    rows = await connection.fetch(READ, *concerned)
-    made = moves(
-        [_affected(row, claims) for row in rows],
-        {str(row["account_id"]): row["spare_minor"] for row in players},
-    )
+    rows = await connection.fetch(READ, *concerned, chunk.settlement_no)
+    claims = {row["ticket_id"]: row["amount_minor"] for row in taken}
+    tickets = [_affected(row, claims) for row in rows]
+    if chunk.takes_back:
+        made = reversals(tickets, {str(row["account_id"]): row["spare_minor"] for row in players})
+    else:
+        made = right_prizes(tickets)
     await _write(connection, chunk, made)
     return _sums(made)
 

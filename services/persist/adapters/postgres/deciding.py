@@ -124,6 +124,8 @@ async def _pay_winners(
     assert won is not None, "an aggregate has a row"
     per_chunk = chunk_tickets(sold["tickets"], won["tickets_paid"])
     ends = await connection.fetchval(CHUNK_ENDS, stored.round_id, per_chunk) or []
+    if kind is DecisionKind.CORRECT:
+        ends = [*ends, *ends]  # once to pay, and once more to take back
     await connection.execute(
         DECIDE,
         *(stored.round_id, kind, request_id, canonical(winners)),

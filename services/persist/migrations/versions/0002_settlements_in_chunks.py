@@ -59,7 +59,7 @@ ALTER TABLE settlements
     DROP CONSTRAINT settlements_pkey,
     ADD PRIMARY KEY (round_id, settlement_no);
 COMMENT ON COLUMN settlements.kind IS '1 settled, 2 voided, 3 corrected';
-COMMENT ON COLUMN settlements.chunk_ends IS 'the last ticket id of each chunk, rising';
+COMMENT ON COLUMN settlements.chunk_ends IS 'the last ticket of each chunk, rising; twice over for a correction';
 
 CREATE TABLE postings (
     round_id       bigint NOT NULL,
