@@ -5,6 +5,9 @@
       ▲                                     │         this side tries it every PROBE_S
       └─────────── it answers ──────────────┘
 
+What it could not be told to forget is owed to it: that shelf is not asked until the debt is paid. Whoever finds the
+cache again leaves it alone for GRACE_S more, in which others who could not reach it either pay what they owe.
+
 What a caller sees of any failure is that the cache has nothing. Operators see it in the counter of look-ups, and in the
 log when the cache is left alone, when it refuses, and when that is over.
 
@@ -15,6 +18,8 @@ rolled back to an earlier day keeps its identity; flush the cache then.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
+from time import monotonic
 from typing import Final, TypeVar
 
 import grpc
@@ -25,6 +30,7 @@ from furlong.cache.v1.cache_service_pb2 import (
     GetRequest,
     GetStatsRequest,
     InvalidateRequest,
+    InvalidateResponse,
     Item,
     SetRequest,
 )
@@ -45,6 +51,9 @@ FORGET_DEADLINE_S: Final = 0.25
 
 FAILURES_MAX: Final = 3
 PROBE_S: Final = 0.5
+
+GRACE_S: Final = 2 * PROBE_S
+"""How long a cache that is back is not asked for answers; who finds it a probe later has paid its debts by then."""
 
 VALUE_BYTES_MAX: Final = 128 * 1024
 KEY_BYTES_MAX: Final = 512
@@ -74,6 +83,8 @@ class ServiceCache:
             "cache", BreakerSettings(failures_max=FAILURES_MAX, open_ms=0), on_change=self._breaker_changed
         )
         self._prober: asyncio.Task[None] | None = None
+        self._owed: dict[Shelf, int] = {}  # how often a shelf could not be told to forget
+        self._trusted_from_s = 0.0
         self._refused_with: grpc.StatusCode | None = None
         self._lookups = names.CACHE_LOOKUPS.counter(get_meter(__name__, meter_provider=meter_provider))
 
@@ -81,6 +92,9 @@ class ServiceCache:
         """Give an answer that was kept."""
         name = self._name(key)
         if name is None:
+            return None
+        if shelf in self._owed or monotonic() < self._trusted_from_s:
+            self._count(shelf, names.LOOKUP_NO_ANSWER)
             return None
         request = GetRequest(namespace=shelf.namespace, key=name)
         response = await self._ask(lambda: self._cache.Get(request, timeout=DEADLINE_S))
@@ -96,7 +110,9 @@ class ServiceCache:
     async def keep(self, shelf: Shelf, key: str, answer: bytes) -> bool:
         """Keep an answer, if it fits; False where it was not even sent."""
         name = self._name(key)
-        if name is None or len(answer) > VALUE_BYTES_MAX or self._breaker.state is not BreakerState.CLOSED:
+        if name is None or len(answer) > VALUE_BYTES_MAX:
+            return False
+        if shelf in self._owed or self._breaker.state is not BreakerState.CLOSED:
             return False
         item = Item(key=name, value=answer, ttl_ms=shelf.ttl_ms, tags=(self._database,))
         request = SetRequest(namespace=shelf.namespace, item=item)
@@ -108,12 +124,13 @@ class ServiceCache:
         name = self._name(key)
         if name is not None:
             request = DeleteRequest(namespace=shelf.namespace, key=name)
-            await self._ask(lambda: self._cache.Delete(request, timeout=DEADLINE_S))
+            if await self._ask(lambda: self._cache.Delete(request, timeout=DEADLINE_S)) is None:
+                self._owe(shelf)
 
     async def forget(self, shelf: Shelf) -> None:
         """Forget every answer of a shelf."""
-        request = InvalidateRequest(namespace=shelf.namespace, tag=self._database)
-        await self._ask(lambda: self._cache.Invalidate(request, timeout=FORGET_DEADLINE_S))
+        if await self._ask(lambda: self._forget(shelf)) is None:
+            self._owe(shelf)
 
     async def close(self) -> None:
         """Stop trying."""
@@ -153,16 +170,41 @@ class ServiceCache:
 
     def _breaker_changed(self, change: BreakerChange) -> None:
         if change.after is BreakerState.CLOSED:
+            self._trusted_from_s = monotonic() + GRACE_S
             _log.info("cache_answers_again")
         elif change.before is BreakerState.CLOSED:
             _log.warning("cache_left_alone", failures=FAILURES_MAX, probe_s=PROBE_S)
+            self._try_on()
+
+    def _forget(self, shelf: Shelf) -> Awaitable[InvalidateResponse]:
+        request = InvalidateRequest(namespace=shelf.namespace, tag=self._database)
+        return self._cache.Invalidate(request, timeout=FORGET_DEADLINE_S)
+
+    def _owe(self, shelf: Shelf) -> None:
+        """Note what could not be forgotten, and see to it."""
+        self._owed[shelf] = self._owed.get(shelf, 0) + 1
+        self._try_on()
+
+    def _try_on(self) -> None:
+        if self._prober is None or self._prober.done():
             self._prober = asyncio.get_running_loop().create_task(self._probe(), name="cache probe")
 
     async def _probe(self) -> None:
-        """Try the cache from time to time until it answers."""
-        while self._breaker.state is not BreakerState.CLOSED:
+        """Try the cache from time to time until it answers and is owed nothing."""
+        while self._owed or self._breaker.state is not BreakerState.CLOSED:
             await asyncio.sleep(PROBE_S)
-            await self._send(lambda: self._cache.GetStats(GetStatsRequest(), timeout=DEADLINE_S))
+            if self._owed:
+                await self._pay()
+            else:
+                await self._send(lambda: self._cache.GetStats(GetStatsRequest(), timeout=DEADLINE_S))
+
+    async def _pay(self) -> None:
+        """Have shelves forgotten that are owed, as long as the cache answers. What is owed anew meanwhile stays so."""
+        for shelf, times in tuple(self._owed.items()):
+            if await self._send(partial(self._forget, shelf)) is None:
+                return
+            if self._owed[shelf] == times:
+                del self._owed[shelf]
 
     def _count(self, shelf: Shelf, outcome: str) -> None:
         self._lookups.add(1, {FURLONG_CACHE_NAMESPACE: shelf.namespace, FURLONG_CACHE_OUTCOME: outcome})

@@ -90,11 +90,11 @@ async def test_a_frozen_cache_costs_its_deadline_a_few_times_and_then_nothing(po
             began_s = time.monotonic()
             assert await names(world.stubs) == [world.track]
             assert time.monotonic() - began_s < DEADLINE_S + SLACK_S
-        lookups = cache.sent("Get", "Set", "Invalidate", "Delete")
-        assert lookups <= 2 * FAILURES_MAX + 1
+        lookups = cache.sent("Get", "Set", "Delete")
+        assert lookups <= 2 * FAILURES_MAX
         for _ in range(100):
             assert await names(world.stubs) == [world.track]
-        assert cache.sent("Get", "Set", "Invalidate", "Delete") == lookups
+        assert cache.sent("Get", "Set", "Delete") == lookups
         cache.frozen = False
 
         async def asked_again() -> bool:
@@ -198,7 +198,7 @@ async def test_a_cache_that_refuses_our_token_costs_no_answer(postgres: Postgres
     async with serving(hosted) as server, world_on(postgres, f"127.0.0.1:{server.server.port}") as world:
         for _ in range(2 * FAILURES_MAX):
             assert await names(world.stubs) == [world.track]
-        assert cache.sent("refused") > 2 * FAILURES_MAX
+        assert cache.sent("refused") > 0
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:1,127.0.0.1:2"])

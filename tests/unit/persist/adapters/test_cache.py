@@ -130,6 +130,7 @@ async def test_it_is_asked_again_once_the_probe_was_answered(
     cache: ServiceCache, methods: Methods, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.persist.adapters.cache.PROBE_S", 0.0)
+    monkeypatch.setattr("services.persist.adapters.cache.GRACE_S", 0.0)
     methods.fails_with = grpc.StatusCode.UNAVAILABLE
     for _ in range(FAILURES_MAX):
         await cache.recall(ROUNDS, "17")
@@ -143,6 +144,39 @@ async def test_it_is_asked_again_once_the_probe_was_answered(
     for _ in range(FAILURES_MAX):
         await cache.recall(ROUNDS, "17")
     assert cache._prober is not prober
+
+
+async def test_a_cache_that_is_back_is_not_asked_while_others_may_owe_it(
+    cache: ServiceCache, methods: Methods, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.persist.adapters.cache.PROBE_S", 0.0)
+    methods.fails_with = grpc.StatusCode.UNAVAILABLE
+    for _ in range(FAILURES_MAX):
+        await cache.recall(ROUNDS, "17")
+    methods.fails_with = None
+    assert cache._prober is not None
+    await cache._prober
+    methods.found = pb.Found(outcome=pb.Found.HIT, value=b"old")
+    asked = len(methods.requests)
+    assert await cache.recall(ROUNDS, "17") is None
+    assert len(methods.requests) == asked
+
+
+@pytest.mark.parametrize("what", ["forget", "drop"])
+async def test_what_could_not_be_forgotten_is_owed_and_not_asked_for_until_it_is_paid(
+    cache: ServiceCache, methods: Methods, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr("services.persist.adapters.cache.PROBE_S", 0.0)
+    methods.fails_with = grpc.StatusCode.DEADLINE_EXCEEDED
+    await (cache.forget(TRACKS) if what == "forget" else cache.drop(TRACKS, "first/100"))
+    methods.fails_with = None
+    methods.found = pb.Found(outcome=pb.Found.HIT, value=b"old")
+    assert await cache.recall(TRACKS, "first/100") is None
+    assert await cache.recall(ROUNDS, "17") == b"old", "nothing is owed there"
+    assert cache._prober is not None
+    await cache._prober
+    assert methods.requests[-1] == pb.InvalidateRequest(namespace="tracks", tag=DATABASE)
+    assert await cache.recall(TRACKS, "first/100") == b"old"
 
 
 async def test_lookups_are_counted_by_what_they_came_to(
