@@ -42,6 +42,8 @@ POSTGRESQL: Final = "postgresql"
 IDLE_IN_TRANSACTION_MS: Final = 15_000
 TCP_USER_TIMEOUT_MS: Final = 10_000
 
+BEGIN: Final = "BEGIN"
+
 _log = structlog.get_logger(__name__)
 _tracer = trace.get_tracer(__name__)
 _duration = DB_CLIENT_OPERATION_DURATION.histogram(metrics.get_meter(__name__))
@@ -120,8 +122,8 @@ class Pool:
         rows = await self.fetch(name, statement, *arguments)
         return rows[0] if rows else None
 
-    async def transact(self, name: str, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Do `work` in one transaction and commit it.
+    async def transact(self, name: str, work: Callable[[Connection], Awaitable[T]], begin: str = BEGIN) -> T:
+        """Do `work` in one transaction, which `begin` begins, and commit it.
 
         Raises Refusal: whatever `work` refuses, DEPENDENCY_DOWN when nothing was done, OUTCOME_UNKNOWN when the
         connection was lost while COMMIT was under way.
@@ -129,7 +131,7 @@ class Pool:
         for attempt in range(1, TRANSACTION_ATTEMPTS_MAX + 1):
             try:
                 with sql_span(name):
-                    return await self._transact_once(work)
+                    return await self._transact_once(work, begin)
             except Refusal:
                 raise
             except Exception as error:
@@ -138,10 +140,10 @@ class Pool:
                 _log.info("transaction_again", transaction=name, attempt=attempt, cause=str(error))
         raise AssertionError("the last attempt returns or raises")
 
-    async def _transact_once(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _transact_once(self, work: Callable[[Connection], Awaitable[T]], begin: str) -> T:
         async with self._pool.acquire(timeout=self._timeout_s) as connection:
-            await connection.execute("BEGIN")
             try:
+                await connection.execute(begin)
                 result = await work(connection)
             except Refusal:
                 await connection.execute("ROLLBACK")

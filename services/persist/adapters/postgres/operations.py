@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.refusal import Refusal
-from services.persist.adapters.postgres.database import Connection, Pool
+from services.persist.adapters.postgres.database import BEGIN, Connection, Pool
 from services.persist.ports import Operation
 
 T = TypeVar("T")
@@ -21,8 +21,12 @@ READ: Final = "SELECT method, content_hash, response FROM operations WHERE reque
 ANSWER: Final = "UPDATE operations SET response = $2 WHERE request_id = $1"
 
 
-async def once(pool: Pool, operation: Operation[T], work: Callable[[Connection], Awaitable[T]]) -> bytes:
-    """Do `work` in a transaction and answer with its rendered result, or with the answer that the id was given before.
+async def once(
+    pool: Pool, operation: Operation[T], work: Callable[[Connection], Awaitable[T]], begin: str = BEGIN
+) -> bytes:
+    """Do `work` in a transaction, which `begin` begins, and answer with its rendered result.
+
+    An id that was answered before gets that answer.
 
     Raises Refusal REQUEST_REUSED where the id was used for something else, and what `Pool.transact` raises. A call
     that is refused leaves nothing behind, so it may succeed when it is sent again.
@@ -36,7 +40,7 @@ async def once(pool: Pool, operation: Operation[T], work: Callable[[Connection],
         await connection.execute(ANSWER, operation.request_id, response)
         return response
 
-    return await pool.transact(operation.method, transaction)
+    return await pool.transact(operation.method, transaction, begin)
 
 
 async def _answer_again(connection: Connection, operation: Operation[T]) -> bytes:

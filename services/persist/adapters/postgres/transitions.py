@@ -22,7 +22,7 @@ from furlong.common.v1.error_pb2 import Reason
 from services.chassis.crash_points import reach
 from services.chassis.refusal import Refusal, Violation
 from services.persist.adapters.postgres import audit, deciding
-from services.persist.adapters.postgres.database import Connection, Pool
+from services.persist.adapters.postgres.database import BEGIN, Connection, Pool
 from services.persist.adapters.postgres.fence import check_epoch_of_round, check_epoch_of_track
 from services.persist.adapters.postgres.numbering import Numbering
 from services.persist.adapters.postgres.operations import once
@@ -37,7 +37,8 @@ from services.persist.domain.track import TrackState
 from services.persist.domain.winners import canonical
 from services.persist.ports import Operation
 
-GATE: Final = "SELECT pg_advisory_xact_lock($1)"
+BEGIN_BEHIND_THE_GATE: Final = "BEGIN; SELECT pg_advisory_xact_lock({round_id:d})"
+"""In one round trip, because each one makes a lock under load later by as much as persist is busy."""
 
 READ_FOR_UPDATE: Final = f"{ROUND} WHERE r.round_id = $1 FOR UPDATE OF r"
 """The totals are read with the row; they are final, because the gate is passed or betting closed long ago."""
@@ -249,11 +250,9 @@ class PostgresRounds:
         """
 
         async def work(connection: Connection) -> Round:
+            if wanted is Phase.LOCKED:
+                reach("lock.gate_passed")
             await check_epoch_of_round(connection, round_id, epoch)
-            if wanted in _BEHIND_THE_GATE:
-                await connection.execute(GATE, round_id)
-                if wanted is Phase.LOCKED:
-                    reach("lock.gate_passed")
             stored = await _hold(connection, round_id)
             match step(stored.phase, wanted):
                 case Step.DURABLE_ALREADY if await same(connection, stored):
@@ -267,7 +266,8 @@ class PostgresRounds:
                 case _:
                     raise _wrong_phase(round_id, f"round {round_id} is {stored.phase.name} and cannot become so")
 
-        return await once(self._pool, operation, work)
+        begin = BEGIN_BEHIND_THE_GATE.format(round_id=round_id) if wanted in _BEHIND_THE_GATE else BEGIN
+        return await once(self._pool, operation, work, begin)
 
 
 async def _hold(connection: Connection, round_id: int) -> Round:
