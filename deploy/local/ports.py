@@ -1,7 +1,8 @@
 """Ports of loopback that nobody uses.
 
 They are taken from below the range out of which the kernel serves outgoing connections: a port of that range could be
-given away while the part that owns it is being restarted.
+given away while the part that owns it is being restarted. None is given twice by one process: whoever got it may not
+listen there yet.
 """
 
 import random
@@ -11,16 +12,19 @@ LOOPBACK = "127.0.0.1"
 FIRST_PORT, LAST_PORT = 20_000, 32_000
 ATTEMPTS_MAX = 1_000
 
+_given: set[int] = set()
+
 
 class NoFreePort(RuntimeError):
     """Every port that was tried is in use."""
 
 
 def free_port() -> int:
-    """A port of loopback that nothing listens on. Raises NoFreePort."""
+    """A port of loopback that nothing listens on, another one each time. Raises NoFreePort."""
     for _ in range(ATTEMPTS_MAX):
         port = random.randint(FIRST_PORT, LAST_PORT)  # noqa: S311  not a secret
-        if is_free(port):
+        if port not in _given and is_free(port):
+            _given.add(port)
             return port
     raise NoFreePort(f"no free port between {FIRST_PORT} and {LAST_PORT} after {ATTEMPTS_MAX} attempts")
 

@@ -13,7 +13,7 @@ from tests.e2e.racing import SLOW, fresh_id, moment, new_track, open_account, op
 ROUND_FIELDS = {
     "round_id", "track", "phase", "screen", "revision", "opens_at", "locks_at", "starts_at", "finishes_at", "ends_at",
     "runners", "commitment", "tickets_root", "result", "totals", "transition_seq", "currency", "race_name",
-    "distance_m", "limits", "return_bps", "void_reason", "payout_minor",
+    "distance_m", "limits", "return_bps", "void_reason", "payout_minor", "correction_reason",
 }  # fmt: skip
 
 

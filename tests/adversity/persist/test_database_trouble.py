@@ -154,10 +154,12 @@ async def test_a_frozen_writer_connection_is_given_up_and_replaced(world: World)
     asked = order(player, 1)
     try:
         async with asyncio.timeout(10):
-            assert verdicts(await world.place_for_certain(round_id, asked)) == ["ACCEPTED"]
+            # A call whose deadline ends before its answer is made again, and may find itself answered.
+            assert set(verdicts(await world.place_for_certain(round_id, asked))) <= {"ACCEPTED", "ACCEPTED*"}
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
+    assert verdicts(await world.place(round_id, asked)) == ["ACCEPTED*"]
     assert await world.balance_minor(player) == 998
 
 
