@@ -120,7 +120,7 @@ def _extent() -> Extent:
         live_s=_round_s(LIVE_TIMETABLE),
         fanout_s=8.0,
         warmup_s=3.0,
-        rounds=3,
+        rounds=2,
     )
 
 
