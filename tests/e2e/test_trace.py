@@ -75,6 +75,12 @@ async def play(data_dir: Path) -> Story:
                 within_s=EXPORT_S,
                 what="the gateway's trace of PlaceTickets arrives",
             )
+            # Each of its workers exports by itself, and it does not wait for that when it ends.
+            await until(
+                lambda: gateway_told(collector, {callers_trace, refused_trace}),
+                within_s=EXPORT_S,
+                what="the gateway's spans of the callers' traces arrive",
+            )
         finally:  # ending the parts makes them export what is left
             await asyncio.to_thread(opening.__exit__, None, None, None)
         return Story(
@@ -100,6 +106,11 @@ async def trace_begun_at_the_gateway(collector: Collector, others: set[str]) -> 
             trace = of_trace(collector.spans, span.trace_id)
             return span.trace_id if any(each.service == "gateway" for each in trace) else None
     return None
+
+
+async def gateway_told(collector: Collector, traces: set[str]) -> bool:
+    """Whether the gateway's spans of these traces have come."""
+    return traces <= {span.trace_id for span in collector.spans if span.service == "gateway"}
 
 
 def log_of(file: Path) -> list[Answer]:

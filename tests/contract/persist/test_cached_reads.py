@@ -178,11 +178,15 @@ async def counted(stage: Stage, namespace: str) -> Any:
 
 
 async def kept(stage: Stage, namespace: str, read: Callable[[], Awaitable[Any]]) -> None:
-    """Read until the cache has it. Answers do not wait for that, and a busy machine may need more than one."""
+    """Read until the cache has it. Answers do not wait for that, and a busy machine may need more than one.
+
+    A write whose caller could not wait for its end is not counted; that it was done shows when it is found.
+    """
 
     async def is_kept() -> bool:
         await read()
-        return bool((await counted(stage, namespace)).sets)
+        stats = await counted(stage, namespace)
+        return bool(stats.sets + stats.hits_l1 + stats.hits_l2)
 
     await eventually(is_kept)
 
