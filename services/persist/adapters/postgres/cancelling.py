@@ -13,14 +13,13 @@ from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.crash_points import reach
 from services.chassis.refusal import Refusal
+from services.persist.adapters.postgres import gate
 from services.persist.adapters.postgres.accounts import CHANGE, TRANSFER, lock_account
 from services.persist.adapters.postgres.database import Connection
 from services.persist.adapters.postgres.tickets import read_ticket, ticket_state
 from services.persist.domain.account import TransferKind
 from services.persist.domain.round import Phase, Totals
 from services.persist.domain.ticket import EventKind, Ticket, TicketState
-
-SHARE_GATE: Final = "SELECT pg_advisory_xact_lock_shared($1)"
 
 LOCK_TOTALS: Final = """
 SELECT e.round_id FROM exposure e JOIN rounds r USING (round_id)
@@ -58,7 +57,7 @@ async def cancel(connection: Connection, ticket_id: str, reason: str, actor: str
     locked, on the database's clock.
     """
     found = await read_ticket(connection, ticket_id)
-    await connection.execute(SHARE_GATE, found.round_id)
+    await connection.execute(gate.SHARE, found.round_id)
     await connection.execute(LOCK_TOTALS, found.round_id)
     await lock_account(connection, found.account_id)
     ticket = await read_ticket(connection, ticket_id)

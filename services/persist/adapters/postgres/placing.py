@@ -4,9 +4,6 @@ Locks are taken in one order everywhere, so that batches, settlements and credit
 its totals where it has limits on its risk, the paying accounts in ascending order, the keys in ascending order, the
 round's exposure, the system's accounts. The rows that all batches of a round share come last and are held for the
 shortest time.
-
-The round's gate is an advisory lock whose key is the round's id: batches share it, the lock takes it alone. It queues
-fairly, which a row lock does not.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +12,7 @@ from typing import Final, TypeAlias
 import asyncpg
 import structlog
 
+from services.persist.adapters.postgres import gate
 from services.persist.adapters.postgres.database import (
     DatabaseSettings,
     OwnConnection,
@@ -33,8 +31,6 @@ from services.persist.domain.tickets_root import leaf, root
 from services.persist.domain.track import TrackState
 from services.persist.domain.verdict import Verdict
 from services.persist.ports import BatchLost, BatchUnknown
-
-BEGIN_AND_GATE: Final = "BEGIN; SELECT pg_advisory_xact_lock_shared({round_id:d})"
 
 LOCK_PAYERS: Final = """
 WITH queue AS MATERIALIZED (
@@ -238,7 +234,7 @@ class PostgresBatch:
     async def begin(self) -> None:
         """Begin and pass the gate, in one round trip."""
         with sql_span("gate"):
-            await self._connection.execute(BEGIN_AND_GATE.format(round_id=self._round_id))
+            await self._connection.execute(gate.begin_sharing(self._round_id))
 
     async def read(self, orders: Sequence[Order]) -> Facts:
         """Lock the payers, then read."""

@@ -9,7 +9,7 @@ import asyncpg
 from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.refusal import Refusal
-from services.persist.adapters.postgres import audit
+from services.persist.adapters.postgres import audit, gate
 from services.persist.adapters.postgres.accounts import open_system_accounts
 from services.persist.adapters.postgres.database import Connection, Pool
 from services.persist.adapters.postgres.operations import once
@@ -42,7 +42,6 @@ NEXT_CARD: Final = "SELECT * FROM cards WHERE track = $1 ORDER BY last_round_id,
 
 
 OPEN_ROUND: Final = "SELECT round_id FROM rounds WHERE track = $1 AND phase = $2"
-GATE: Final = "SELECT pg_advisory_xact_lock($1)"
 SET_STATE: Final = "UPDATE tracks SET state = $2 WHERE track = $1 RETURNING *"
 
 _ACTIONS: Final[Mapping[TrackState, Action]] = MappingProxyType(
@@ -166,7 +165,7 @@ async def _pass_gate(connection: Connection, track: str, gated: int | None) -> i
     """Pass the gate of the track's open round alone, unless that is `gated`; the round, None where none is open."""
     round_id: int | None = await connection.fetchval(OPEN_ROUND, track, Phase.OPEN)
     if round_id not in (None, gated):
-        await connection.execute(GATE, round_id)
+        await connection.execute(gate.TAKE_ALONE, round_id)
     return round_id
 
 

@@ -21,7 +21,7 @@ from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.crash_points import reach
 from services.chassis.refusal import Refusal, Violation
-from services.persist.adapters.postgres import audit, deciding
+from services.persist.adapters.postgres import audit, deciding, gate
 from services.persist.adapters.postgres.database import BEGIN, Connection, Pool
 from services.persist.adapters.postgres.fence import check_epoch_of_round, check_epoch_of_track
 from services.persist.adapters.postgres.numbering import Numbering
@@ -36,9 +36,6 @@ from services.persist.domain.tickets_root import root
 from services.persist.domain.track import TrackState
 from services.persist.domain.winners import canonical
 from services.persist.ports import Operation
-
-BEGIN_BEHIND_THE_GATE: Final = "BEGIN; SELECT pg_advisory_xact_lock({round_id:d})"
-"""In one round trip, because each one makes a lock under load later by as much as persist is busy."""
 
 READ_FOR_UPDATE: Final = f"{ROUND} WHERE r.round_id = $1 FOR UPDATE OF r"
 """The totals are read with the row; they are final, because the gate is passed or betting closed long ago."""
@@ -266,7 +263,7 @@ class PostgresRounds:
                 case _:
                     raise _wrong_phase(round_id, f"round {round_id} is {stored.phase.name} and cannot become so")
 
-        begin = BEGIN_BEHIND_THE_GATE.format(round_id=round_id) if wanted in _BEHIND_THE_GATE else BEGIN
+        begin = gate.begin_alone(round_id) if wanted in _BEHIND_THE_GATE else BEGIN
         return await once(self._pool, operation, work, begin)
 
 
