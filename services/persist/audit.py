@@ -6,13 +6,12 @@ end meanwhile. The database is DATABASE_URL; reading the audit is all that is ne
 """
 
 import argparse
-import asyncio
-import os
 import re
 import sys
 
 import asyncpg
 
+from services.persist import command
 from services.persist.adapters.postgres.audit import Chain, verify
 from services.persist.domain.audit import BEFORE_THE_FIRST
 
@@ -43,10 +42,7 @@ def main() -> None:
     parser.add_argument("what", choices=("verify",))
     parser.add_argument("hash", nargs="?", type=_hash, default=BEFORE_THE_FIRST, help="one that was printed before")
     arguments = parser.parse_args()
-    database_url = os.environ.get("DATABASE_URL", "")
-    if not database_url:
-        sys.exit("DATABASE_URL is not set; it must be an address like postgresql://user:password@host:5432/furlong")
-    chain = asyncio.run(check(database_url, arguments.hash))
+    chain = command.run(lambda database_url: check(database_url, arguments.hash))
     if wrong := told(chain, arguments.hash):
         sys.exit(wrong)
     print(f"{chain.rows} rows, all in place; the last has the hash {chain.head.hex()}")

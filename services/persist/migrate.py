@@ -5,22 +5,20 @@
 """
 
 import argparse
-import asyncio
 import os
 import sys
 from pathlib import Path
 from typing import Final
 
-import asyncpg
-from alembic import command
+import alembic.command
 from alembic.config import Config
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from services.chassis.config import ConfigError, read
 from services.chassis.crash_points import CrashConfig, arm, reach
+from services.persist import command
 from services.persist.crash_points import POINTS
 
 MIGRATION_LOCK: Final = -1
@@ -66,9 +64,9 @@ def _run(connection: Connection, to: str) -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     if to.startswith("-"):
-        command.downgrade(config, to)
+        alembic.command.downgrade(config, to)
     else:
-        command.upgrade(config, to)
+        alembic.command.upgrade(config, to)
 
 
 def _sqlalchemy_url(database_url: str) -> str:
@@ -81,19 +79,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m services.persist.migrate", description="Migrate the database.")
     parser.add_argument("what", choices=("up", "down", "current"))
     what = parser.parse_args().what
-    database_url = os.environ.get("DATABASE_URL", "")
-    if not database_url:
-        sys.exit("DATABASE_URL is not set; it must be an address like postgresql://user:password@host:5432/furlong")
     try:
         arm(read(CrashConfig, os.environ).planned(POINTS))
     except (ConfigError, ValueError) as error:
         sys.exit(str(error))
     if what != "current":
-        try:
-            asyncio.run(migrate(database_url, "head" if what == "up" else "-1"))
-        except (asyncpg.PostgresError, DBAPIError) as error:
-            sys.exit(f"the database is as it was: {error}")
-    print(asyncio.run(current(database_url)) or "nothing")
+        to = "head" if what == "up" else "-1"
+        command.run(lambda database_url: migrate(database_url, to), if_refused="the database is as it was")
+    print(command.run(current) or "nothing")
 
 
 if __name__ == "__main__":

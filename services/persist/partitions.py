@@ -16,8 +16,6 @@ The database is DATABASE_URL; who detaches owns the tables, by being a member of
 """
 
 import argparse
-import asyncio
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from typing import Final, TypeAlias
 
 import asyncpg
 
+from services.persist import command
 from services.persist.adapters.postgres.partitions import MAKE_AHEAD
 
 KEYS: Final = "request_keys"
@@ -201,13 +200,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.what == "detach" and options.rounds_before is None and options.before is None:
         parser.error("detach needs --rounds-before, --before or both")
-    database_url = os.environ.get("DATABASE_URL", "")
-    if not database_url:
-        sys.exit("DATABASE_URL is not set; it must be an address like postgresql://user:password@host:5432/furlong")
-    try:
-        sys.exit(asyncio.run(_run(options, database_url)))
-    except (OSError, asyncpg.PostgresError) as error:
-        sys.exit(f"{error}")
+    sys.exit(command.run(lambda database_url: _run(options, database_url)))
 
 
 if __name__ == "__main__":

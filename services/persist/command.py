@@ -1,0 +1,33 @@
+"""Commands on the database of DATABASE_URL: where it fails them they end with a sentence, not with a traceback."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import asyncpg
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+T = TypeVar("T")
+
+EXAMPLE = "postgresql://user:password@host:5432/furlong"
+
+
+def run(work: Callable[[str], Coroutine[Any, Any, T]], *, if_refused: str = "the database refuses") -> T:
+    """Do `work` on the database with this address, and give its result.
+
+    Ends the process with a sentence and status 1 where DATABASE_URL is missing or no address, where the server does not
+    answer, and, begun with `if_refused`, where it says no.
+    """
+    database_url = os.environ.get("DATABASE_URL", "")
+    if not database_url:
+        sys.exit(f"DATABASE_URL is not set; it must be an address like {EXAMPLE}")
+    try:
+        return asyncio.run(work(database_url))
+    except (asyncpg.ClientConfigurationError, ArgumentError) as error:
+        sys.exit(f"DATABASE_URL must be an address like {EXAMPLE}: {error}")
+    except OSError as error:  # time-outs are among them
+        sys.exit(f"the database of DATABASE_URL does not answer: {error!r}")
+    except (asyncpg.PostgresError, DBAPIError) as error:
+        sys.exit(f"{if_refused}: {error}")
