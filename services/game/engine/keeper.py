@@ -23,6 +23,7 @@ from furlong.common.v1.error_pb2 import Reason
 from services.chassis.chance import Chance
 from services.chassis.clock import Clock
 from services.chassis.refusal import Refusal
+from services.chassis.waiting import until
 from services.game.domain.card import RaceCard
 from services.game.domain.draw import SEED_BYTES, commitment, draw
 from services.game.domain.outage import pick_up
@@ -33,7 +34,6 @@ from services.game.domain.timeline import next_due, next_round_opens_at_ms
 from services.game.domain.track import Track, TrackState
 from services.game.domain.winners import winners
 from services.game.engine.backoff import BACKOFF_MAX_MS, backoff_ms
-from services.game.engine.waiting import until
 from services.game.ports import RoundStore, SeedLost, SeedSeal
 
 RECOVERY_ACTOR: Final = "outage rule"

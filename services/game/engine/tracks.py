@@ -9,12 +9,12 @@ import structlog
 from services.chassis.chance import Chance
 from services.chassis.clock import Clock
 from services.chassis.refusal import Refusal
+from services.chassis.waiting import until
 from services.game.engine.backoff import backoff_ms
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.keeper import Keeper
 from services.game.engine.leadership import Leadership
 from services.game.engine.supervision import supervise
-from services.game.engine.waiting import until
 from services.game.ports import Leases, RoundStore, SeedSeal, TrackStore
 
 TRACKS_IN_A_READ: Final = 100

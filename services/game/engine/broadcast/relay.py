@@ -14,9 +14,9 @@ from contextlib import aclosing
 from typing import Final, Protocol
 
 from services.chassis.clock import Clock
+from services.chassis.waiting import until
 from services.game.domain.round import Round, Totals
 from services.game.engine.supervision import supervise
-from services.game.engine.waiting import until
 from services.game.ports import Signal, Standing, Topics
 
 TRANSITIONS_WAITING_MAX: Final = 256

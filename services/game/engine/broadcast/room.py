@@ -24,6 +24,7 @@ from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.clock import Clock
 from services.chassis.refusal import Refusal
+from services.chassis.waiting import until
 from services.game.domain.phase import Phase
 from services.game.domain.round import Round, Totals
 from services.game.domain.timeline import next_due, next_round_opens_at_ms
@@ -31,7 +32,6 @@ from services.game.engine.backoff import BACKOFF_MAX_MS, backoff_ms
 from services.game.engine.broadcast.cadence import Cadence
 from services.game.engine.broadcast.frame import Encode, Frame, Kind
 from services.game.engine.broadcast.mailbox import Mailbox, Numbered
-from services.game.engine.waiting import until
 from services.game.ports import RoundHistory
 
 HISTORY_TRANSITIONS_MAX: Final = 256
