@@ -5,7 +5,9 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import asyncpg
 from furlong.cache.v1 import cache_service_pb2
@@ -48,10 +50,10 @@ from services.persist.adapters.postgres.tracks import PostgresTracks
 from services.persist.adapters.postgres.transitions import PostgresRounds
 from services.persist.config import PersistConfig
 from services.persist.crash_points import POINTS
+from services.persist.duty import INTERVAL_MS, Duty
 from services.persist.engine import TicketWriter
-from services.persist.expiry import Expiry
+from services.persist.expiry import expire
 from services.persist.hot_reads import HotReads
-from services.persist.partition_keeper import PartitionKeeper
 from services.persist.pulse import Pulse
 from services.persist.service import rounds as round_service
 from services.persist.service import tickets as ticket_service
@@ -72,6 +74,9 @@ NOT_MIGRATED = (
     asyncpg.UndefinedObjectError,  # the roles
     asyncpg.InvalidParameterValueError,  # a role that is not there, named as a connection is made
 )
+
+PARTITIONS_RETRY_MS: Final = 60_000
+"""How soon partitions are tried again that could not be made; days are made two ahead."""
 
 CACHE_SERVICES = (cache_service_pb2.DESCRIPTOR.services_by_name["CacheService"],)
 
@@ -112,26 +117,27 @@ async def persist(config: PersistConfig, clock: Clock) -> AsyncIterator[Persist]
         stores=lanes, queue_max=config.writer_queue_max, batch_max=config.writer_batch_max, clock=clock
     )
     pulse = Pulse(database.answers)
-    partition_keeper = PartitionKeeper(PostgresPartitions(database.transitions).make, clock)
+    partitions = PostgresPartitions(database.transitions)
+    making = Duty("partitions", partitions.make, clock, retry_ms=PARTITIONS_RETRY_MS)
+    prizes = PostgresPrizes(database.general)
+    expiring = Duty("expiry", partial(expire, prizes, config.prize_claim_days), clock, retry_ms=INTERVAL_MS)
     await database.open()
-    await warn_of_unsafe_settings(database.reads)
-    await partition_keeper.start()
-    await asyncio.gather(*(lane.open() for lane in lanes))
-    writer.start()
-    pulse.start()
-    expiry = Expiry(prizes=PostgresPrizes(database.general), claim_days=config.prize_claim_days, clock=clock)
-    expiry.start()
     try:
+        await warn_of_unsafe_settings(database.reads)
+        await partitions.make()  # before the first ticket comes
+        await asyncio.gather(*(lane.open() for lane in lanes))
+        writer.start()
+        pulse.start()
+        making.start()
+        expiring.start()
         async with _hot_reads(config, database, clock) as hot:
             yield Persist(
-                hosted=_hosted(database, writer, hot),
+                hosted=_hosted(database, writer, hot, on_open=making.wake),
                 liveness=writer.alive,
                 readiness=lambda: writer.alive() and pulse.beats(),
             )
     finally:
-        await expiry.close()
-        await pulse.close()
-        await partition_keeper.close()
+        await asyncio.gather(expiring.close(), making.close(), pulse.close())
         await writer.close()
         await asyncio.gather(*(lane.close() for lane in lanes))
         await database.close()
@@ -156,7 +162,9 @@ async def _hot_reads(config: PersistConfig, database: Database, clock: Clock) ->
         await channel.close()
 
 
-def _hosted(database: Database, writer: TicketWriter, hot: HotReads) -> Sequence[Hosted]:
+def _hosted(
+    database: Database, writer: TicketWriter, hot: HotReads, *, on_open: Callable[[], None]
+) -> Sequence[Hosted]:
     tickets = TicketStore(
         writer=writer, tickets=PostgresTickets(database.reads), desk=PostgresTicketDesk(database.general)
     )
@@ -165,6 +173,7 @@ def _hosted(database: Database, writer: TicketWriter, hot: HotReads) -> Sequence
         posting=PostgresPosting(database.transitions, stored_round_bytes),
         reads=PostgresRoundReads(database.reads),
         hot=hot,
+        on_open=on_open,
     )
     return (
         Hosted(

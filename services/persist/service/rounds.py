@@ -1,6 +1,6 @@
 """RoundStoreService."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -58,18 +58,26 @@ RAW_ANSWERS: Final = frozenset(("GetRound", "ListRounds"))
 
 
 class RoundStore(RoundStoreServiceServicer):
-    """Makes transitions durable and reads rounds; `hot` for those that are over, see `domain/shelf.py`."""
+    """Makes transitions durable and reads rounds; `hot` for those that are over, see `domain/shelf.py`.
 
-    def __init__(self, *, rounds: Rounds, posting: Posting, reads: RoundReads, hot: HotReads) -> None:
+    `on_open` is told of every round that has been opened.
+    """
+
+    def __init__(
+        self, *, rounds: Rounds, posting: Posting, reads: RoundReads, hot: HotReads, on_open: Callable[[], None]
+    ) -> None:
         self._rounds = rounds
         self._posting = posting
         self._reads = reads
         self._hot = hot
+        self._on_open = on_open
 
     async def OpenRound(self, request: OpenRoundRequest, context: Context) -> OpenRoundResponse:
         """Open the next round."""
         once: Operation[Round] = operation(request, lambda value: OpenRoundResponse(stored=stored_round(value)))
-        return OpenRoundResponse.FromString(await self._rounds.open(once, parse.plan(request), request.epoch))
+        opened = await self._rounds.open(once, parse.plan(request), request.epoch)
+        self._on_open()
+        return OpenRoundResponse.FromString(opened)
 
     async def LockRound(self, request: LockRoundRequest, context: Context) -> LockRoundResponse:
         """Close betting."""

@@ -11,8 +11,10 @@ import asyncpg
 import grpc
 import pytest
 from furlong.client.identity import uuid7
+from furlong.common.v1.round_pb2 import Round
 from furlong.persist.v1.ticket_store_service_pb2 import GetTicketRequest
 
+from services.chassis.refusal import Refusal
 from services.persist import partitions
 from services.persist.adapters.postgres.tickets import READ_TICKET
 from services.persist.migrate import migrate
@@ -42,6 +44,13 @@ async def next_round_is(world: World, round_id: int) -> None:
     await world.sql(f"ALTER TABLE rounds ALTER COLUMN round_id RESTART WITH {round_id}")
 
 
+async def made(world: World, words: str) -> None:
+    """Wait for a range of rounds that is being made."""
+    async with asyncio.timeout(10):
+        while words not in (await bounds(world))["tickets"]:  # noqa: ASYNC110 - no event tells what is committed
+            await asyncio.sleep(0.02)
+
+
 async def play(world: World, player: str) -> int:
     """A round from its opening to its last payment."""
     round_id: int = (await world.open()).round.round_id
@@ -65,6 +74,7 @@ async def test_the_opening_of_a_round_makes_the_range_of_a_thousand_rounds_later
     await play(world, player)
     assert (await bounds(world))["tickets"] == ["rounds 1 to 9999"]
     await play(world, player)
+    await made(world, "rounds 10000 to 19999")  # behind the opening, which does not wait for it
     for parent in BY_ROUND:
         assert (await bounds(world))[parent][-2:] == ["rounds 1 to 9999", "rounds 10000 to 19999"]
 
@@ -81,6 +91,31 @@ async def test_persist_makes_the_days_that_are_missing_as_it_starts(world: World
         await world.sql(f"DROP TABLE {row['partition']}")
     async with persisting(world.database_url):
         assert (await bounds(world))["request_keys"] == day
+
+
+async def test_a_round_opens_although_nobody_can_make_the_days_ahead(world: World) -> None:
+    last_day = await without_the_last_day(world)
+    async with connected(world) as other, other.transaction():
+        await other.execute("LOCK TABLE request_keys IN SHARE UPDATE EXCLUSIVE MODE")  # as ANALYZE and DETACH do
+        async with asyncio.timeout(1.5):  # less than making waits
+            assert (await world.open()).round.phase == Round.OPEN
+        assert last_day not in (await bounds(world))["request_keys"]
+
+
+async def test_persist_does_not_start_where_partitions_cannot_be_made(world: World) -> None:
+    await without_the_last_day(world)
+    async with connected(world) as other, other.transaction():
+        await other.execute("LOCK TABLE request_keys IN SHARE UPDATE EXCLUSIVE MODE")
+        with pytest.raises(Refusal, match="the database does not answer"):
+            async with persisting(world.database_url):
+                pass
+
+
+async def without_the_last_day(world: World) -> str:
+    """Take away the last of the days ahead: its bounds, in words."""
+    last_day = (await bounds(world))["request_keys"][-1]
+    await world.sql(f"DROP TABLE request_keys_day_{last_day[:10].replace('-', '')}")
+    return last_day
 
 
 async def test_placing_goes_on_while_partitions_are_made(world: World) -> None:

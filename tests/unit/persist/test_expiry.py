@@ -1,33 +1,13 @@
-"""Expiry: at the start and every hour, until nothing is left, whatever went wrong the last time."""
-
-import asyncio
-from collections.abc import Callable
+"""Expiry goes on until nothing is left, and says how much it was also where it is broken off."""
 
 import pytest
 from furlong.common.v1.error_pb2 import Reason
+from structlog.testing import capture_logs
 
 from services.chassis.refusal import Refusal
-from services.persist.expiry import INTERVAL_MS, Expiry
-from tests.clocks import ManualClock
+from services.persist.expiry import expire
 
-
-class SteppedClock(ManualClock):
-    """Sleeps until a test lets it wake."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.slept_until_ms: list[int] = []
-        self._wake = asyncio.Event()
-
-    async def sleep_until_ms(self, at_ms: int) -> None:
-        self.slept_until_ms.append(at_ms)
-        await self._wake.wait()
-        self._wake.clear()
-        await super().sleep_until_ms(at_ms)
-
-    async def wake(self) -> None:
-        self._wake.set()
-        await settled(lambda: not self._wake.is_set())
+DOWN = Refusal(Reason.DEPENDENCY_DOWN, "the database does not answer")
 
 
 class Claims:
@@ -45,37 +25,19 @@ class Claims:
         return answer
 
 
-async def settled(holds: Callable[[], bool]) -> None:
-    """Let tasks run until they have nothing to do, and make sure of what they did."""
-    for _ in range(20):
-        await asyncio.sleep(0)
-    assert holds()
-
-
 @pytest.mark.parametrize(
-    "first",
-    [
-        (0,),
-        (500, 500, 3, 0),
-        (Refusal(Reason.DEPENDENCY_DOWN, "the database does not answer"),),
-        (500, RuntimeError("a defect")),
-    ],
-    ids=["nothing", "chunks", "database down", "defect"],
+    ("answers", "expired"), [((0,), []), ((500, 500, 3, 0), [1_003])], ids=["nothing", "some at a time"]
 )
-async def test_it_goes_on_until_nothing_is_left_and_comes_back_in_an_hour(first: tuple[int | Exception, ...]) -> None:
-    clock, claims = SteppedClock(), Claims(*first, 0)
-    began_ms = clock.now_ms()
-    expiry = Expiry(prizes=claims, claim_days=365, clock=clock)
-    expiry.start()
-    try:
-        await settled(lambda: claims.asked == [365] * len(first))
-        assert clock.slept_until_ms == [began_ms + INTERVAL_MS]
-        await clock.wake()
-        assert claims.left == []
-        assert clock.slept_until_ms[1:] == [began_ms + 2 * INTERVAL_MS]
-    finally:
-        await expiry.close()
+async def test_it_goes_on_until_nothing_is_left(answers: tuple[int, ...], expired: list[int]) -> None:
+    claims = Claims(*answers)
+    with capture_logs() as logs:
+        await expire(claims, 365)
+    assert claims.asked == [365] * len(answers)
+    assert [entry["tickets"] for entry in logs] == expired
 
 
-async def test_it_can_be_closed_without_having_begun() -> None:
-    await Expiry(prizes=Claims(), claim_days=1, clock=ManualClock()).close()
+@pytest.mark.parametrize("error", [DOWN, RuntimeError("a defect")], ids=["database down", "defect"])
+async def test_what_expired_before_it_went_wrong_is_told(error: Exception) -> None:
+    with capture_logs() as logs, pytest.raises(type(error)):
+        await expire(Claims(500, error), 365)
+    assert [entry["tickets"] for entry in logs] == [500]
