@@ -4,11 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import structlog
+
 INTERVAL_S: Final = 1.0
+
+_log = structlog.get_logger(__name__)
 
 
 class Pulse:
-    """Asks `answers` every INTERVAL_S and remembers what it said last."""
+    """Asks `answers` every INTERVAL_S and remembers what it said last; a defect is logged and counts as no answer."""
 
     def __init__(self, answers: Callable[[], Awaitable[bool]]) -> None:
         self._answers = answers
@@ -32,4 +36,8 @@ class Pulse:
     async def _ask(self) -> None:
         while True:
             await asyncio.sleep(INTERVAL_S)
-            self._beats = await self._answers()
+            try:
+                self._beats = await self._answers()
+            except Exception:
+                self._beats = False
+                _log.exception("pulse_failed")

@@ -190,13 +190,20 @@ class ServiceCache:
             self._prober = asyncio.get_running_loop().create_task(self._probe(), name="cache probe")
 
     async def _probe(self) -> None:
-        """Try the cache from time to time until it answers and is owed nothing."""
+        """Try the cache from time to time until it answers and is owed nothing. Nobody else would, so a defect does not
+        end it."""
         while self._owed or self._breaker.state is not BreakerState.CLOSED:
             await asyncio.sleep(PROBE_S)
-            if self._owed:
-                await self._pay()
-            else:
-                await self._send(lambda: self._cache.GetStats(GetStatsRequest(), timeout=DEADLINE_S))
+            try:
+                await self._try()
+            except Exception:
+                _log.exception("cache_probe_failed")
+
+    async def _try(self) -> None:
+        if self._owed:
+            await self._pay()
+        else:
+            await self._send(lambda: self._cache.GetStats(GetStatsRequest(), timeout=DEADLINE_S))
 
     async def _pay(self) -> None:
         """Have shelves forgotten that are owed, as long as the cache answers. What is owed anew meanwhile stays so."""

@@ -32,11 +32,14 @@ class Methods:
         self.timeouts_s: list[float] = []
         self.found = pb.Found(outcome=pb.Found.MISS)
         self.fails_with: grpc.StatusCode | None = None
+        self.defects: list[Exception] = []
 
     def __getattr__(self, method: str) -> Any:
         async def call(request: Any, *, timeout: float) -> Any:
             self.requests.append(request)
             self.timeouts_s.append(timeout)
+            if self.defects:
+                raise self.defects.pop()
             if self.fails_with is not None:
                 raise grpc.aio.AioRpcError(self.fails_with, grpc.aio.Metadata(), grpc.aio.Metadata(), "as told")
             return pb.GetResponse(found=self.found) if method == "Get" else getattr(pb, f"{method}Response")()
@@ -126,15 +129,18 @@ async def test_a_cache_that_fails_is_left_alone_and_one_that_refuses_is_not(
     assert len(methods.requests) == asked
 
 
+@pytest.mark.parametrize(
+    "defects", [[], [RuntimeError("a defect"), RuntimeError("another")]], ids=["", "after defects"]
+)
 async def test_it_is_asked_again_once_the_probe_was_answered(
-    cache: ServiceCache, methods: Methods, monkeypatch: pytest.MonkeyPatch
+    cache: ServiceCache, methods: Methods, monkeypatch: pytest.MonkeyPatch, defects: list[Exception]
 ) -> None:
     monkeypatch.setattr("services.persist.adapters.cache.PROBE_S", 0.0)
     monkeypatch.setattr("services.persist.adapters.cache.GRACE_S", 0.0)
     methods.fails_with = grpc.StatusCode.UNAVAILABLE
     for _ in range(FAILURES_MAX):
         await cache.recall(ROUNDS, "17")
-    methods.fails_with = None
+    methods.fails_with, methods.defects = None, list(defects)
     prober = cache._prober
     assert prober is not None
     await prober
