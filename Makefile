@@ -29,8 +29,16 @@ down: $(RUN) ## end the local stack that runs
 status: $(RUN) ## tell what runs
 	@$(BIN)/python -m deploy.local status
 
-test: check ## check, then run every test
-	$(BIN)/python -m pytest
+# Tests that share no machine-wide thing, each worker with stores of its own; the rest is run by itself: it measures
+# times, kills parts and wants the machine. A failure of the first does not hide the second.
+SHARED := tests/unit tests/contract tests/history tests/model
+WORKERS ?= 2
+
+test: check ## check, then run every test, those of SHARED in two processes
+	@failed=0; \
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(SHARED) || failed=$$?; \
+	$(BIN)/python -m pytest $(SHARED:%=--ignore=%) || failed=$$?; \
+	exit $$failed
 
 kills: $(DEV) ## kill parts at random under load, for ten minutes: make kills SECONDS=600 SEED=7
 	KILLS_S=$(or $(SECONDS),600) KILLS_SEED=$(SEED) OUTAGE_S=60 $(BIN)/python -m pytest -s \
