@@ -40,6 +40,8 @@ RECOVERY_ACTOR: Final = "outage rule"
 SEED_LOST_REASON: Final = "the sealed seed could not be opened, so there can be no fair result"
 STANDSTILL_LOOK_MS: Final = 5_000
 """How often a track that may open no round looks whether it may by now, should nobody say so."""
+REFUSED_PAUSE_MS: Final = 500
+"""How long to wait before a step is tried again that was refused although nothing has moved, unless somebody wakes."""
 
 # The store answered: the call is over, asking again would not help.
 _FINAL: Final = frozenset((Reason.EPOCH_STALE, Reason.ROUND_PHASE, Reason.CARD_MISSING, Reason.ROUND_UNKNOWN))
@@ -101,7 +103,10 @@ class Keeper:
                 if refusal.reason != Reason.ROUND_PHASE:
                     raise
                 self._log.warning("round moved by another hand", message=refusal.message)
-                current = await self._read()
+                before, current = current, await self._read()
+                if _seq(current) == _seq(before):
+                    # Not the round was moved but the track stopped, which may be read as RUNNING for some seconds more.
+                    await until(self._clock, self._clock.now_ms() + REFUSED_PAUSE_MS, self._woken)
 
     async def _pick_up(self) -> StoredRound | None:
         current = await self._read()
@@ -317,3 +322,7 @@ class Keeper:
 
     def _request_id(self) -> str:
         return uuid7(self._clock.now_ms(), self._chance.bytes(CHANCE_BYTES))
+
+
+def _seq(stored: StoredRound | None) -> int:
+    return stored.round.transition_seq if stored is not None else 0

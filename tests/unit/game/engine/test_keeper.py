@@ -13,9 +13,9 @@ from services.game.domain.card import RaceCard
 from services.game.domain.draw import commitment
 from services.game.domain.order import Line, Market, Order, judge, offer_of
 from services.game.domain.round import Round
-from services.game.domain.track import TrackState
+from services.game.domain.track import Track, TrackState
 from services.game.domain.winners import winners
-from services.game.engine.keeper import STANDSTILL_LOOK_MS, Keeper
+from services.game.engine.keeper import REFUSED_PAUSE_MS, STANDSTILL_LOOK_MS, Keeper
 from services.game.ports import Placing
 from tests.fakes.persist_store import FakePersist
 from tests.fakes.plain_seal import PlainSeal
@@ -415,6 +415,23 @@ async def test_a_stop_in_the_moment_of_the_opening_opens_nothing(stable: Stable)
         await stable.run_to(60_000)
 
         assert await stable.history() == []
+
+
+async def test_a_track_that_is_read_as_running_after_it_was_stopped_is_not_asked_without_a_pause(
+    stable: Stable,
+) -> None:
+    async def stale(track: str) -> Track:
+        return TRACK
+
+    async with stable.kept():
+        await stable.run_to(END_MS - 1)
+        await stable.set_state(TrackState.PAUSED)
+        stable.store.track = stale  # type: ignore[method-assign] # as a cache does that was not told
+        asked = len(stable.store.calls)
+        await stable.run_to(END_MS + 2 * REFUSED_PAUSE_MS - 1)
+
+        # Once more than there are pauses: the first refusal shows that the round was settled, and is tried again.
+        assert stable.store.calls[asked:].count("open_round") == 3
 
 
 async def test_cards_take_turns() -> None:
