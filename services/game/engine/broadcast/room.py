@@ -98,6 +98,7 @@ class Room:
         self._deaf = False
         self._in_vain = 0  # looks for a transition that is overdue
         self._missed = False  # what nobody can foresee may have been missed, so hints are not enough
+        self._decided = False  # by hand, and nobody was told yet
         self._loaded = asyncio.Event()
         self._hinted = asyncio.Event()
         self._pulse = asyncio.Event()
@@ -189,6 +190,7 @@ class Room:
         """Feed the room until cancelled."""
         await self._persistently(self._load)
         self._loaded.set()
+        self._tell_of_decisions()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._feed(), name=f"feed {self._track}")
             group.create_task(self._beat(), name=f"beat {self._track}")
@@ -290,8 +292,14 @@ class Room:
             watcher.mailbox.put_transition(self._update() if first else frame)
             if shown:
                 self._told(watcher, now_ms)
-        by_hand = round_.phase is Phase.VOID or round_.correction_reason
-        if by_hand and self._loaded.is_set():
+        if round_.phase is Phase.VOID or round_.correction_reason:
+            self._decided = True
+        self._tell_of_decisions()
+
+    def _tell_of_decisions(self) -> None:
+        """Have somebody see to what was decided by hand; once for all of it that was read while the room loaded."""
+        if self._decided and self._loaded.is_set():
+            self._decided = False
             self._on_decision()
 
     async def _persistently(self, work: Callable[[], Awaitable[None]]) -> None:

@@ -12,6 +12,7 @@ from furlong.common.v1.error_pb2 import Reason
 from services.chassis.refusal import Refusal
 from services.game.domain.phase import Phase
 from services.game.domain.round import StoredRound, Totals
+from services.game.engine.backoff import BACKOFF_MAX_MS
 from services.game.engine.broadcast.frame import Frame, Kind
 from services.game.engine.broadcast.room import (
     DEAF_GRACE_MS,
@@ -300,6 +301,22 @@ async def test_a_correction_is_a_transition_and_somebody_is_told_to_see_to_its_m
 
         assert seat.seen == [("UPDATE", 5), ("TRANSITION", 6)]
         assert seat.frames[-1][1].round == corrected
+        assert told == ["decision"]
+
+
+async def test_decisions_that_were_taken_while_the_room_loaded_are_told_once_it_has() -> None:
+    theatre = Theatre(5)
+    told: list[str] = []
+    theatre.room._on_decision = lambda: told.append("decision")
+    theatre.tape.failures = [DOWN]
+    async with theatre.open():
+        for seq in (6, 7):
+            voided = stored_round(Phase.VOID, round_id=seq, transition_seq=seq)
+            theatre.tape.history.append(voided)
+            theatre.room.hint(voided.round)
+        assert told == []
+        await theatre.clock.run_for_ms(BACKOFF_MAX_MS)
+
         assert told == ["decision"]
 
 
