@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Never, Protocol
 
 import grpc
 from furlong.client.policy import MethodPolicy
@@ -33,13 +33,32 @@ class Dialogue:
     refused: Callable[[Refused], Message]
 
 
+class CallContext(Protocol):
+    """What the chassis asks of a call's context: gRPC's own, or what a message of a dialogue has in its place."""
+
+    def time_remaining(self) -> float | None:
+        """Tell the seconds until the caller's deadline, None where it has none."""
+
+    def code(self) -> grpc.StatusCode | int:
+        """Tell the status that the call was aborted with."""
+
+    async def send_initial_metadata(self, initial_metadata: tuple[tuple[str, str], ...]) -> None:
+        """Answer that the call was accepted."""
+
+    async def write(self, message: Any) -> None:
+        """Send one response of a stream."""
+
+    async def abort_with_status(self, status: grpc.Status) -> Never:
+        """End the call."""
+
+
 class Call:
-    """One call in progress: the context that gRPC gave it and the metadata that came with it."""
+    """One call in progress: its context and the metadata that came with it."""
 
     # A plain class: it is made for every call, and a frozen dataclass costs three times as much to make.
     __slots__ = ("context", "headers")
 
-    def __init__(self, context: "grpc.aio.ServicerContext[Any, Any]", headers: Mapping[str, str | bytes]) -> None:
+    def __init__(self, context: CallContext, headers: Mapping[str, str | bytes]) -> None:
         self.context = context
         self.headers = headers
 

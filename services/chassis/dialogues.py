@@ -15,14 +15,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from typing import Any, Final, Never
 
-import grpc
 from furlong.client.policy import MESSAGES_MAX_HEADER, MethodPolicy
 from furlong.common.v1.error_pb2 import Reason, Refused
 from google.protobuf.message import DecodeError, Message
 
-from services.chassis.call import Call, Dialogue, Handler, Method, Stage
+from services.chassis.call import Call, CallContext, Dialogue, Handler, Method, Stage
 from services.chassis.refusal import Refusal
 from services.chassis.stages.admission import DRAINING_RETRY_IN_MS
 from services.chassis.stages.recovery import Recovery
@@ -46,7 +45,7 @@ class Dialogues:
         async def converse(requests: AsyncIterator[Any], call: Call) -> None:
             # The stream's trace is not the messages': a stream that is recorded would be one trace without an end.
             headers = {name: value for name, value in call.headers.items() if name == "authorization"}
-            message_call = Call(_MessageContext(), headers)  # type: ignore[arg-type] # stands in for a call's context
+            message_call = Call(_MessageContext(), headers)
             conversation = _Conversation(
                 requests, call.context, lambda request: way(request, message_call), self._messages_max
             )
@@ -91,7 +90,7 @@ class _Conversation:
     def __init__(
         self,
         requests: AsyncIterator[Any],
-        context: "grpc.aio.ServicerContext[Any, Any]",
+        context: CallContext,
         answer: Callable[[Any], Any],
         messages_max: int,
     ) -> None:
@@ -161,12 +160,26 @@ class _Conversation:
         await asyncio.gather(*left, return_exceptions=True)
 
 
+_RETURNED: Final = "a message is answered by what its handler returns or raises"
+
+
 class _MessageContext:
-    """What a message has of a call's context: nobody gave it a deadline."""
+    """What a message has in place of a call's context: no deadline, and no way to answer but its handler's end."""
 
     def time_remaining(self) -> float | None:
-        """Tell that there is none, so that the policy's holds."""
         return None
+
+    def code(self) -> Never:
+        raise AssertionError(_RETURNED)
+
+    async def send_initial_metadata(self, _: object) -> None:
+        raise AssertionError(_RETURNED)
+
+    async def write(self, _: object) -> None:
+        raise AssertionError(_RETURNED)
+
+    async def abort_with_status(self, _: object) -> Never:
+        raise AssertionError(_RETURNED)
 
 
 def _message_of(stream: Method, policy: MethodPolicy) -> Method:

@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from typing import Any
 
 import grpc
 from furlong.client import deadline
 from furlong.client.reasons import STATUS
 from grpc import StatusCode
 
+from services.chassis.call import CallContext
 from services.chassis.refusal import Refusal
 
 # The last millisecond of a deadline counts as its end: gRPC cancels the call when it sees the deadline pass.
@@ -17,7 +17,7 @@ DEADLINE_PASSED_S = 0.001
 _BY_NUMBER = {code.value[0]: code for code in StatusCode}
 
 
-def code_of(error: BaseException, context: "grpc.aio.ServicerContext[Any, Any]") -> StatusCode:
+def code_of(error: BaseException, context: CallContext) -> StatusCode:
     """Tell the status that a call ends with when `error` leaves its handler."""
     match error:
         case Refusal():
@@ -31,9 +31,9 @@ def code_of(error: BaseException, context: "grpc.aio.ServicerContext[Any, Any]")
             return StatusCode.INTERNAL
 
 
-def _deadline_passed(context: "grpc.aio.ServicerContext[Any, Any]") -> bool:
+def _deadline_passed(context: CallContext) -> bool:
     """Tell whether a cancelled call was out of time, by our own deadline for it or, on a stream, by the caller's."""
     at_s = deadline.inbound()
-    callers_s: float | None = context.time_remaining()  # None without a deadline; the type stubs know only of the float
+    callers_s = context.time_remaining()
     left_s = callers_s if at_s is None else at_s - time.monotonic()
     return left_s is not None and left_s <= DEADLINE_PASSED_S

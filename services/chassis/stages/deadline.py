@@ -28,8 +28,7 @@ class Deadline:
         longest_s = DEADLINE_MS_MAX / 1_000
 
         async def bound(request: Any, call: Call) -> Any:
-            # None where the caller named no deadline; the type stubs know only of the float.
-            left_s: float | None = call.context.time_remaining()
+            left_s = call.context.time_remaining()
             if left_s is not None and left_s <= longest_s:
                 deadline.set_inbound(time.monotonic() + left_s)
                 return await inner(request, call)
