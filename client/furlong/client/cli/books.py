@@ -30,6 +30,8 @@ def books(
     found = session(ctx).run(ask)
     if json:
         typer.echo(as_json(GetTrialBalanceResponse(trial_balance=found)))
+    elif not found.rows:
+        typer.echo(f"as of {moment(found.as_of)}: no money has moved {f'in round {round_id} ' if round_id else ''}yet")
     else:
         console().print(_table(found))
         typer.echo(f"as of {moment(found.as_of)}: {_verdict(found)}")
