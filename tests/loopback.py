@@ -240,7 +240,7 @@ async def wired(to_port: int) -> AsyncIterator[Wire]:
         await wire.cut()
 
 
-async def until(condition: Callable[[], bool], *, within_s: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], *, within_s: float = 30.0) -> None:
     """Wait for something that other tasks bring about; a test that waits in vain fails by TimeoutError."""
     async with asyncio.timeout(within_s):
         for pause_s in itertools.chain((0.0, 0.001, 0.005), itertools.repeat(0.02)):

@@ -63,7 +63,7 @@ async def test_a_client_that_does_not_read_is_held_back_and_then_gets_every_answ
 
 async def test_streams_that_nobody_ends_take_their_room_and_are_ended_by_a_drain() -> None:
     desk = Desk()
-    settings = config(admission_stream_max=200, drain_grace_ms=5_000)
+    settings = config(admission_stream_max=200, drain_grace_ms=60_000)
     async with serving(host_tickets(StreamTickets=desk.answer), settings=settings) as served:
         streams = [served.tickets.StreamTickets() for _ in range(200)]
         for stream in streams:
@@ -73,7 +73,7 @@ async def test_streams_that_nobody_ends_take_their_room_and_are_ended_by_a_drain
         assert (await _ending(one_more)).reason == "OVERLOADED"
         began_s = time.monotonic()
         await served.server.drain()
-        assert time.monotonic() - began_s < 3
+        assert time.monotonic() - began_s < 20
         assert {(await _ending(stream)).reason for stream in streams} == {"DRAINING"}
 
 

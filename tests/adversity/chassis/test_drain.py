@@ -50,7 +50,7 @@ async def health_of(served: Served, name: str) -> int:
 
 async def until_refused(served: Served) -> Any:
     """Ask until the server refuses; each answer before that is one that it still gave."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             try:
                 await served.rounds.GetRound(REQUEST, timeout=0.05)
@@ -62,7 +62,7 @@ async def until_refused(served: Served) -> Any:
 async def test_calls_in_flight_finish_streams_end_with_a_hint_and_new_calls_are_refused() -> None:
     desk = Desk()
     hosted = host_rounds(GetRound=desk.get, WatchRounds=desk.watch)
-    async with serving(hosted, on_drain=desk.go, settings=config(drain_grace_ms=5_000)) as served:
+    async with serving(hosted, on_drain=desk.go, settings=config(drain_grace_ms=60_000)) as served:
         in_flight = asyncio.ensure_future(served.rounds.GetRound(REQUEST, timeout=9))
         stream = served.rounds.WatchRounds(pb2.WatchRoundsRequest())
         frame = await stream.read()
@@ -78,7 +78,7 @@ async def test_calls_in_flight_finish_streams_end_with_a_hint_and_new_calls_are_
 
         desk.release.set()
         assert await in_flight == pb2.GetRoundResponse()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             await draining
     assert (ended.code, ended.reason, ended.metadata) == (
         grpc.StatusCode.UNAVAILABLE,
@@ -92,7 +92,7 @@ async def test_calls_in_flight_finish_streams_end_with_a_hint_and_new_calls_are_
 async def test_a_server_answers_as_before_while_balancers_look_away() -> None:
     desk = Desk()
     desk.release.set()
-    async with serving(host_rounds(GetRound=desk.get), settings=config(drain_notice_ms=300)) as served:
+    async with serving(host_rounds(GetRound=desk.get), settings=config(drain_notice_ms=1_500)) as served:
         draining = asyncio.create_task(served.server.drain())
         await asyncio.sleep(0)
         assert await health_of(served, "") == health_pb2.HealthCheckResponse.NOT_SERVING
@@ -106,7 +106,7 @@ async def test_a_call_that_does_not_end_is_cut_off_when_the_grace_is_over() -> N
         async with serving(host_rounds(GetRound=desk.get), settings=config(drain_grace_ms=50)) as served:
             stuck = asyncio.ensure_future(served.rounds.GetRound(REQUEST, timeout=9))
             await desk.asked.wait()
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(9):
                 await served.server.drain()
             assert (await refused(stuck)).code is grpc.StatusCode.UNAVAILABLE
     assert desk.reads_cancelled == 1

@@ -61,7 +61,7 @@ async def test_it_opens_after_so_many_failures_and_then_nothing_reaches_the_serv
     assert all(isinstance(error, NotSent) for error in kept)
     assert {from_rpc(error).reason for error in kept if isinstance(error, NotSent)} == {"DEPENDENCY_DOWN"}
     assert changes == [BreakerChange(target=wire.target, before=CLOSED, after=OPEN)]
-    assert took_s < 100 * 0.005  # a generous bound that no call over a network to a dead host would keep
+    assert took_s < 100 * 0.05  # a generous bound that no call over a network to a dead host would keep
 
 
 async def test_a_dead_server_opens_it() -> None:
@@ -276,7 +276,7 @@ async def test_a_silent_stream_does_not_hold_the_probe() -> None:
         await asyncio.Event().wait()
         yield b""
 
-    settings = BreakerSettings(failures_max=FAILURES_MAX, open_ms=100, stream_probe_ms=200)
+    settings = BreakerSettings(failures_max=FAILURES_MAX, open_ms=100, stream_probe_ms=1_000)
     async with (
         serving(probe_service({WRITE: script.answer}, frames)) as server,
         open_channel(server.target, services=[PROBE_SERVICE], breaker=settings) as channel,

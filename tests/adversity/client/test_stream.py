@@ -30,7 +30,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from services.chassis.refusal import Refusal
-from tests.loopback import Wire, wired
+from tests.loopback import Wire, until, wired
 from tests.loopback import serving as bare_serving
 from tests.served import Served, config, host_tickets, serving
 from tests.tokens import SigningKey
@@ -249,6 +249,7 @@ async def test_no_more_batches_are_taken_than_may_be_under_way() -> None:
     till = Till()
     async with tickets_at(till) as tickets, aclosing(tickets.stream(ROUND_ID, endless(), unanswered_max=3)) as stream:
         await anext(stream)
+        await until(lambda: taken >= 3)
         await asyncio.sleep(0.1)
         assert taken == 3
         await anext(stream)
@@ -302,7 +303,7 @@ async def test_the_breaker_judges_a_stream_by_its_first_answer() -> None:
         open_channel(
             server.target,
             services=[SERVICE],
-            breaker=BreakerSettings(failures_max=1, open_ms=100),
+            breaker=BreakerSettings(failures_max=1, open_ms=1_000),
             on_breaker_change=lambda change: changes.append(change.after),
         ) as channel,
     ):
@@ -312,7 +313,7 @@ async def test_the_breaker_judges_a_stream_by_its_first_answer() -> None:
                 await anext(aiter(stub.StreamTickets(iter(()))))
         assert changes == [BreakerState.OPEN]
         well = True
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(1.05)
         stream = stub.StreamTickets(iter(()))
         await anext(aiter(stream))
         assert changes == [BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.CLOSED]
@@ -328,7 +329,7 @@ async def test_a_stream_is_one_span_of_its_caller_and_ends_well() -> None:
         open_channel(f"127.0.0.1:{served.server.port}", services=[SERVICE], tracer_provider=provider) as channel,
     ):
         await placed(Tickets(channel), batches(5))
-        await asyncio.sleep(0.05)
+        await until(lambda: bool(exporter.get_finished_spans()))
     (span,) = exporter.get_finished_spans()
     assert span.name == "furlong.game.v1.TicketService/StreamTickets"
     assert dict(span.attributes or {})["rpc.response.status_code"] == "OK"

@@ -91,10 +91,10 @@ async def test_a_watcher_of_an_unknown_name_is_kept_and_told_that_it_is_unknown(
 
 
 async def test_a_drained_server_tells_watchers_and_ends_their_watch_without_waiting() -> None:
-    async with serving(host_rounds()) as served:
+    async with serving(host_rounds(), settings=config(drain_grace_ms=60_000)) as served:
         call = stub_of(served).Watch(health_pb2.HealthCheckRequest(service=ROUNDS))
         assert (await call.read()).status == SERVING
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(10):
             await served.server.drain()
         assert (await call.read()).status == NOT_SERVING
         assert await call.read() is grpc.aio.EOF
