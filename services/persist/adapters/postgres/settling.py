@@ -1,14 +1,12 @@
 """A chunk of a settlement, which pays the winners, or of a void, which gives the stakes back.
 
-Events are written first; what they say is then paid, from the escrow to the accounts that bought the tickets, or among
-the prizes where a till sold them. The accounts are locked in ascending order before the first of them is touched.
+Money goes from the escrow to the accounts that bought the tickets, or among the prizes where a till sold them. The
+accounts are locked in ascending order before the first of them is touched.
 """
 
 # ruff: noqa: S608 - statements are put together from constants of ours, from nothing that comes from outside
 
 from typing import Final
-
-import asyncpg
 
 from services.persist.adapters.postgres.chunks import Chunk, Sums
 from services.persist.adapters.postgres.database import Connection
@@ -22,100 +20,86 @@ IN_CHUNK: Final = "round_id = $1 AND ticket_id > $2 AND ticket_id <= $3"
 
 CANCELLED_IN_CHUNK: Final = f"SELECT ticket_id FROM events WHERE {IN_CHUNK} AND kind = {EventKind.CANCELLED:d}"
 
-WIN: Final = f"""
-WITH won AS (
+_WON: Final = f"""
+SELECT sold.ticket_id, sold.account_id, won.payout_minor FROM sold JOIN (
     SELECT l.ticket_id,
-           sum(l.stake_minor * l.price_hundredths * w.numerator / (100 * w.denominator))::bigint AS payout_minor
-    FROM (SELECT * FROM lines WHERE {IN_CHUNK} AND ticket_id NOT IN ({CANCELLED_IN_CHUNK})) AS l
-    JOIN unnest($5::smallint[], $6::bytea[], $7::bigint[], $8::bigint[])
+        sum(l.stake_minor * l.price_hundredths * w.numerator / (100 * w.denominator))::bigint AS payout_minor
+    FROM lines l
+    JOIN unnest($10::smallint[], $11::bytea[], $12::bigint[], $13::bigint[])
         AS w (market, selection, numerator, denominator) USING (market, selection)
+    WHERE {IN_CHUNK}
     GROUP BY l.ticket_id
-), as_events AS (
-    INSERT INTO events (round_id, ticket_id, kind, settlement_no, payout_minor, made_at)
-    SELECT $1, ticket_id, {EventKind.WON:d}, $4, payout_minor, statement_timestamp() FROM won ORDER BY ticket_id
-)
-SELECT count(*) AS tickets, coalesce(sum(payout_minor), 0)::bigint AS payout_minor,
-    (SELECT sum(stake_minor)::bigint FROM tickets WHERE {IN_CHUNK} AND ticket_id NOT IN ({CANCELLED_IN_CHUNK}))
-        AS stake_minor
-FROM won
+) AS won USING (ticket_id)
 """
-"""As in `deciding.py`, for the lines of the chunk."""
+"""What the chunk's tickets have won; a line pays rounded down, as in `deciding.py`."""
 
-VOID: Final = f"""
-WITH void AS (
-    SELECT ticket_id, stake_minor FROM tickets WHERE {IN_CHUNK} AND ticket_id NOT IN ({CANCELLED_IN_CHUNK})
-), as_events AS (
-    INSERT INTO events (round_id, ticket_id, kind, settlement_no, payout_minor, made_at)
-    SELECT $1, ticket_id, {EventKind.VOIDED:d}, $4, stake_minor, statement_timestamp() FROM void ORDER BY ticket_id
-)
-SELECT count(*) AS tickets, sum(stake_minor)::bigint AS payout_minor, sum(stake_minor)::bigint AS stake_minor FROM void
-"""
+_VOID: Final = "SELECT ticket_id, account_id, stake_minor AS payout_minor FROM sold"
 
-TO_PAY: Final = f"""
-SELECT e.ticket_id, e.payout_minor, e.made_at, t.account_id
-FROM (SELECT * FROM events WHERE {IN_CHUNK} AND settlement_no = $4 AND kind = $5 AND payout_minor > 0) AS e
-JOIN tickets t ON t.round_id = $1 AND t.ticket_id = e.ticket_id
-"""
 
-LOCK_PLAYERS: Final = f"""
-SELECT count(*) FROM (
+def _paying(due: str) -> str:
+    """Write the statement that pays what is `due` on the tickets of a chunk that are `sold` and not cancelled.
+
+    One statement, so that the tickets are read once. No balance changes before every player's account is locked: who is
+    paid is known from the locks, which only players have.
+    """
+    return f"""
+WITH sold AS MATERIALIZED (
+    SELECT ticket_id, account_id, stake_minor FROM tickets
+    WHERE {IN_CHUNK} AND ticket_id NOT IN ({CANCELLED_IN_CHUNK})
+), due AS MATERIALIZED (
+    {due}
+), locked AS MATERIALIZED (
     SELECT account_id FROM accounts
-    WHERE kind = {AccountKind.PLAYER:d} AND account_id IN (SELECT account_id FROM ({TO_PAY}) AS paid)
+    WHERE kind = {AccountKind.PLAYER:d} AND account_id IN (SELECT account_id FROM due WHERE payout_minor > 0)
     ORDER BY account_id FOR UPDATE
-) AS locked
-"""
-
-PAY: Final = f"""
-WITH paid AS MATERIALIZED (
-    SELECT p.*, a.kind = {AccountKind.CASHIER:d} AS at_a_till
-    FROM ({TO_PAY}) AS p JOIN accounts a USING (account_id)
-), as_transfers AS (
-    INSERT INTO transfers
-        (round_id, kind, reference, settlement_no, debit_account_id, credit_account_id, amount_minor, made_at)
-    SELECT $1, $6, ticket_id, $4, $7, CASE WHEN at_a_till THEN $8 ELSE account_id END, payout_minor, made_at
-    FROM paid ORDER BY ticket_id
-), as_claims AS (
-    INSERT INTO unclaimed (ticket_id, round_id, settlement_no, currency, amount_minor, since)
-    SELECT ticket_id, $1, $4, $9, payout_minor, made_at FROM paid WHERE at_a_till ORDER BY ticket_id
+), paid AS MATERIALIZED (
+    SELECT due.*, locked.account_id IS NULL AS at_a_till FROM due LEFT JOIN locked USING (account_id)
+    WHERE payout_minor > 0
 ), as_balances AS (
     UPDATE accounts a SET balance_minor = a.balance_minor + p.payout_minor
     FROM (SELECT account_id, sum(payout_minor)::bigint AS payout_minor FROM paid WHERE NOT at_a_till
           GROUP BY account_id) AS p
     WHERE a.account_id = p.account_id
+), as_events AS (
+    INSERT INTO events (round_id, ticket_id, kind, settlement_no, payout_minor, made_at)
+    SELECT $1, ticket_id, $5, $4, payout_minor, statement_timestamp() FROM due ORDER BY ticket_id
+), as_transfers AS (
+    INSERT INTO transfers
+        (round_id, kind, reference, settlement_no, debit_account_id, credit_account_id, amount_minor, made_at)
+    SELECT $1, $6, ticket_id, $4, $7, CASE WHEN at_a_till THEN $8 ELSE account_id END, payout_minor,
+        statement_timestamp()
+    FROM paid ORDER BY ticket_id
+), as_claims AS (
+    INSERT INTO unclaimed (ticket_id, round_id, settlement_no, currency, amount_minor, since)
+    SELECT ticket_id, $1, $4, $9, payout_minor, statement_timestamp() FROM paid WHERE at_a_till ORDER BY ticket_id
 )
-SELECT coalesce(sum(payout_minor) FILTER (WHERE at_a_till), 0)::bigint FROM paid
+SELECT (SELECT count(*) FROM due) AS tickets,
+    (SELECT coalesce(sum(payout_minor), 0)::bigint FROM due) AS payout_minor,
+    (SELECT coalesce(sum(payout_minor), 0)::bigint FROM paid WHERE at_a_till) AS claims_minor,
+    (SELECT sum(stake_minor)::bigint FROM sold) AS stake_minor
 """
+
+
+PAY_WINNERS: Final = _paying(_WON)
+GIVE_BACK: Final = _paying(_VOID)
 
 
 async def pay_chunk(connection: Connection, chunk: Chunk) -> Sums:
     """Write a chunk's events and move its money, but for what the system's accounts share."""
-    if chunk.kind is DecisionKind.SETTLE:
-        event, transfer = EventKind.WON, TransferKind.PRIZE
-        row = await connection.fetchrow(WIN, *chunk.span, chunk.settlement_no, *as_columns(decoded(chunk.winners)))
-    else:
-        event, transfer = EventKind.VOIDED, TransferKind.REFUND
-        row = await connection.fetchrow(VOID, *chunk.span, chunk.settlement_no)
-    assert row is not None, "an aggregate has a row"
-    claims_minor = await _pay(connection, chunk, event, transfer) if row["payout_minor"] else 0
-    return _sums(row, claims_minor)
-
-
-async def _pay(connection: Connection, chunk: Chunk, event: EventKind, transfer: TransferKind) -> int:
-    """Pay what a chunk's events say; how much of it came among the prizes."""
-    events = (*chunk.span, chunk.settlement_no, event)
-    await connection.fetchval(LOCK_PLAYERS, *events)
-    claims_minor: int = await connection.fetchval(
-        PAY, *events, transfer, chunk.escrow_account_id, chunk.prizes_account_id, chunk.currency
+    settles = chunk.kind is DecisionKind.SETTLE
+    row = await connection.fetchrow(
+        PAY_WINNERS if settles else GIVE_BACK,
+        *(*chunk.span, chunk.settlement_no),
+        *((EventKind.WON, TransferKind.PRIZE) if settles else (EventKind.VOIDED, TransferKind.REFUND)),
+        *(chunk.escrow_account_id, chunk.prizes_account_id, chunk.currency),
+        *(as_columns(decoded(chunk.winners)) if settles else ()),
     )
-    return claims_minor
-
-
-def _sums(row: asyncpg.Record, claims_minor: int) -> Sums:
+    assert row is not None, "an aggregate has a row"
     return Sums(
         tickets=row["tickets"],
         stake_minor=row["stake_minor"],
         payout_minor=row["payout_minor"],
         won_by_house_minor=row["stake_minor"] - row["payout_minor"],
         from_escrow_minor=row["stake_minor"],
-        claims_minor=claims_minor,
+        claims_minor=row["claims_minor"],
     )
