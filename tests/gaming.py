@@ -115,7 +115,9 @@ class Playing:
             clock=clock,
             chance=SeededChance(),
         )
-        self.desk = Desk(store=self.store, offers=Offers(self.store), hub=self.hub, queue_tickets_max=20_000)
+        self.desk = Desk(
+            store=self.store, offers=Offers(self.store), hub=self.hub, clock=clock, queue_tickets_max=20_000
+        )
         self.rounds = RoundService(rounds=self.store, hub=self.hub)
         self.tickets = TicketService(desk=self.desk, tickets=self.store)
         self.accounts = AccountService(ledger=self.ledger)

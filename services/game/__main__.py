@@ -101,7 +101,7 @@ async def game(config: GameConfig, clock: Clock, chance: Chance) -> AsyncIterato
         relay=relay,
     )
     names.WATCHERS.gauge(get_meter(NAME), hub.observe_watchers)
-    desk = Desk(store=tickets, offers=Offers(rounds), hub=hub, queue_tickets_max=config.coalesce_queue_max)
+    desk = Desk(store=tickets, offers=Offers(rounds), hub=hub, clock=clock, queue_tickets_max=config.coalesce_queue_max)
     tracks = Tracks(
         holder=uuid7(),
         lease_ttl_ms=config.lease_ttl_ms,

@@ -66,10 +66,14 @@ class Order(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What can be bet on in a round: prices to WIN by runner, in hundredths, and the limits on stakes."""
+    """What can be bet on in a round: prices to WIN by runner, in hundredths, and the limits on stakes.
+
+    `locks_at_ms` is when that ends, in milliseconds since the Unix epoch.
+    """
 
     round_id: int
     track: str
+    locks_at_ms: int
     win_price_hundredths: Mapping[int, int]
     limits: Limits
 
@@ -88,7 +92,13 @@ class Judgement(NamedTuple):
 def offer_of(round_: Round) -> Offer:
     """Give what can be bet on in a round."""
     prices = {runner.runner: runner.win_price_hundredths for runner in round_.runners}
-    return Offer(round_id=round_.round_id, track=round_.track, win_price_hundredths=prices, limits=round_.limits)
+    return Offer(
+        round_id=round_.round_id,
+        track=round_.track,
+        locks_at_ms=round_.schedule.locks_at_ms,
+        win_price_hundredths=prices,
+        limits=round_.limits,
+    )
 
 
 def judge(order: Order, offer: Offer) -> Judgement:

@@ -8,12 +8,14 @@ from typing import Final
 from furlong.common.v1.error_pb2 import Reason
 from furlong.common.v1.ticket_pb2 import Ticket, TicketResult
 
+from services.chassis.clock import Clock
 from services.chassis.refusal import Refusal
 from services.game.domain.order import Offer, Order, content_hash, judge, on_no_round
 from services.game.domain.round import Totals
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.lane import Lane
 from services.game.engine.offers import Offers
+from services.game.engine.pace import Pace
 from services.game.engine.parcel import Parcel, parcels
 from services.game.ports import Placing, TicketStore
 
@@ -24,8 +26,9 @@ COME_BACK_MS: Final = 100
 class Desk:
     """Places tickets. At most `queue_tickets_max` wait; more are refused with OVERLOADED."""
 
-    def __init__(self, *, store: TicketStore, offers: Offers, hub: Hub, queue_tickets_max: int) -> None:
+    def __init__(self, *, store: TicketStore, offers: Offers, hub: Hub, clock: Clock, queue_tickets_max: int) -> None:
         self._store = store
+        self._clock = clock
         self._offers = offers
         self._hub = hub
         self._queue_tickets_max = queue_tickets_max
@@ -74,6 +77,8 @@ class Desk:
             lane = self._lanes[round_id] = Lane(
                 round_id=round_id,
                 store=self._store,
+                clock=self._clock,
+                pace=Pace(None if offer is None else offer.locks_at_ms),
                 left=self._leave,
                 totals=partial(self._total, offer, round_id),
                 idle=partial(self._lanes.pop, round_id, None),

@@ -1,9 +1,9 @@
 """A lane: the way of one round's tickets to the store.
 
-What arrives while a call is under way goes into the next one, so calls grow with the load and nothing waits for a
-timer. Only a full call does not wait for the one before it: the store finds its next commit at the door when the last
-is done, and few tickets still travel together. The parts of one caller's orders never overtake one another: a part is
-sent when the one before it is answered.
+What arrives while a call is under way goes into the next one, so calls grow with the load. Only a full call does not
+wait for the one before it: the store finds its next commit at the door when the last is done. The parts of one caller's
+orders never overtake one another: a part is sent when the one before it is answered. Under load and around the off a
+call rests a little before it goes; see `pace.py`.
 
 A parcel whose caller has gone, or whose time is over, is left behind before the call and never after it: once sent,
 tickets are judged, and their answer can be had by sending the same ids again.
@@ -18,9 +18,11 @@ from typing import Final
 from furlong.client.deadline import set_inbound
 from furlong.common.v1.error_pb2 import Reason
 
+from services.chassis.clock import Clock
 from services.chassis.refusal import Refusal
 from services.game.domain.round import Totals
-from services.game.engine.parcel import BYTES_MAX, TICKETS_MAX, Parcel
+from services.game.engine.pace import TICKETS_MAX, Pace
+from services.game.engine.parcel import BYTES_MAX, Parcel
 from services.game.ports import TicketStore
 
 CALLS_AT_ONCE: Final = 2
@@ -41,35 +43,62 @@ class Lane:
         *,
         round_id: int,
         store: TicketStore,
+        clock: Clock,
+        pace: Pace,
         left: Callable[[int], None],
         totals: Callable[[Totals], None],
         idle: Callable[[], object],
     ) -> None:
         self._round_id = round_id
         self._store = store
+        self._clock = clock
+        self._pace = pace
         self._left = left
         self._totals = totals
         self._idle = idle
         self._waiting: deque[Parcel] = deque()
         self._waiting_tickets = 0
         self._sending: dict[asyncio.Task[None], Sequence[Parcel]] = {}
+        self._rest: asyncio.TimerHandle | None = None
+        self._has_rested = False
 
     def put(self, parcel: Parcel) -> None:
-        """Add a parcel; it is sent at once when nothing is under way."""
+        """Add a parcel; it is sent at once when nothing is under way and nothing rests."""
         self._waiting.append(parcel)
         self._waiting_tickets += len(parcel.placings)
         self._send_what_may_go()
 
     def _send_what_may_go(self) -> None:
-        while not self._sending or (len(self._sending) < CALLS_AT_ONCE and self._waiting_tickets >= TICKETS_MAX):
+        while self._may_send():
             batch = self._next_batch()
             if not batch:
                 break
             self._begin(batch)
-        if not self._sending:
+        if not self._sending and not self._waiting and self._rest is None:
             self._idle()
 
+    def _may_send(self) -> bool:
+        """Tell whether the next call may go now; where it only rests, it is looked at again when it has."""
+        if self._sending and (len(self._sending) >= CALLS_AT_ONCE or self._waiting_tickets < TICKETS_MAX):
+            return False
+        rest_s = self._pace.rest_s(self._clock.now_ms(), self._clock.monotonic_s(), self._waiting_tickets)
+        if rest_s > 0 and not self._has_rested:
+            if self._rest is None:
+                self._rest = asyncio.get_running_loop().call_later(rest_s, self._rested)
+            return False
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+        return True
+
+    def _rested(self) -> None:
+        """Go on, whatever the clock says now: it may have been set, and a call rests once."""
+        self._rest = None
+        self._has_rested = True
+        self._send_what_may_go()
+
     def _begin(self, batch: Sequence[Parcel]) -> None:
+        self._has_rested = False
         # The store's spans belong to a trace that is recorded, if one of the batch is.
         lead = next((parcel for parcel in batch if parcel.is_traced), batch[0])
         sending = asyncio.create_task(
@@ -79,17 +108,19 @@ class Lane:
         sending.add_done_callback(self._ended)
 
     def _ended(self, sending: asyncio.Task[None]) -> None:
-        del self._sending[sending]
+        batch = self._sending.pop(sending)
+        self._pace.ended(len(batch), self._clock.monotonic_s())
         self._send_what_may_go()
 
     def _next_batch(self) -> list[Parcel]:
         batch: list[Parcel] = []
         tickets = size = 0
+        tickets_max = self._pace.tickets_max(self._clock.now_ms())
         callers = {parcel.caller for under_way in self._sending.values() for parcel in under_way}
         while self._waiting:
             parcel = self._waiting[0]
             if parcel.caller in callers or (
-                batch and (tickets + len(parcel.placings) > TICKETS_MAX or size + parcel.bytes_at_most > BYTES_MAX)
+                batch and (tickets + len(parcel.placings) > tickets_max or size + parcel.bytes_at_most > BYTES_MAX)
             ):
                 break
             self._waiting.popleft()

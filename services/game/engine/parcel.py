@@ -11,10 +11,9 @@ from furlong.common.v1.ticket_pb2 import TicketResult
 from opentelemetry import trace
 
 from services.game.domain.order import Order
+from services.game.engine.pace import TICKETS_MAX
 from services.game.ports import Placing
 
-TICKETS_MAX: Final = 200
-"""The most tickets in one call to the store: its commit is no larger, and the lock of the round waits for a commit."""
 BYTES_MAX: Final = 224 * 1_024
 """The most bytes, by `bytes_at_most`, so that with its framing a call stays below the store's 256 KiB."""
 

@@ -11,6 +11,7 @@ ACCOUNT = "0190d3c5-0000-7000-8000-000000000001"
 OFFER = Offer(
     round_id=17,
     track="harbour-mile",
+    locks_at_ms=1_800_000_060_000,
     win_price_hundredths={1: 313, 3: 827},
     limits=Limits(stake_min_minor=10, stake_max_minor=1_000),
 )

@@ -18,6 +18,7 @@ from services.game.engine.desk import Desk
 from services.game.engine.offers import Offers
 from services.game.engine.parcel import BYTES_MAX, bytes_at_most
 from services.game.ports import Appended, Placing
+from tests.clocks import ManualClock
 from tests.rounds import TRACK, stored_round
 
 ACCOUNT = "0190d3c5-0000-7000-8000-000000000001"
@@ -81,7 +82,12 @@ async def store() -> Counter:
 
 
 @pytest.fixture
-async def desk(store: Counter) -> Desk:
+def clock() -> ManualClock:
+    return ManualClock(stored_round(Phase.OPEN).round.schedule.opens_at_ms)
+
+
+@pytest.fixture
+async def desk(store: Counter, clock: ManualClock) -> Desk:
     class Hub:
         def totals(self, track: str, round_id: int, totals: Totals) -> None:
             store.totals.append((track, round_id, totals))
@@ -90,6 +96,7 @@ async def desk(store: Counter) -> Desk:
         store=store,  # type: ignore[arg-type] # only appends are asked for
         offers=Offers(store),  # type: ignore[arg-type] # only rounds are asked for
         hub=Hub(),  # type: ignore[arg-type] # only totals are told
+        clock=clock,
         queue_tickets_max=QUEUE_MAX,
     )
 
@@ -346,3 +353,44 @@ async def test_nothing_is_kept_of_a_round_whose_tickets_are_answered(desk: Desk)
 
     assert desk._lanes == {}
     assert desk._queued_tickets == 0
+
+
+async def test_tickets_wait_a_little_after_the_off_and_are_sent_then(
+    desk: Desk, store: Counter, clock: ManualClock
+) -> None:
+    clock.advance_ms(TRACK.timetable.betting_window_ms)
+    placing = asyncio.ensure_future(desk.place(17, [order(1)]))
+    await turns()
+    sent_at_the_off = len(store.calls)
+    [answer] = await placing
+
+    assert sent_at_the_off == 0
+    assert answer.request_id == order(1).request_id
+    assert len(store.calls) == 1
+
+
+async def test_calls_are_small_shortly_before_the_off(desk: Desk, store: Counter, clock: ManualClock) -> None:
+    clock.advance_ms(TRACK.timetable.betting_window_ms - 10)
+    store.open.clear()
+    placing = [asyncio.ensure_future(desk.place(17, [order(n * 20 + i) for i in range(20)])) for n in range(20)]
+    await turns()
+    store.open.set()
+    await asyncio.gather(*placing)
+
+    assert max(len(call) for call in store.calls) == 40
+    assert sum(len(call) for call in store.calls) == 400
+
+
+async def test_after_a_call_of_several_callers_the_next_one_waits_for_more(desk: Desk, store: Counter) -> None:
+    store.open.clear()
+    first = [asyncio.ensure_future(desk.place(17, [order(n)])) for n in range(10)]
+    await turns()
+    store.open.set()
+    await asyncio.gather(*first)
+    late = []
+    for n in range(10, 20):
+        late.append(asyncio.ensure_future(desk.place(17, [order(n)])))
+        await turns()
+    await asyncio.gather(*late)
+
+    assert [len(call) for call in store.calls] == [1, 9, 10]
