@@ -9,10 +9,10 @@ import pytest
 
 from deploy.local.stack import LocalStack, StackSettings
 from tests.e2e.books import Books
-from tests.e2e.doors import CALL_S, Door, GrpcDoor, RestDoor
+from tests.e2e.doors import Door, GrpcDoor, RestDoor, http_client
 from tests.e2e.people import People
 from tests.e2e.private_stack import PrivateStack, private_stack
-from tests.e2e.racing import FAST, SLOW, new_track
+from tests.e2e.racing import FAST, SLOW, new_track, only_for_now
 from tests.stack import running_stack
 
 LEASE_MS = 1_000
@@ -34,6 +34,13 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateStack]:
     game = {"LEASE_TTL_MS": str(LEASE_MS), "ADMISSION_WRITE_MAX": str(OWN_WRITES_MAX)}
     with private_stack(StackSettings(data_dir=folder, extra_env={"game": game})) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def tracks_rest() -> Iterator[None]:
+    """A track that a test made opens no rounds any more when the test is over; those of wider fixtures go on."""
+    with only_for_now():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +76,7 @@ def bare_track(stack: LocalStack) -> str:
 @pytest.fixture
 async def http(stack: LocalStack) -> AsyncIterator[httpx.AsyncClient]:
     """A plain HTTP client towards the gateway."""
-    async with httpx.AsyncClient(base_url=f"http://{stack.addresses.gateway}", timeout=CALL_S) as client:
+    async with http_client(stack.addresses.gateway) as client:
         yield client
 
 

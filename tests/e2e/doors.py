@@ -101,11 +101,16 @@ class GrpcDoor:
         return as_json(answer)
 
 
+def http_client(gateway: str) -> httpx.AsyncClient:
+    """A plain HTTP client of a gateway at `host:port`; it reads no certificates, which takes longer than most tests."""
+    return httpx.AsyncClient(base_url=f"http://{gateway}", timeout=CALL_S, verify=False)
+
+
 @asynccontextmanager
 async def doors(gateway: str) -> AsyncIterator[tuple[RestDoor, GrpcDoor]]:
     """Both doors of a gateway at `host:port`."""
     async with AsyncExitStack() as opened:
-        clients = [httpx.AsyncClient(base_url=f"http://{gateway}", timeout=CALL_S) for _ in range(HTTP_CLIENTS)]
+        clients = [http_client(gateway) for _ in range(HTTP_CLIENTS)]
         for client in clients:
             await opened.enter_async_context(client)
         options = [("grpc.use_local_subchannel_pool", 1)]

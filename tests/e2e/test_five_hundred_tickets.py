@@ -26,6 +26,7 @@ from tests.e2e.people import People
 from tests.e2e.racing import (
     SETTLE_S,
     new_track,
+    only_for_now,
     open_account,
     open_round,
     order,
@@ -42,8 +43,8 @@ TWINS = 100
 RICH, POOR = 30, 10
 RICH_MINOR, POOR_MINOR = 1_000_000, 1_000
 STAKE_MAX_MINOR = 900
-BETTING_S = 7.0
-TIMETABLE = Timetable(betting_window_ms=7_000, lock_ms=100, race_ms=400, finish_ms=400)
+BETTING_S = 12.0
+TIMETABLE = Timetable(betting_window_ms=12_000, lock_ms=100, race_ms=400, finish_ms=400)
 ROOT = Path(__file__).resolve().parents[2]
 REAL_CARDS = ROOT.parent / "shared" / "data" / "hk_runners.csv"
 SHIPPED_CARDS = ROOT / "client" / "furlong" / "client" / "data" / "cards.csv"
@@ -82,7 +83,8 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(stack: LocalStack, people: People) -> Story:
-    return asyncio.run(play(stack, people))
+    with only_for_now():
+        return asyncio.run(play(stack, people))
 
 
 async def play(stack: LocalStack, people: People) -> Story:

@@ -15,14 +15,14 @@ from tests.e2e.private_stack import PrivateStack, private_stack
 REPLICAS = 2
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateStack]:
     """A stack with two replicas, whose parts a test may kill and has to bring back."""
     with private_stack(StackSettings(data_dir=tmp_path_factory.mktemp("two"), replicas=REPLICAS)) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cashier(two: PrivateStack) -> str:
     """A token that may place for anybody."""
     return People(two.stack).cashier
