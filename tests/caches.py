@@ -139,7 +139,7 @@ def be_patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "BACKSTOP_S", 5.0)
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], *, within_s: float = 5.0) -> None:
+async def eventually(condition: Callable[[], Awaitable[bool]], *, within_s: float = 30.0) -> None:
     """Wait for what another replica or the follower brings about; TimeoutError when it does not come."""
     async with asyncio.timeout(within_s):
         while not await condition():  # noqa: ASYNC110 - what is waited for happens in other processes too

@@ -6,15 +6,19 @@ A conftest makes the fixtures its own by importing them: `from tests.postgres im
 import asyncio
 import itertools
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
-from deploy.local.postgres import DATABASE, PostgresServer
+from deploy.local.postgres import DATABASE, ROLE, PostgresServer
 from services.persist.migrate import migrate
 
 TEMPLATE = "migrated"
 SETTINGS = {"shared_buffers": "64MB", "max_connections": "200"}
+
+SHORT_LIVED = SETTINGS | {"autovacuum": "off"}
+"""Hundreds of small databases, each used for a second: looking after all of them costs more than the tests."""
 
 _numbers = itertools.count(1)
 
@@ -22,9 +26,12 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """A server with a migrated database to copy. It ends with the test run, even when that is killed."""
-    server = PostgresServer(tmp_path_factory.mktemp("postgres"), settings=SETTINGS)
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"), settings=SHORT_LIVED)
     server.start()
     try:
+        password = urlsplit(server.url).password
+        # A login costs the client as much time as an attack on the password would, unless it was hashed but once.
+        asyncio.run(run_sql(server.url, "SET scram_iterations = 1", f"ALTER ROLE {ROLE} PASSWORD '{password}'"))
         asyncio.run(run_sql(server.url, f"CREATE DATABASE {TEMPLATE}"))
         asyncio.run(migrate(server.url_of(TEMPLATE), "head"))
         yield server
@@ -35,6 +42,11 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
 @pytest.fixture
 async def database_url(postgres: PostgresServer) -> str:
     """A migrated database of one's own."""
+    return await new_database(postgres)
+
+
+async def new_database(postgres: PostgresServer) -> str:
+    """Copy the migrated database; the address of the copy."""
     name = f"test_{next(_numbers)}"
     await run_sql(postgres.url_of(DATABASE), f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     return postgres.url_of(name)

@@ -39,7 +39,11 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
 async def world(postgres: PostgresServer) -> AsyncIterator[World]:
     """A track under a lease, and persist to keep it, with little patience."""
     async with persisting(
-        postgres.url, db_statement_timeout_ms=1_000, db_lock_timeout_ms=1_000, db_connection_timeout_ms=1_000
+        postgres.url,
+        patience_s=None,
+        db_statement_timeout_ms=1_000,
+        db_lock_timeout_ms=1_000,
+        db_connection_timeout_ms=1_000,
     ) as stubs:
         world = World(stubs, postgres.url)
         await world.found()

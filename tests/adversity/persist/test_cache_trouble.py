@@ -3,8 +3,8 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -21,13 +21,23 @@ from deploy.local.postgres import PostgresServer
 from services.chassis.hosted import Hosted
 from services.persist.adapters.cache import DEADLINE_S, FAILURES_MAX, FORGET_DEADLINE_S, PROBE_S
 from tests.caches import eventually, replica
-from tests.loopback import wired
+from tests.crashing import Stopwatch
+from tests.loopback import until, wired
 from tests.persisting import Stubs, World, persisting
 from tests.redis import redis_server
 from tests.served import serving
 
 SLACK_S = 0.4
 """What a busy machine adds to a time that is tested; with it, it is still less than the cache's own deadlines."""
+
+
+@contextmanager
+def soon(most_s: float) -> Iterator[None]:
+    """Hold the block to a time, with the slack, and with more of both where the machine is busy with something else."""
+    watch = Stopwatch()
+    yield
+    took = watch.outage("trouble with the cache", time.monotonic(), most_s + SLACK_S)
+    assert not took.is_too_long, str(took)
 
 
 class FrozenCache:
@@ -87,9 +97,8 @@ async def test_a_frozen_cache_costs_its_deadline_a_few_times_and_then_nothing(po
     cache = FrozenCache()
     async with serving(cache.hosted()) as server, world_on(postgres, f"127.0.0.1:{server.server.port}") as world:
         for _ in range(FAILURES_MAX):
-            began_s = time.monotonic()
-            assert await names(world.stubs) == [world.track]
-            assert time.monotonic() - began_s < DEADLINE_S + SLACK_S
+            with soon(DEADLINE_S):
+                assert await names(world.stubs) == [world.track]
         lookups = cache.sent("Get", "Set", "Delete")
         assert lookups <= 2 * FAILURES_MAX
         for _ in range(100):
@@ -101,15 +110,14 @@ async def test_a_frozen_cache_costs_its_deadline_a_few_times_and_then_nothing(po
             await names(world.stubs)
             return cache.sent("Get") > lookups
 
-        await eventually(asked_again, within_s=4 * PROBE_S + SLACK_S)
+        await eventually(asked_again, within_s=20 * PROBE_S)
 
 
 async def test_a_commit_does_not_wait_for_a_frozen_cache_longer_than_its_deadline(postgres: PostgresServer) -> None:
     cache = FrozenCache()
     async with serving(cache.hosted()) as server, world_on(postgres, f"127.0.0.1:{server.server.port}") as world:
-        began_s = time.monotonic()
-        await copy(world, "another")
-        assert time.monotonic() - began_s < DEADLINE_S + FORGET_DEADLINE_S + SLACK_S  # a read and a write
+        with soon(DEADLINE_S + FORGET_DEADLINE_S):  # a read and a write
+            await copy(world, "another")
         assert await names(world.stubs) == ["another", world.track]
 
 
@@ -117,9 +125,8 @@ async def test_a_cache_that_swallows_connections_keeps_nobody(postgres: Postgres
     with socket.create_server(("127.0.0.1", 0)) as hole:  # the kernel takes connections, and nobody reads them
         async with world_on(postgres, f"127.0.0.1:{hole.getsockname()[1]}") as world:
             for _ in range(FAILURES_MAX + 1):
-                began_s = time.monotonic()
-                assert await names(world.stubs) == [world.track]
-                assert time.monotonic() - began_s < DEADLINE_S + SLACK_S
+                with soon(DEADLINE_S):
+                    assert await names(world.stubs) == [world.track]
 
 
 async def test_a_cache_that_dies_under_load_fails_no_read_and_is_used_again_when_it_is_back(
@@ -150,7 +157,7 @@ async def test_a_cache_that_dies_under_load_fails_no_read_and_is_used_again_when
             await wire.cut()
             before = answered
             await asyncio.sleep(2 * PROBE_S)
-            assert answered > before + 20
+            await until(lambda: answered > before + 20)
             seen = await hits()
             await wire.connect()
             await eventually(lambda: more(seen + 10))
@@ -177,7 +184,7 @@ async def test_redis_is_killed_and_comes_back_and_no_answer_changes(postgres: Po
                 await copy(world, f"new-{number}")
                 expected = sorted([*expected, f"new-{number}"])
                 for of in (world.stubs, second, world.stubs):
-                    await eventually(partial(is_told, of, expected), within_s=1.0)  # replicas tell each other
+                    await eventually(partial(is_told, of, expected), within_s=5.0)  # replicas tell each other
 
 
 async def is_told(of: Stubs, expected: list[str]) -> bool:
@@ -202,13 +209,12 @@ async def test_a_cache_that_refuses_our_token_costs_no_answer(postgres: Postgres
         async def asked_on() -> bool:
             return cache.sent("refused") > 2 * FAILURES_MAX
 
-        await eventually(asked_on, within_s=(2 * FAILURES_MAX + 4) * PROBE_S)
+        await eventually(asked_on, within_s=10 * FAILURES_MAX * PROBE_S)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:1,127.0.0.1:2"])
 async def test_persist_starts_and_serves_where_there_is_no_cache_yet(postgres: PostgresServer, address: str) -> None:
     async with world_on(postgres, address) as world:
         for _ in range(2 * FAILURES_MAX):
-            began_s = time.monotonic()
-            assert await names(world.stubs) == [world.track]
-            assert time.monotonic() - began_s < DEADLINE_S + SLACK_S
+            with soon(DEADLINE_S):
+                assert await names(world.stubs) == [world.track]

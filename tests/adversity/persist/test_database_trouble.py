@@ -12,6 +12,7 @@ from furlong.persist.v1.ledger_service_pb2 import CreditAccountRequest
 from furlong.persist.v1.ticket_store_service_pb2 import TicketAppend, TicketVerdict
 
 from deploy.local.postgres import PostgresServer
+from tests.crashing import Stopwatch
 from tests.persisting import World, eventually, order, verdicts
 from tests.served import refused
 
@@ -73,10 +74,11 @@ async def test_a_database_killed_under_load_comes_back_with_everything_acknowled
         await eventually(lambda before=before: _true(len(bettors.answered) > before + 50))
         postgres.kill()
         postgres.start()
-        recovered_s = time.monotonic()
+        recovered = Stopwatch()
         after = len(bettors.answered)
         await eventually(lambda after=after: _true(len(bettors.answered) > after))
-        assert time.monotonic() - recovered_s < BACK_AFTER_CRASH_S
+        outage = recovered.outage("PostgreSQL killed", time.monotonic(), BACK_AFTER_CRASH_S)
+        assert not outage.is_too_long, str(outage)
     await bettors.stop()
     await bettors.check()
 
@@ -90,15 +92,16 @@ async def test_while_the_database_is_away_calls_fail_fast_and_the_service_lives_
     postgres.stop()
     asked = order(player, 1)
     for call in (world.append(round_id, asked), world.stubs.rounds.LockRound(world.lock_request(round_id))):
-        started_s = time.monotonic()
+        asking = Stopwatch()
         told = await refused(call)
         assert (told.reason, told.code) == ("DEPENDENCY_DOWN", grpc.StatusCode.UNAVAILABLE)
-        assert time.monotonic() - started_s < 2
+        answer = asking.outage("a refusal", time.monotonic(), 2)
+        assert not answer.is_too_long, str(answer)
     await eventually(lambda: _true(not world.stubs.ready()))
     assert world.stubs.alive()
     postgres.start()
     assert verdicts(await world.place_for_certain(round_id, asked)) == ["ACCEPTED"]
-    await eventually(lambda: _true(world.stubs.ready()), within_s=3)
+    await eventually(lambda: _true(world.stubs.ready()))
 
 
 async def test_a_commit_whose_answer_is_lost_is_unknown_and_the_same_id_tells_which(world: World) -> None:
@@ -153,7 +156,7 @@ async def test_a_frozen_writer_connection_is_given_up_and_replaced(world: World)
         os.kill(pid, signal.SIGSTOP)
     asked = order(player, 1)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             # A call whose deadline ends before its answer is made again, and may find itself answered.
             assert set(verdicts(await world.place_for_certain(round_id, asked))) <= {"ACCEPTED", "ACCEPTED*"}
     finally:

@@ -10,6 +10,7 @@ from furlong.client.channel import open_channel
 from furlong.client.identity import uuid7
 from furlong.common.v1.account_pb2 import Account
 
+from deploy.local.postgres import PostgresServer
 from services.chassis.clock import SystemClock
 from services.game.__main__ import PERSIST_SERVICES
 from services.game.adapters.persist.leases import PersistLeases
@@ -22,10 +23,10 @@ from services.persist.__main__ import persist
 from services.persist.config import PersistConfig
 from services.persist.service.validators import VALIDATORS
 from tests.fakes.persist_store import FakePersist
-from tests.postgres import database_url, postgres
+from tests.postgres import new_database, postgres
 from tests.served import config, serving
 
-__all__ = ["database_url", "postgres", "store"]
+__all__ = ["postgres", "store"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,7 @@ class Store:
 
 
 @pytest.fixture(params=["fake", "persist"])
-async def store(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Store]:
+async def store(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[Store]:
     if request.param == "fake":
         fake = FakePersist(SystemClock())
         yield Store(
@@ -58,7 +59,7 @@ async def store(request: pytest.FixtureRequest, database_url: str) -> AsyncItera
             claims=fake.claims,
         )
         return
-    async with _real(database_url) as real:
+    async with _real(await new_database(postgres)) as real:
         yield real
 
 
