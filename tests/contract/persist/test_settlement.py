@@ -144,6 +144,31 @@ async def test_a_posting_that_is_broken_off_goes_on_where_it_stopped(world: Worl
     assert events[0]["n"] == 12
 
 
+async def test_a_prize_is_numbered_after_what_its_account_was_doing(world: World) -> None:
+    """A statement lists an account's transfers by their ids, which is the order of its balances only if this holds."""
+    player = await world.account(1_000)
+    round_id = (await world.open()).round.round_id
+    await bet(world, round_id, player, 100)
+    await world.finish(round_id)
+    await world.stubs.rounds.SettleRound(world.settle_request(round_id))
+    connection = await asyncpg.connect(world.database_url)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT FROM accounts WHERE account_id = $1 FOR UPDATE", player)
+            posting_it = asyncio.create_task(post_once(world, round_id))
+            await waiting(world, 1)
+            taken = await connection.fetchval("SELECT nextval('transfer_id')")
+        await posting_it
+    finally:
+        await connection.close()
+    [prize] = await world.sql(
+        "SELECT transfer_id FROM transfers WHERE credit_account_id = $1 AND kind = 2 AND round_id = $2",
+        player,
+        round_id,
+    )
+    assert prize["transfer_id"] > taken
+
+
 async def test_a_second_settlement_is_refused_before_and_after_the_posting(world: World) -> None:
     player = await world.account(1_000)
     round_id = (await world.open()).round.round_id

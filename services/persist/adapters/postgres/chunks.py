@@ -16,7 +16,7 @@ BEFORE_ALL_TICKETS: Final = "00000000-0000-0000-0000-000000000000"
 NEXT_CHUNK: Final = f"""
 SELECT s.settlement_no, s.kind, s.winners, before.winners AS winners_before, done.chunks AS chunks_posted,
     cardinality(s.chunk_ends) AS chunks, s.chunk_ends[done.chunks] AS after, s.chunk_ends[done.chunks + 1] AS upto,
-    r.currency, r.escrow_account_id, prizes.account_id AS prizes_account_id
+    r.posting, r.currency, r.escrow_account_id, prizes.account_id AS prizes_account_id
 FROM settlements s
 JOIN rounds r USING (round_id)
 JOIN accounts prizes ON prizes.currency = r.currency AND prizes.kind = {AccountKind.PRIZES:d}

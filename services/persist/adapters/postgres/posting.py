@@ -33,7 +33,6 @@ POSTING_TURN_S: Final = 0.5
 POSTERS_MAX: Final = 2
 """Rounds that are posted at once here: it is never urgent, and locks and draws need their connections."""
 
-HOLD: Final = "SELECT posting FROM rounds WHERE round_id = $1 FOR NO KEY UPDATE"
 DONE: Final = "UPDATE rounds SET posting = false WHERE round_id = $1"
 
 
@@ -52,7 +51,9 @@ class PostgresPosting:
         """
         async with self._turns:
             ends_s = monotonic() + POSTING_TURN_S
-            while await self._pool.transact("post_chunk", lambda connection: self._post_chunk(connection, round_id)):
+            while await self._pool.transact(
+                "post_chunk", lambda connection: self._post_chunk(connection, round_id), _begin_holding(round_id)
+            ):
                 reach("settlement.chunk_committed")
                 if monotonic() >= ends_s:
                     break
@@ -62,11 +63,10 @@ class PostgresPosting:
         return posted
 
     async def _post_chunk(self, connection: Connection, round_id: int) -> bool:
-        """Post the next chunk; False where there is none."""
-        if not await connection.fetchval(HOLD, round_id):
-            return False
+        """Post the next chunk of the round that is held; False where there is none."""
         row = await connection.fetchrow(NEXT_CHUNK, round_id)
-        assert row is not None, f"round {round_id} is posted without a decision"
+        if row is None or not row["posting"]:
+            return False
         chunk = chunk_of(round_id, row)
         post = correct_chunk if chunk.kind is DecisionKind.CORRECT else pay_chunk
         await close_chunk(connection, chunk, await post(connection, chunk))
@@ -86,6 +86,11 @@ class PostgresPosting:
         )
         settled = dataclasses.replace(stored, posting=False)
         await self._numbering.number(connection, settled, Phase.SETTLED, epoch=None)
+
+
+def _begin_holding(round_id: int) -> str:
+    """Begin a transaction that holds the round's row, in one round trip."""
+    return f"BEGIN; SELECT true FROM rounds WHERE round_id = {round_id:d} FOR NO KEY UPDATE"  # noqa: S608 - a number
 
 
 async def _read(connection: Connection, round_id: int) -> Posted:

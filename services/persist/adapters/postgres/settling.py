@@ -39,8 +39,9 @@ _VOID: Final = "SELECT ticket_id, account_id, stake_minor AS payout_minor FROM s
 def _paying(due: str) -> str:
     """Write the statement that pays what is `due` on the tickets of a chunk that are `sold` and not cancelled.
 
-    One statement, so that the tickets are read once. No balance changes before every player's account is locked: who is
-    paid is known from the locks, which only players have.
+    One statement, so that the tickets are read once. Who is paid is known from the locks, which only players have; so
+    no transfer is numbered and no balance changes before the last of them is locked, and a statement of an account
+    lists its transfers in the order of its balances.
     """
     return f"""
 WITH sold AS MATERIALIZED (
