@@ -1,6 +1,6 @@
 """CacheService."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 import grpc
@@ -15,11 +15,17 @@ from furlong.cache.v1.cache_service_pb2 import (
     GetRequest,
     GetStatsRequest,
     GetStatsResponse,
+    IncrementRequest,
+    IncrementResponse,
     InvalidateRequest,
     InvalidateResponse,
     NamespaceStats,
+    ReleaseLeaseRequest,
+    ReleaseLeaseResponse,
     SetRequest,
     SetResponse,
+    WatchChangesRequest,
+    WatchChangesResponse,
 )
 from furlong.cache.v1.cache_service_pb2 import Item as ItemMessage
 from furlong.cache.v1.cache_service_pb2_grpc import CacheServiceServicer
@@ -59,7 +65,7 @@ class CacheDesk(CacheServiceServicer):
 
     async def Set(self, request: SetRequest, context: Context) -> SetResponse:
         """Write one entry."""
-        return SetResponse(version=await self._set(request.namespace, (request.item,)))
+        return SetResponse(version=await self._set(request.namespace, (request.item,)), stored=True)
 
     async def BatchSet(self, request: BatchSetRequest, context: Context) -> BatchSetResponse:
         """Write entries."""
@@ -74,6 +80,19 @@ class CacheDesk(CacheServiceServicer):
         """Remove many entries."""
         await self._tiers.invalidate(_change(request))
         return InvalidateResponse()
+
+    async def ReleaseLease(self, request: ReleaseLeaseRequest, context: Context) -> ReleaseLeaseResponse:
+        """Give a lease back."""
+        raise NotImplementedError
+
+    async def Increment(self, request: IncrementRequest, context: Context) -> IncrementResponse:
+        """Add to a number."""
+        raise NotImplementedError
+
+    async def WatchChanges(self, request: WatchChangesRequest, context: Context) -> AsyncIterator[WatchChangesResponse]:
+        """Tell what to forget."""
+        raise NotImplementedError
+        yield WatchChangesResponse()
 
     async def Flush(self, request: FlushRequest, context: Context) -> FlushResponse:
         """Forget everything."""
