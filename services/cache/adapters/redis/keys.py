@@ -1,12 +1,15 @@
 """Everything that the cache keeps in Redis, by name.
 
-    furlong:cache:state            hash    incarnation, version, every mark and how many of each kind; never expires
-    furlong:cache:e:<ns>:<key>     string  an entry (see `domain/entry.py`); expires
-    furlong:topic:<topic>          stream  the last messages, with ids <epoch>-<sequence>; expires, unless it is ours
-    furlong:head:<topic>           hash    epoch and sequence; expires with its stream
+    {furlong}:cache:state          hash    incarnation, version, every mark and how many of each kind; never expires
+    {furlong}:cache:e:<ns>:<key>   string  an entry (see `domain/entry.py`); expires
+    {furlong}:topic:<topic>        stream  the last messages, with ids <epoch>-<sequence>; expires, unless it is ours
+    {furlong}:head:<topic>         hash    epoch and sequence; expires with its stream
 
 The server may evict what expires (`maxmemory-policy volatile-*`): entries become misses and topics begin a new epoch.
 The state is one key, so that it is lost as a whole or not at all, and losing it makes every entry worthless.
+
+One counter stamps every write, in the script that writes, and a script touches one node: so all keys have the same hash
+tag, and a Cluster keeps them in one slot. It gives the cache a node that takes over, not more room.
 """
 
 from typing import Final
@@ -14,7 +17,10 @@ from typing import Final
 from services.cache.domain.change import Change, Scope
 from services.cache.domain.entry import Key
 
-STATE: Final = "furlong:cache:state"
+TAG: Final = "{furlong}"
+"""What a Cluster finds the slot of a key by."""
+
+STATE: Final = f"{TAG}:cache:state"
 INCARNATION: Final = "incarnation"
 VERSION: Final = "version"
 _LETTERS: Final = {Scope.NAMESPACE: "*", Scope.TAG: "t", Scope.PATTERN: "p"}
@@ -23,17 +29,17 @@ _SCOPES: Final = {letter: scope for scope, letter in _LETTERS.items()}
 
 def entry(key: Key) -> str:
     """Name the key of an entry."""
-    return f"furlong:cache:e:{key.namespace}:{key.key}"
+    return f"{TAG}:cache:e:{key.namespace}:{key.key}"
 
 
 def stream(topic: str) -> str:
     """Name the key of a topic's messages."""
-    return f"furlong:topic:{topic}"
+    return f"{TAG}:topic:{topic}"
 
 
 def head(topic: str) -> str:
     """Name the key that tells where a topic stands."""
-    return f"furlong:head:{topic}"
+    return f"{TAG}:head:{topic}"
 
 
 def mark(namespace: str, scope: Scope, name: str = "") -> str:
