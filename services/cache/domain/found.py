@@ -13,6 +13,7 @@ class Outcome(IntEnum):
     STALE = 2
     MISS = 3
     OMITTED = 4
+    ABSENT = 5
 
 
 class Tier(IntEnum):
