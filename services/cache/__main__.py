@@ -12,6 +12,7 @@ from services.cache.adapters.redis.store import RedisStore
 from services.cache.adapters.redis.topics import RedisTopics
 from services.cache.config import CacheConfig
 from services.cache.domain.memory import Memory
+from services.cache.domain.namespace import l1_quotas
 from services.cache.engine.follower import Follower
 from services.cache.engine.link import Link
 from services.cache.engine.tally import Tally
@@ -45,7 +46,7 @@ async def cache(config: CacheConfig, clock: Clock) -> AsyncIterator[Cache]:
     link = Link(configured=bool(config.redis_url), known=clock.now_ms() * 1_000)
     tally = Tally()
     CACHE_REQUESTS.growing(metrics.get_meter("furlong.cache"), tally.observe)
-    memory = Memory(config.bytes_max)
+    memory = Memory(config.bytes_max, l1_quotas(config.bytes_max))
     if not config.redis_url:
         tiers = Tiers(memory=memory, link=link, store=None, tally=tally, clock=clock)
         topics = Topics(store=None, link=link)

@@ -136,3 +136,8 @@ CANARY: Final = Namespace(
     name="canary", ttl_ms=MINUTE_MS, stale_ms=0, coherence=Coherence.STRICT, jitter_percent=0, l1_percent=1
 )
 """The cache's own, for the measure of staleness (see `engine/canary.py`); no caller can name it."""
+
+
+def l1_quotas(bytes_max: int) -> Mapping[str, int]:
+    """Tell how much of an L1 of `bytes_max` each namespace may take, the cache's own included."""
+    return {each.name: each.l1_bytes_max(bytes_max) for each in (*_DECLARED, CANARY)}
