@@ -18,7 +18,8 @@ from services.cache.engine.link import Link
 from services.cache.engine.tally import Tally
 from services.cache.engine.tiers import Tiers
 from services.cache.engine.topics import Topics
-from services.cache.service.cache import RAW_ANSWERS, CacheDesk
+from services.cache.engine.watchers import Watchers
+from services.cache.service.cache import RAW_ANSWERS, RAW_STREAMS, CacheDesk
 from services.cache.service.topics import TopicDesk
 from services.cache.service.validators import VALIDATORS
 from services.chassis.clock import Clock, SystemClock
@@ -47,33 +48,51 @@ async def cache(config: CacheConfig, clock: Clock) -> AsyncIterator[Cache]:
     tally = Tally()
     CACHE_REQUESTS.growing(metrics.get_meter("furlong.cache"), tally.observe)
     memory = Memory(config.bytes_max, l1_quotas(config.bytes_max))
+    watchers = Watchers(link=link)
     if not config.redis_url:
-        tiers = Tiers(memory=memory, link=link, store=None, tally=tally, clock=clock)
+        tiers = Tiers(memory=memory, link=link, store=None, watchers=watchers, tally=tally, clock=clock)
         topics = Topics(store=None, link=link)
-        yield Cache(hosted=_hosted(tiers, topics, link, tally), liveness=lambda: True, drain=topics.drain)
+        yield Cache(
+            hosted=_hosted(tiers, topics, watchers, link, tally),
+            liveness=lambda: True,
+            drain=_drain(topics, watchers),
+        )
         return
     client = RedisClient(config.redis_url)
     store, messages = RedisStore(client), RedisTopics(client)
-    tiers = Tiers(memory=memory, link=link, store=store, tally=tally, clock=clock)
+    tiers = Tiers(memory=memory, link=link, store=store, watchers=watchers, tally=tally, clock=clock)
     topics = Topics(store=messages, link=link)
     follower = Follower(
         tiers=tiers, topics=topics, link=link, entries=store, state=store, messages=messages, clock=clock
     )
     await follower.start()
     try:
-        yield Cache(hosted=_hosted(tiers, topics, link, tally), liveness=follower.alive, drain=topics.drain)
+        yield Cache(
+            hosted=_hosted(tiers, topics, watchers, link, tally),
+            liveness=follower.alive,
+            drain=_drain(topics, watchers),
+        )
     finally:
         await follower.close()
         await client.close()
 
 
-def _hosted(tiers: Tiers, topics: Topics, link: Link, tally: Tally) -> Sequence[Hosted]:
+def _drain(topics: Topics, watchers: Watchers) -> Callable[[], None]:
+    def drain() -> None:
+        topics.drain()
+        watchers.drain()
+
+    return drain
+
+
+def _hosted(tiers: Tiers, topics: Topics, watchers: Watchers, link: Link, tally: Tally) -> Sequence[Hosted]:
     return (
         Hosted(
             add=cache_service_pb2_grpc.add_CacheServiceServicer_to_server,
-            servicer=CacheDesk(tiers=tiers, link=link, tally=tally),
+            servicer=CacheDesk(tiers=tiers, watchers=watchers, link=link, tally=tally),
             descriptor=cache_service_pb2.DESCRIPTOR.services_by_name["CacheService"],
             raw_answers=RAW_ANSWERS,
+            raw_streams=RAW_STREAMS,
         ),
         Hosted(
             add=topic_service_pb2_grpc.add_TopicServiceServicer_to_server,

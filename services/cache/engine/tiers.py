@@ -24,6 +24,7 @@ from services.cache.domain.namespace import NAMESPACES, Coherence, Namespace
 from services.cache.domain.recent_keys import RecentKeys
 from services.cache.engine.link import Link
 from services.cache.engine.tally import Tally
+from services.cache.engine.watchers import Watchers
 from services.cache.ports import EntryStore, Stamp, State, StoreDown
 from services.chassis.clock import Clock
 
@@ -42,8 +43,18 @@ class Item(NamedTuple):
 class Tiers:
     """Entries of all namespaces. `store` is None where the link is off."""
 
-    def __init__(self, *, memory: Memory, link: Link, store: EntryStore | None, tally: Tally, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        memory: Memory,
+        link: Link,
+        store: EntryStore | None,
+        watchers: Watchers,
+        tally: Tally,
+        clock: Clock,
+    ) -> None:
         self.memory = memory
+        self._watchers = watchers
         self._marks = Marks()
         self._recent = RecentKeys()
         self._link = link
@@ -80,6 +91,7 @@ class Tiers:
             if session == self._link.session and not self._is_dead(key, entry, count):
                 self.memory.put(key, entry, now_ms)
             self._outdate(key, stamp.version)
+        self._watchers.tell(Change(namespace.name, Scope.KEYS, tuple(draft.key for draft in drafts)), stamp)
         return stamp.version
 
     async def invalidate(self, change: Change) -> None:
@@ -102,6 +114,7 @@ class Tiers:
         for name in NAMESPACES:
             self._link.owe(name)
         self.memory.clear()
+        self._watchers.gap()
 
     def apply(self, change: Change, stamp: Stamp) -> None:
         """Take in a change, this replica's own or one that it heard of; again and again does no harm."""
@@ -114,6 +127,7 @@ class Tiers:
                 self._outdate(Key(change.namespace, name), stamp.version)
         else:
             self._marks.put(change, stamp.version)
+        self._watchers.tell(change, stamp)
 
     def begin(self, state: State) -> None:
         """Begin a session in which nothing has been missed: L1 forgets everything, the marks are the store's.
@@ -126,6 +140,7 @@ class Tiers:
         self._link.begin(state.incarnation, state.version)
         for change, version in state.marks:
             self._marks.put(change, version)
+        self._watchers.gap()
 
     def _look(self, namespace: Namespace, wanted: Sequence[Key], now_ms: int, max_stale_ms: int) -> list[Found | None]:
         """Answer from L1, where it may answer, what it has and the caller may have."""

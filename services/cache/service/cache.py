@@ -25,7 +25,6 @@ from furlong.cache.v1.cache_service_pb2 import (
     SetRequest,
     SetResponse,
     WatchChangesRequest,
-    WatchChangesResponse,
 )
 from furlong.cache.v1.cache_service_pb2 import Item as ItemMessage
 from furlong.cache.v1.cache_service_pb2_grpc import CacheServiceServicer
@@ -35,19 +34,25 @@ from services.cache.domain.namespace import NAMESPACES
 from services.cache.engine.link import Link
 from services.cache.engine.tally import Counts, Tally
 from services.cache.engine.tiers import Item, Tiers
+from services.cache.engine.watchers import Watchers
 from services.cache.service.wire import answer
+from services.cache.service.words import written
 
 Context = grpc.aio.ServicerContext[object, object]
 
 RAW_ANSWERS: Final = frozenset(("Get", "BatchGet"))
 """Methods whose answers are written as bytes."""
 
+RAW_STREAMS: Final = frozenset(("WatchChanges",))
+"""Streams whose messages are written as bytes, once for all who get them."""
+
 
 class CacheDesk(CacheServiceServicer):
     """Answers for the two tiers. Validation has seen every request before it comes here."""
 
-    def __init__(self, *, tiers: Tiers, link: Link, tally: Tally) -> None:
+    def __init__(self, *, tiers: Tiers, watchers: Watchers, link: Link, tally: Tally) -> None:
         self._tiers = tiers
+        self._watchers = watchers
         self._link = link
         self._tally = tally
 
@@ -89,10 +94,13 @@ class CacheDesk(CacheServiceServicer):
         """Add to a number."""
         raise NotImplementedError
 
-    async def WatchChanges(self, request: WatchChangesRequest, context: Context) -> AsyncIterator[WatchChangesResponse]:
+    async def WatchChanges(  # type: ignore[override] # writes bytes, see RAW_STREAMS
+        self, request: WatchChangesRequest, context: Context
+    ) -> AsyncIterator[bytes]:
         """Tell what to forget."""
-        raise NotImplementedError
-        yield WatchChangesResponse()
+        with self._watchers.watch(request.namespaces) as watcher:
+            while True:
+                yield written(await watcher.take())
 
     async def Flush(self, request: FlushRequest, context: Context) -> FlushResponse:
         """Forget everything."""

@@ -79,6 +79,13 @@ def invalidate(request: cache.InvalidateRequest, checks: Checks) -> None:
             checks.that("target", False, "is none of keys, pattern, tag, everything")
 
 
+def watch_changes(request: cache.WatchChangesRequest, checks: Checks) -> None:
+    """WatchChangesRequest."""
+    checks.length("namespaces", request.namespaces, 1, len(NAMESPACES))
+    for n, name in enumerate(request.namespaces[: len(NAMESPACES)]):
+        _namespace(name, checks, f"namespaces[{n}]")
+
+
 def publish(request: topics.PublishRequest, checks: Checks) -> None:
     """PublishRequest."""
     checks.uuid("request_id", request.request_id)
@@ -96,10 +103,10 @@ def subscribe(request: topics.SubscribeRequest, checks: Checks) -> None:
         checks.pattern("epoch", request.epoch, _EPOCH, "an epoch that came with a message")
 
 
-def _namespace(name: str, checks: Checks) -> Namespace | None:
+def _namespace(name: str, checks: Checks, field: str = "namespace") -> Namespace | None:
     namespace = NAMESPACES.get(name)
     if namespace is None:
-        checks.that("namespace", False, f"is none of {', '.join(NAMESPACES)}")
+        checks.that(field, False, f"is none of {', '.join(NAMESPACES)}")
     return namespace
 
 
@@ -159,6 +166,7 @@ _BY_MESSAGE: Final[Any] = {
     cache.BatchSetRequest: batch_set,
     cache.DeleteRequest: delete,
     cache.InvalidateRequest: invalidate,
+    cache.WatchChangesRequest: watch_changes,
     topics.PublishRequest: publish,
     topics.SubscribeRequest: subscribe,
 }

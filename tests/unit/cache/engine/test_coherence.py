@@ -18,6 +18,7 @@ from services.cache.engine.link import Link
 from services.cache.engine.tally import Tally
 from services.cache.engine.tiers import Item, Tiers
 from services.cache.engine.topics import Topics
+from services.cache.engine.watchers import Watchers
 from tests.clocks import ManualClock
 from tests.fakes.shared_store import SharedStore
 
@@ -94,7 +95,14 @@ class World:
         self.history = History()
         self.links = [Link(configured=True, known=0) for _ in range(replicas)]
         self.tiers = [
-            Tiers(memory=Memory(10_000_000), link=link, store=self.store, tally=Tally(), clock=self.clock)
+            Tiers(
+                memory=Memory(10_000_000),
+                link=link,
+                store=self.store,
+                watchers=Watchers(link=link),
+                tally=Tally(),
+                clock=self.clock,
+            )
             for link in self.links
         ]
         self.followers = [
