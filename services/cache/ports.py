@@ -78,4 +78,7 @@ class TopicStore(Protocol):
         """Read the messages after one position until another, as far as they are kept."""
 
     async def follow(self, cursors: Mapping[str, Position]) -> Mapping[str, Sequence[Message]]:
-        """Wait for messages after the cursors, for a tenth of a second at most; nothing came where it is empty."""
+        """Wait for messages after the cursors, for a tenth of a second at most; nothing came where it is empty.
+
+        Of one topic it brings at most MESSAGES_AT_ONCE.
+        """

@@ -15,6 +15,9 @@ ANSWER_VALUE_BYTES_MAX: Final = 3 * 1024 * 1024
 TOPIC_BYTES_MAX: Final = 128
 PAYLOAD_BYTES_MAX: Final = 64 * 1024
 
+MESSAGES_AT_ONCE: Final = 64
+"""Messages of a topic that the store brings at once."""
+
 TAG_MARKS_MAX: Final = 1_024
 PATTERN_MARKS_MAX: Final = 64
 """Marks of a namespace; one more, and all of them become one mark on the whole namespace."""

@@ -8,7 +8,7 @@
    owed.
 2. L1 holds nothing that a change heard of has outdated: what a read brings is judged by the marks, by the keys that
    changed while it was under way, and by the session that it began in.
-3. While the others cannot be heard, entries that can be out of date (STRICT) are not answered from L1.
+3. While the others cannot be heard, L1 answers for as long as the namespace's coherence allows.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,7 +20,7 @@ from services.cache.domain.entry import Draft, Entry, Key, decode
 from services.cache.domain.found import MISSED, OMITTED, Found, Tier, found
 from services.cache.domain.marks import Marks
 from services.cache.domain.memory import Memory
-from services.cache.domain.namespace import NAMESPACES, Coherence, Namespace
+from services.cache.domain.namespace import CANARY, NAMESPACES, Namespace
 from services.cache.domain.recent_keys import RecentKeys
 from services.cache.engine.link import Link
 from services.cache.engine.tally import Tally
@@ -76,6 +76,13 @@ class Tiers:
             counts.count(answer)
         return fitting
 
+    async def stored(self, namespace: Namespace, key: str) -> Entry | None:
+        """Look one entry up in L2 alone, whatever L1 has; it is not counted."""
+        if not self._link.is_trusted:
+            return None
+        (entry,) = await self._read([Key(namespace.name, key)])
+        return entry
+
     async def set(self, namespace: Namespace, items: Sequence[Item]) -> int:
         """Write entries under one version, which is returned."""
         now_ms = self._clock.now_ms()
@@ -111,7 +118,7 @@ class Tiers:
                 self._doubt(stamp.incarnation)
                 await self._link.settle()
                 return
-        for name in NAMESPACES:
+        for name in (*NAMESPACES, CANARY.name):
             self._link.owe(name)
         self.memory.clear()
         self._watchers.gap()
@@ -144,7 +151,7 @@ class Tiers:
 
     def _look(self, namespace: Namespace, wanted: Sequence[Key], now_ms: int, max_stale_ms: int) -> list[Found | None]:
         """Answer from L1, where it may answer, what it has and the caller may have."""
-        if namespace.coherence is Coherence.STRICT and not self._link.hears_all:
+        if not (self._link.hears_all or namespace.answers_alone(self._link.unheard_ms(self._clock.monotonic_s()))):
             return [None] * len(wanted)
         answers: list[Found | None] = []
         for key in wanted:

@@ -5,6 +5,7 @@ from typing import Final
 
 from services.cache.adapters.redis import keys, scripts
 from services.cache.adapters.redis.client import WAIT_MS, RedisClient
+from services.cache.domain.bounds import MESSAGES_AT_ONCE
 from services.cache.domain.position import NOWHERE, Position
 from services.cache.ports import Message, Stamp
 
@@ -13,9 +14,6 @@ MESSAGES_KEPT: Final = 1_000
 
 TOPIC_EXPIRES_MS: Final = 3_600_000
 """A topic that nobody published to for so long is forgotten."""
-
-MESSAGES_AT_ONCE: Final = 64
-"""Messages of a topic that one command brings."""
 
 
 class RedisTopics:
