@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from services.cache.domain.bounds import PATTERN_MARKS_MAX, TAG_MARKS_MAX
-from services.cache.domain.change import CHANGES_TOPIC, Change, Scope, encode
-from services.cache.domain.entry import Draft, Key
+from services.cache.domain.change import CHANGES_TOPIC, Change, Mode, Scope, encode
+from services.cache.domain.entry import FORMAT, FRESH_UNTIL_AT, Draft, Key, decode
 from services.cache.domain.position import NOWHERE, Position
 from services.cache.ports import Message, Stamp, State, StoreDown
 
@@ -55,7 +55,7 @@ class SharedStore:
             stamp = self._stamp(known)
             if change.scope is Scope.KEYS:
                 for name in change.names:
-                    self._entries.pop(Key(change.namespace, name), None)
+                    self._outdate(Key(change.namespace, name), change.mode)
             else:
                 self._mark(change, stamp)
             self._tell(change, stamp)
@@ -125,11 +125,21 @@ class SharedStore:
 
     def _mark(self, change: Change, stamp: Stamp) -> None:
         self._marks[change] = stamp.version
-        kinds = [known.scope for known in self._marks if known.namespace == change.namespace]
+        replaced = (Mode.EXPIRE,) if change.mode is Mode.EXPIRE else (Mode.DELETE, Mode.EXPIRE)
+        of_namespace = [known for known in self._marks if known.namespace == change.namespace]
+        kinds = [known.scope for known in of_namespace if known.mode is change.mode]
         too_many = kinds.count(Scope.TAG) > TAG_MARKS_MAX or kinds.count(Scope.PATTERN) > PATTERN_MARKS_MAX
         if change.scope is Scope.NAMESPACE or too_many:
-            self._marks = {known: at for known, at in self._marks.items() if known.namespace != change.namespace}
-            self._marks[Change(change.namespace, Scope.NAMESPACE)] = stamp.version
+            for known in of_namespace:
+                if known.mode in replaced:
+                    del self._marks[known]
+            self._marks[Change(change.namespace, Scope.NAMESPACE, (), change.mode)] = stamp.version
+
+    def _outdate(self, key: Key, mode: Mode) -> None:
+        raw = self._entries.pop(key, None)
+        entry = None if raw is None else decode(raw)
+        if raw is not None and entry is not None and mode is Mode.EXPIRE and entry.expired() is not None:
+            self._entries[key] = raw[:FRESH_UNTIL_AT] + bytes(8) + raw[FRESH_UNTIL_AT + 8 :]
 
     def _tell(self, change: Change, stamp: Stamp) -> None:
         self._append(CHANGES_TOPIC, encode(change), "", stamp, stamp.version)
@@ -163,5 +173,5 @@ class SharedStore:
 
 
 def _encoded(draft: Draft, stamp: Stamp) -> bytes:
-    head = b"\x01" + stamp.incarnation.to_bytes(8, "big") + stamp.version.to_bytes(8, "big")
+    head = bytes((FORMAT,)) + stamp.incarnation.to_bytes(8, "big") + stamp.version.to_bytes(8, "big")
     return head + draft.tail()

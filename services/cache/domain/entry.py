@@ -1,24 +1,42 @@
 """An entry, and the bytes that it is in Redis.
 
-    byte 0        format, 1
+    byte 0        format, 2
     8 bytes       incarnation of the store that it was written to
     8 bytes       version: the stamp of the write
+    1 byte        flags: 1 where the entry says that there is nothing under its key
     8 bytes each  created, fresh until, stale until; milliseconds since the Unix epoch
+    4 bytes       how long it took to load, in milliseconds
     2 bytes       length of the tags
     tags          in UTF-8, each ended by a zero byte
     value         the rest
 
 All numbers are unsigned and big-endian. The first 17 bytes are written by the store itself, in the script that gives
 the stamp (see `adapters/redis/scripts.py`), the rest by the replica.
+
+An entry that was expired is fresh until 0. Since when it is out of date nobody knows, only that it was right when it
+was written: so it counts as stale for as long as it is old, which is never less than it is, and nobody is given it who
+takes fresh ones only, whatever the clocks say. What says that there is nothing is never stale; to expire it is its end.
 """
 
 import struct
 from typing import Final, NamedTuple
 
-FORMAT: Final = 1
-_HEAD: Final = struct.Struct(">BQQQQQH")
-_TAIL: Final = struct.Struct(">QQQH")
+from services.cache.domain.outcome import Outcome
+
+FORMAT: Final = 2
+EXPIRED: Final = 0
+"""`fresh_until_ms` of an entry that was expired."""
+
+LOAD_MS_MAX: Final = 2**32 - 1
+
+_HEAD: Final = struct.Struct(">BQQBQQQIH")
+_TAIL: Final = struct.Struct(">BQQQIH")
+FLAGS_AT: Final = 17
+FRESH_UNTIL_AT: Final = 26
+_ABSENT: Final = 1
 _TAG_END: Final = b"\0"
+
+_HIT: Final = Outcome.HIT
 
 
 class Key(NamedTuple):
@@ -38,6 +56,9 @@ class Entry(NamedTuple):
     stale_until_ms: int
     tags: tuple[str, ...]
     value: bytes
+    outcome: Outcome = _HIT
+    """What finding it comes to while it is fresh."""
+    load_ms: int = 0
 
     def is_fresh(self, now_ms: int) -> bool:
         """Tell whether anybody may have it."""
@@ -45,7 +66,15 @@ class Entry(NamedTuple):
 
     def is_allowed(self, now_ms: int, max_stale_ms: int) -> bool:
         """Tell whether a caller may have it who takes entries that are `max_stale_ms` past being fresh."""
-        return now_ms < self.fresh_until_ms + max_stale_ms and now_ms < self.stale_until_ms
+        if now_ms >= self.stale_until_ms:
+            return False
+        if now_ms < self.fresh_until_ms + max_stale_ms:
+            return True
+        return self.fresh_until_ms == EXPIRED and max(now_ms - self.created_ms, 0) < max_stale_ms
+
+    def expired(self) -> "Entry | None":
+        """Make the entry that is left when it is expired."""
+        return None if self.outcome is Outcome.ABSENT else self._replace(fresh_until_ms=EXPIRED)
 
 
 class Draft(NamedTuple):
@@ -57,24 +86,39 @@ class Draft(NamedTuple):
     created_ms: int
     fresh_until_ms: int
     stale_until_ms: int
+    absent: bool = False
+    load_ms: int = 0
 
     def entry(self, incarnation: int, version: int) -> Entry:
         """Make the entry that the store stamped."""
         return Entry(
-            incarnation, version, self.created_ms, self.fresh_until_ms, self.stale_until_ms, self.tags, self.value
+            incarnation,
+            version,
+            self.created_ms,
+            self.fresh_until_ms,
+            self.stale_until_ms,
+            self.tags,
+            self.value,
+            Outcome.ABSENT if self.absent else _HIT,
+            self.load_ms,
         )
 
     def tail(self) -> bytes:
         """Encode everything after the stamp."""
         tags = b"".join(tag.encode() + _TAG_END for tag in self.tags)
-        return _TAIL.pack(self.created_ms, self.fresh_until_ms, self.stale_until_ms, len(tags)) + tags + self.value
+        flags = _ABSENT if self.absent else 0
+        load_ms = min(self.load_ms, LOAD_MS_MAX)
+        times = (self.created_ms, self.fresh_until_ms, self.stale_until_ms)
+        return _TAIL.pack(flags, *times, load_ms, len(tags)) + tags + self.value
 
 
 def decode(raw: bytes) -> Entry | None:
-    """Read an entry; None for bytes that are none of ours, or of a later format."""
+    """Read an entry; None for bytes that are none of ours, or of another format."""
     if len(raw) < _HEAD.size or raw[0] != FORMAT:
         return None
-    _, incarnation, version, created_ms, fresh_until_ms, stale_until_ms, tags_bytes = _HEAD.unpack_from(raw)
+    _, incarnation, version, flags, created_ms, fresh_until_ms, stale_until_ms, load_ms, tags_bytes = _HEAD.unpack_from(
+        raw
+    )
     value_at = _HEAD.size + tags_bytes
     if value_at > len(raw):
         return None
@@ -84,4 +128,7 @@ def decode(raw: bytes) -> Entry | None:
             tags = tuple(raw[_HEAD.size : value_at].decode().split("\0")[:-1])
         except UnicodeDecodeError:
             return None
-    return Entry(incarnation, version, created_ms, fresh_until_ms, stale_until_ms, tags, raw[value_at:])
+    outcome = Outcome.ABSENT if flags & _ABSENT else _HIT
+    return Entry(
+        incarnation, version, created_ms, fresh_until_ms, stale_until_ms, tags, raw[value_at:], outcome, load_ms
+    )

@@ -20,8 +20,8 @@ HOLDING_BYTES: Final = 300
 """What holding an entry takes beside its objects: its places in the order and among the expiries, at their usual load,
 as `tests/unit/cache/domain/test_memory.py` measures it."""
 
-NUMBERS_BYTES: Final = 5 * 32
-"""What an entry's five numbers take."""
+NUMBERS_BYTES: Final = 6 * 32
+"""What an entry's six numbers take."""
 
 LOST_LOG2: Final = 3
 """The allocator cannot move what it has given out, so between values of all sizes it loses up to an eighth of them:
@@ -129,6 +129,17 @@ class Memory:
         held = self._order.find(key)
         if held is not None and held.entry.version < stamp:
             self.drop(key)
+
+    def expire_older(self, key: Key, stamp: int) -> None:
+        """Make an entry stale that was written before `stamp`."""
+        held = self._order.find(key)
+        if held is None or held.entry.version >= stamp:
+            return
+        expired = held.entry.expired()
+        if expired is None:
+            self.drop(key)
+        else:
+            held.entry = expired
 
     def clear(self) -> None:
         """Forget everything."""

@@ -6,8 +6,9 @@ from typing import Final
 
 from opentelemetry.metrics import Observation
 
-from services.cache.domain.found import Found, Outcome, Tier
+from services.cache.domain.found import Found, Tier
 from services.cache.domain.namespace import CANARY, NAMESPACES
+from services.cache.domain.outcome import Outcome
 from services.chassis import telemetry_names as names
 
 _HIT: Final = Outcome.HIT  # to look a member up in its enum costs more than to count it

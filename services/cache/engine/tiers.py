@@ -3,6 +3,7 @@
     Get         L1 ── nothing there that the caller may have ──▶ L2 ──▶ kept in L1
     Set         L2, stamped, told to the others ──▶ L1
     Invalidate  L2: keys removed or a mark left, told to the others ──▶ L1: keys dropped, the mark taken in
+                (or made stale, or a mark that makes stale)
 
 1. No caller is ever told of the store's troubles: a read that fails is a miss, a write that fails stays here and is
    owed.
@@ -15,10 +16,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple
 
 from services.cache.domain.bounds import ANSWER_VALUE_BYTES_MAX, READ_KEYS_MAX
-from services.cache.domain.change import Change, Scope
+from services.cache.domain.change import Change, Mode, Scope
 from services.cache.domain.entry import Draft, Entry, Key, decode
 from services.cache.domain.found import MISSED, OMITTED, Found, Tier, found
-from services.cache.domain.marks import Marks
+from services.cache.domain.marks import Fate, Marks
 from services.cache.domain.memory import Memory
 from services.cache.domain.namespace import CANARY, NAMESPACES, Namespace
 from services.cache.domain.recent_keys import RecentKeys
@@ -29,6 +30,7 @@ from services.cache.ports import EntryStore, Stamp, State, StoreDown
 from services.chassis.clock import Clock
 
 _L1: Final = Tier.L1  # to look a member up in its enum costs as much as to find an entry
+_ALIVE: Final = Fate.ALIVE
 
 
 class Item(NamedTuple):
@@ -95,8 +97,9 @@ class Tiers:
             return stamp.version
         for draft in drafts:
             key, entry = Key(namespace.name, draft.key), draft.entry(*stamp)
-            if session == self._link.session and not self._is_dead(key, entry, count):
-                self.memory.put(key, entry, now_ms)
+            alive = self._judged(key, entry, count)
+            if session == self._link.session and alive is not None:
+                self.memory.put(key, alive, now_ms)
             self._outdate(key, stamp.version)
         self._watchers.tell(Change(namespace.name, Scope.KEYS, tuple(draft.key for draft in drafts)), stamp)
         return stamp.version
@@ -129,9 +132,11 @@ class Tiers:
         if stamp.incarnation != self._link.incarnation:
             self._doubt(stamp.incarnation)
             return
+        if change.mode is Mode.RELEASE:
+            return
         if change.scope is Scope.KEYS:
             for name in change.names:
-                self._outdate(Key(change.namespace, name), stamp.version)
+                self._outdate(Key(change.namespace, name), stamp.version, change.mode)
         else:
             self._marks.put(change, stamp.version)
         self._watchers.tell(change, stamp)
@@ -156,9 +161,8 @@ class Tiers:
         answers: list[Found | None] = []
         for key in wanted:
             entry = self.memory.get(key, now_ms)
-            if entry is not None and self._marks.kills(key, entry):
-                self.memory.drop(key)
-                entry = None
+            if entry is not None and (fate := self._marks.fate(key, entry)) is not _ALIVE:
+                entry = self._suffer(key, entry, fate)
             allowed = entry is not None and entry.is_allowed(now_ms, max_stale_ms)
             answers.append(found(entry, _L1, now_ms) if entry is not None and allowed else None)
         return answers
@@ -207,19 +211,33 @@ class Tiers:
             self._doubt(entry.incarnation)
             return None
         self._link.learn(entry.version)
-        if self._is_dead(key, entry, count):
+        alive = self._judged(key, entry, count)
+        if alive is not None:
+            self.memory.put(key, alive, self._clock.now_ms())
+        return alive
+
+    def _outdate(self, key: Key, version: int, mode: Mode = Mode.DELETE) -> None:
+        """Forget, or make stale, what is older than this version of a key, also where it is only just being read."""
+        self._recent.put(key, mode, version)
+        if mode is Mode.EXPIRE:
+            self.memory.expire_older(key, version)
+        else:
+            self.memory.drop_older(key, version)
+
+    def _judged(self, key: Key, entry: Entry, count: int) -> Entry | None:
+        """Tell what is left of what was read or written after what was heard of since its call began, at `count`."""
+        fates = (self._marks.fate(key, entry), self._recent.fate(key, entry, count))
+        if Fate.DEAD in fates:
             return None
-        self.memory.put(key, entry, self._clock.now_ms())
-        return entry
+        return entry.expired() if Fate.EXPIRED in fates else entry
 
-    def _outdate(self, key: Key, version: int) -> None:
-        """Forget what is older than this version of a key, also where it is only just being read."""
-        self._recent.put(key, version)
-        self.memory.drop_older(key, version)
-
-    def _is_dead(self, key: Key, entry: Entry, count: int) -> bool:
-        """Tell whether what was read or written is outdated by what was heard of since its call began, at `count`."""
-        return self._marks.kills(key, entry) or self._recent.outdates(key, entry, count)
+    def _suffer(self, key: Key, entry: Entry, fate: Fate) -> Entry | None:
+        """Let an entry of L1 have its fate, and tell what is left of it."""
+        if fate is Fate.DEAD:
+            self.memory.drop(key)
+            return None
+        self.memory.expire_older(key, entry.version + 1)
+        return entry.expired()
 
     async def _stamped(self, namespace: str, write: Callable[[EntryStore, int], Awaitable[Stamp]]) -> Stamp:
         """Write to the store, or note the debt and stamp the write here."""

@@ -10,7 +10,8 @@ from typing import Final
 
 from furlong.cache.v1.cache_service_pb2 import Found as FoundMessage
 
-from services.cache.domain.found import Found, Outcome, Tier
+from services.cache.domain.found import Found, Tier
+from services.cache.domain.outcome import Outcome
 
 VERSIONS_KEPT_MAX: Final = 4_096
 """Versions whose encoding is remembered: they are the longest numbers, and entries that are asked for keep theirs."""

@@ -10,7 +10,7 @@ from services.cache.adapters.redis.client import RedisClient
 from services.cache.adapters.redis.store import RedisStore
 from services.cache.adapters.redis.topics import RedisTopics
 from services.cache.domain.bounds import PATTERN_MARKS_MAX, TAG_MARKS_MAX
-from services.cache.domain.change import CHANGES_TOPIC, Change, Scope, decode
+from services.cache.domain.change import CHANGES_TOPIC, Change, Mode, Scope, decode
 from services.cache.domain.entry import Draft, Entry, Key
 from services.cache.domain.entry import decode as decode_entry
 from services.cache.domain.position import NOWHERE, Position
@@ -103,17 +103,44 @@ async def test_the_mark_of_a_namespace_takes_the_place_of_its_others(store: Redi
     }
 
 
+async def test_a_key_that_is_expired_is_stale_from_then_on_and_one_that_says_nothing_is_gone(
+    store: RedisShared | SharedStore,
+) -> None:
+    stale, absent = draft("a", b"value", "tag"), draft("b")._replace(absent=True)
+    stamp = await store.write("tracks", [stale, absent], 0)
+    change = Change("tracks", Scope.KEYS, ("a", "b", "unknown"), Mode.EXPIRE)
+    expired = await store.forget(change, 0)
+    assert await read(store, "a", "b", "unknown") == [stale.entry(*stamp).expired(), None, None]
+    assert (await changes(store))[-1] == (change, expired.version)
+
+
+async def test_marks_that_delete_take_the_place_of_those_that_expire_and_not_the_other_way_round(
+    store: RedisShared | SharedStore,
+) -> None:
+    tag = Change("tracks", Scope.TAG, ("tag",))
+    deleted = await store.forget(tag, 0)
+    await store.forget(tag._replace(mode=Mode.EXPIRE), 0)
+    expired = await store.forget(Change("tracks", Scope.NAMESPACE, (), Mode.EXPIRE), 0)
+    assert dict((await store.state(0)).marks) == {
+        tag: deleted.version,
+        Change("tracks", Scope.NAMESPACE, (), Mode.EXPIRE): expired.version,
+    }
+    everything = await store.forget(Change("tracks", Scope.NAMESPACE), 0)
+    assert dict((await store.state(0)).marks) == {Change("tracks", Scope.NAMESPACE): everything.version}
+
+
+@pytest.mark.parametrize("mode", [Mode.DELETE, Mode.EXPIRE])
 @pytest.mark.parametrize(("scope", "most"), [(Scope.TAG, TAG_MARKS_MAX), (Scope.PATTERN, PATTERN_MARKS_MAX)])
 async def test_one_mark_too_many_becomes_the_mark_of_the_namespace(
-    store: RedisShared | SharedStore, scope: Scope, most: int
+    store: RedisShared | SharedStore, scope: Scope, most: int, mode: Mode
 ) -> None:
     for n in range(most):
-        await store.forget(Change("tracks", scope, (f"{n}",)), 0)
-        await store.forget(Change("tracks", scope, ("0",)), 0)
+        await store.forget(Change("tracks", scope, (f"{n}",), mode), 0)
+        await store.forget(Change("tracks", scope, ("0",), mode), 0)
     assert len((await store.state(0)).marks) == most
-    stamp = await store.forget(Change("tracks", scope, ("one more",)), 0)
-    assert dict((await store.state(0)).marks) == {Change("tracks", Scope.NAMESPACE): stamp.version}
-    await store.forget(Change("tracks", scope, ("and again",)), 0)
+    stamp = await store.forget(Change("tracks", scope, ("one more",), mode), 0)
+    assert dict((await store.state(0)).marks) == {Change("tracks", Scope.NAMESPACE, (), mode): stamp.version}
+    await store.forget(Change("tracks", scope, ("and again",), mode), 0)
     assert len((await store.state(0)).marks) == 2
 
 

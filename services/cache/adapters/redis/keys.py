@@ -2,6 +2,8 @@
 
     {furlong}:cache:state          hash    incarnation, version, every mark and how many of each kind; never expires
     {furlong}:cache:e:<ns>:<key>   string  an entry (see `domain/entry.py`); expires
+    {furlong}:cache:l:<ns>:<key>   string  incarnation:token of the lease to load an entry; expires
+    {furlong}:cache:n:<ns>:<key>   hash    a number, its incarnation and every request that added to it; expires
     {furlong}:topic:<topic>        stream  the last messages, with ids <epoch>-<sequence>; expires, unless it is ours
     {furlong}:head:<topic>         hash    epoch and sequence; expires with its stream
 
@@ -14,7 +16,7 @@ tag, and a Cluster keeps them in one slot. It gives the cache a node that takes 
 
 from typing import Final
 
-from services.cache.domain.change import Change, Scope
+from services.cache.domain.change import Change, Mode, Scope
 from services.cache.domain.entry import Key
 
 TAG: Final = "{furlong}"
@@ -23,13 +25,28 @@ TAG: Final = "{furlong}"
 STATE: Final = f"{TAG}:cache:state"
 INCARNATION: Final = "incarnation"
 VERSION: Final = "version"
-_LETTERS: Final = {Scope.NAMESPACE: "*", Scope.TAG: "t", Scope.PATTERN: "p"}
-_SCOPES: Final = {letter: scope for scope, letter in _LETTERS.items()}
+_EXPIRING: Final = "e"
+_LETTERS: Final = {
+    (scope, mode): lead + letter
+    for scope, letter in {Scope.NAMESPACE: "*", Scope.TAG: "t", Scope.PATTERN: "p"}.items()
+    for mode, lead in {Mode.DELETE: "", Mode.EXPIRE: _EXPIRING}.items()
+}
+_KINDS: Final = {letters: kind for kind, letters in _LETTERS.items()}
 
 
 def entry(key: Key) -> str:
     """Name the key of an entry."""
     return f"{TAG}:cache:e:{key.namespace}:{key.key}"
+
+
+def lease(key: Key) -> str:
+    """Name the key of the lease to load an entry."""
+    return f"{TAG}:cache:l:{key.namespace}:{key.key}"
+
+
+def number(key: Key) -> str:
+    """Name the key of a number."""
+    return f"{TAG}:cache:n:{key.namespace}:{key.key}"
 
 
 def stream(topic: str) -> str:
@@ -42,19 +59,19 @@ def head(topic: str) -> str:
     return f"{TAG}:head:{topic}"
 
 
-def mark(namespace: str, scope: Scope, name: str = "") -> str:
+def mark(namespace: str, scope: Scope, mode: Mode, name: str = "") -> str:
     """Name the field of a mark."""
-    return f"mark:{namespace}:{_LETTERS[scope]}:{name}"
+    return f"mark:{namespace}:{_LETTERS[scope, mode]}:{name}"
 
 
-def marks_of(namespace: str) -> str:
-    """Tell how the fields of all marks of a namespace begin."""
-    return f"mark:{namespace}:"
+def marks_of(namespace: str, mode: Mode) -> str:
+    """Tell how the fields of all marks begin that a namespace's own mark of this mode takes the place of."""
+    return f"mark:{namespace}:{_EXPIRING if mode is Mode.EXPIRE else ''}"
 
 
-def count(namespace: str, scope: Scope) -> str:
+def count(namespace: str, scope: Scope, mode: Mode) -> str:
     """Name the field that counts a namespace's marks of one kind."""
-    return f"count:{namespace}:{_LETTERS[scope]}"
+    return f"count:{namespace}:{_LETTERS[scope, mode]}"
 
 
 def read_mark(field: str) -> Change | None:
@@ -65,6 +82,6 @@ def read_mark(field: str) -> Change | None:
     kind, _, rest = field.partition(":")
     if kind != "mark":
         return None
-    namespace, letter, name = rest.split(":", 2)
-    scope = _SCOPES.get(letter, Scope.NAMESPACE)
-    return Change(namespace, scope, () if scope is Scope.NAMESPACE else (name,))
+    namespace, letters, name = rest.split(":", 2)
+    scope, mode = _KINDS.get(letters, (Scope.NAMESPACE, Mode.DELETE))
+    return Change(namespace, scope, () if scope is Scope.NAMESPACE else (name,), mode)

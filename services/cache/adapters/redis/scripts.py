@@ -8,6 +8,8 @@ being right: who asks tells the highest stamp that it has seen, and is given a h
 import hashlib
 from typing import Final, NamedTuple
 
+from services.cache.domain.entry import FLAGS_AT, FORMAT, FRESH_UNTIL_AT
+
 
 class Script(NamedTuple):
     """A script with the name that it has in traces and the digest by which the server knows it."""
@@ -22,7 +24,11 @@ def _script(name: str, body: str) -> Script:
     return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-_PRELUDE: Final = """
+_PRELUDE: Final = (
+    f"""
+local FORMAT, FLAGS_AT, FRESH_UNTIL_AT = {FORMAT}, {FLAGS_AT}, {FRESH_UNTIL_AT}
+"""
+    + """
 local function text(number) return string.format('%.0f', number) end
 
 local function now_us()
@@ -49,6 +55,18 @@ local function stamp(state, known)
   return version
 end
 
+local function head_of(incarnation, version) return struct.pack('>BI8I8', FORMAT, incarnation, version) end
+
+-- Make an entry stale: it is fresh until 0, and keeps its time to live. What says that there is nothing goes.
+local function expire(entry)
+  local head = redis.call('GETRANGE', entry, 0, FLAGS_AT)
+  if #head <= FLAGS_AT or string.byte(head) ~= FORMAT or string.byte(head, -1) % 2 == 1 then
+    redis.call('UNLINK', entry)
+  else
+    redis.call('SETRANGE', entry, FRESH_UNTIL_AT, string.rep('\\0', 8))
+  end
+end
+
 local function append(head, stream, kept, known_epoch, ...)
   local epoch = redis.call('HGET', head, 'epoch')
   if not epoch then
@@ -65,18 +83,22 @@ local function tell(kept, incarnation, version, change)
   append(KEYS[2], KEYS[3], kept, version, 'p', change, 'i', text(incarnation), 'v', text(version))
 end
 """
+)
 
 WRITE: Final = _script(
     "set",
     """
--- KEYS state, head, stream, entries...      ARGV known, kept, change, then (ttl_ms, tail) of each entry
+-- KEYS state, head, stream, entries..., their leases...
+-- ARGV known, kept, change, then (ttl_ms, tail) of each entry
 local known = tonumber(ARGV[1])
 local incarnation = incarnation_of(KEYS[1], known)
 local version = stamp(KEYS[1], known)
-local written_by_store = struct.pack('>BI8I8', 1, incarnation, version)
-for n = 4, #KEYS do
-  redis.call('SET', KEYS[n], written_by_store .. ARGV[2 * n - 3], 'PX', ARGV[2 * n - 4])
+local written_by_store = head_of(incarnation, version)
+local entries = (#KEYS - 3) / 2
+for n = 1, entries do
+  redis.call('SET', KEYS[3 + n], written_by_store .. ARGV[2 * n + 3], 'PX', ARGV[2 * n + 2])
 end
+redis.call('UNLINK', unpack(KEYS, 4 + entries))
 tell(ARGV[2], incarnation, version, ARGV[3])
 return {text(incarnation), text(version)}
 """,
@@ -85,11 +107,11 @@ return {text(incarnation), text(version)}
 FORGET: Final = _script(
     "invalidate",
     """
--- KEYS state, head, stream, entries...
--- ARGV known, kept, change, mark or '', its counter or '', marks allowed, prefix of the namespace's marks, mark of the
---      whole namespace, then all counters of the namespace
-local known = tonumber(ARGV[1])
-local state, mark, counter, allowed, prefix, whole = KEYS[1], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7], ARGV[8]
+-- KEYS state, head, stream, entries..., their leases...
+-- ARGV known, kept, change, mode, mark or '', its counter or '', marks allowed, prefix of the marks whose place the
+--      mark of the whole namespace takes, that mark, then their counters
+local known, mode = tonumber(ARGV[1]), ARGV[4]
+local state, mark, counter, allowed, prefix, whole = KEYS[1], ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8], ARGV[9]
 local incarnation = incarnation_of(state, known)
 local version = stamp(state, known)
 
@@ -97,11 +119,19 @@ local function mark_whole()
   for _, field in ipairs(redis.call('HKEYS', state)) do
     if string.sub(field, 1, #prefix) == prefix then redis.call('HDEL', state, field) end
   end
-  for n = 9, #ARGV do redis.call('HDEL', state, ARGV[n]) end
+  for n = 10, #ARGV do redis.call('HDEL', state, ARGV[n]) end
   redis.call('HSET', state, whole, text(version))
 end
 
-for n = 4, #KEYS do redis.call('UNLINK', KEYS[n]) end
+if #KEYS > 3 then
+  local entries = (#KEYS - 3) / 2
+  if mode == 'expire' then
+    for n = 4, 3 + entries do expire(KEYS[n]) end
+    redis.call('UNLINK', unpack(KEYS, 4 + entries))
+  else
+    redis.call('UNLINK', unpack(KEYS, 4))
+  end
+end
 if mark == whole then
   mark_whole()
 elseif mark ~= '' then

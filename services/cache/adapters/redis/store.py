@@ -6,7 +6,7 @@ from typing import Final
 from services.cache.adapters.redis import keys, scripts
 from services.cache.adapters.redis.client import RedisClient
 from services.cache.domain.bounds import PATTERN_MARKS_MAX, TAG_MARKS_MAX
-from services.cache.domain.change import CHANGES_TOPIC, Change, Scope, encode
+from services.cache.domain.change import CHANGES_TOPIC, Change, Mode, Scope, encode
 from services.cache.domain.entry import Draft, Key
 from services.cache.ports import Stamp, State
 
@@ -36,23 +36,25 @@ class RedisStore:
         return await self._stamped(scripts.WRITE, (*_TELLS, *_entries(change)), arguments)
 
     async def forget(self, change: Change, known: int) -> Stamp:
-        """Remove keys, or leave a mark, and tell."""
+        """Remove keys or make them stale, or leave a mark, and tell."""
+        namespace, mode = change.namespace, change.mode
         mark = counter = ""
-        entries: Sequence[str] = ()
+        touched: Sequence[str] = ()
         match change.scope:
             case Scope.KEYS:
-                entries = _entries(change)
+                touched = _entries(change)
             case Scope.NAMESPACE:
-                mark = keys.mark(change.namespace, Scope.NAMESPACE)
+                mark = keys.mark(namespace, Scope.NAMESPACE, mode)
             case scope:
-                mark, counter = keys.mark(change.namespace, scope, change.names[0]), keys.count(change.namespace, scope)
+                mark, counter = keys.mark(namespace, scope, mode, change.names[0]), keys.count(namespace, scope, mode)
+        replaced = (Mode.EXPIRE,) if mode is Mode.EXPIRE else (Mode.DELETE, Mode.EXPIRE)
         arguments: list[str | bytes | int] = [
-            *(known, CHANGES_KEPT, encode(change), mark, counter, _MARKS_MAX.get(change.scope, 0)),
-            keys.marks_of(change.namespace),
-            keys.mark(change.namespace, Scope.NAMESPACE),
-            *(keys.count(change.namespace, scope) for scope in _MARKS_MAX),
+            *(known, CHANGES_KEPT, encode(change), mode.value, mark, counter, _MARKS_MAX.get(change.scope, 0)),
+            keys.marks_of(namespace, mode),
+            keys.mark(namespace, Scope.NAMESPACE, mode),
+            *(keys.count(namespace, scope, each) for scope in _MARKS_MAX for each in replaced),
         ]
-        return await self._stamped(scripts.FORGET, (*_TELLS, *entries), arguments)
+        return await self._stamped(scripts.FORGET, (*_TELLS, *touched), arguments)
 
     async def renew(self, known: int) -> Stamp:
         """Begin a new incarnation and tell."""
@@ -78,4 +80,6 @@ class RedisStore:
 
 
 def _entries(change: Change) -> Sequence[str]:
-    return tuple(keys.entry(Key(change.namespace, name)) for name in change.names)
+    """Name the keys of all entries that a change names, and of their leases."""
+    named = [Key(change.namespace, name) for name in change.names]
+    return (*(keys.entry(key) for key in named), *(keys.lease(key) for key in named))

@@ -1,7 +1,8 @@
 import pytest
 
-from services.cache.domain.found import Found, Outcome, Tier
+from services.cache.domain.found import Found, Tier
 from services.cache.domain.namespace import CANARY, NAMESPACES
+from services.cache.domain.outcome import Outcome
 from services.cache.engine.tally import Counts, Tally
 
 

@@ -3,7 +3,8 @@ from furlong.cache.v1.cache_service_pb2 import Found as FoundMessage
 from hypothesis import example, given
 from hypothesis import strategies as some
 
-from services.cache.domain.found import MISSED, OMITTED, Found, Outcome, Tier
+from services.cache.domain.found import MISSED, OMITTED, Found, Tier
+from services.cache.domain.outcome import Outcome
 from services.cache.service.wire import answer
 
 INT64_MAX = 2**63 - 1
