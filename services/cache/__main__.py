@@ -13,8 +13,10 @@ from services.cache.adapters.redis.topics import RedisTopics
 from services.cache.config import CacheConfig
 from services.cache.domain.memory import Memory
 from services.cache.domain.namespace import l1_quotas
+from services.cache.engine.canary import Canary
 from services.cache.engine.follower import Follower
 from services.cache.engine.link import Link
+from services.cache.engine.sight import Sight
 from services.cache.engine.tally import Tally
 from services.cache.engine.tiers import Tiers
 from services.cache.engine.topics import Topics
@@ -22,13 +24,17 @@ from services.cache.engine.watchers import Watchers
 from services.cache.service.cache import RAW_ANSWERS, RAW_STREAMS, CacheDesk
 from services.cache.service.topics import TopicDesk
 from services.cache.service.validators import VALIDATORS
+from services.chassis.chance import SystemChance
 from services.chassis.clock import Clock, SystemClock
 from services.chassis.hosted import Hosted
 from services.chassis.launch import launch
 from services.chassis.server import serve
-from services.chassis.telemetry_names import CACHE_REQUESTS
 
 NAME = "cache"
+METER = "furlong.cache"
+
+REPLICA_NAME_BYTES = 8
+"""Of chance, so that no two replicas have the same name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +52,15 @@ async def cache(config: CacheConfig, clock: Clock) -> AsyncIterator[Cache]:
     # Stamps begin where the store's would, so that versions rise even when this replica never sees the store.
     link = Link(configured=bool(config.redis_url), known=clock.now_ms() * 1_000)
     tally = Tally()
-    CACHE_REQUESTS.growing(metrics.get_meter("furlong.cache"), tally.observe)
     memory = Memory(config.bytes_max, l1_quotas(config.bytes_max))
     watchers = Watchers(link=link)
     if not config.redis_url:
         tiers = Tiers(memory=memory, link=link, store=None, watchers=watchers, tally=tally, clock=clock)
         topics = Topics(store=None, link=link)
+        sight = Sight(tally=tally, memory=memory, link=link, canary=None)
+        sight.report_to(metrics.get_meter(METER))
         yield Cache(
-            hosted=_hosted(tiers, topics, watchers, link, tally),
+            hosted=_hosted(tiers, topics, watchers, sight),
             liveness=lambda: True,
             drain=_drain(topics, watchers),
         )
@@ -65,14 +72,27 @@ async def cache(config: CacheConfig, clock: Clock) -> AsyncIterator[Cache]:
     follower = Follower(
         tiers=tiers, topics=topics, link=link, entries=store, state=store, messages=messages, clock=clock
     )
+    canary = Canary(
+        tiers=tiers,
+        topics=topics,
+        link=link,
+        clock=clock,
+        replica=SystemChance().bytes(REPLICA_NAME_BYTES).hex(),
+        interval_s=config.canary_ms / 1_000,
+    )
+    sight = Sight(tally=tally, memory=memory, link=link, canary=canary)
+    sight.report_to(metrics.get_meter(METER))
     await follower.start()
+    if config.canary_ms:
+        canary.start()
     try:
         yield Cache(
-            hosted=_hosted(tiers, topics, watchers, link, tally),
+            hosted=_hosted(tiers, topics, watchers, sight),
             liveness=follower.alive,
             drain=_drain(topics, watchers),
         )
     finally:
+        await canary.close()
         await follower.close()
         await client.close()
 
@@ -85,11 +105,11 @@ def _drain(topics: Topics, watchers: Watchers) -> Callable[[], None]:
     return drain
 
 
-def _hosted(tiers: Tiers, topics: Topics, watchers: Watchers, link: Link, tally: Tally) -> Sequence[Hosted]:
+def _hosted(tiers: Tiers, topics: Topics, watchers: Watchers, sight: Sight) -> Sequence[Hosted]:
     return (
         Hosted(
             add=cache_service_pb2_grpc.add_CacheServiceServicer_to_server,
-            servicer=CacheDesk(tiers=tiers, watchers=watchers, link=link, tally=tally),
+            servicer=CacheDesk(tiers=tiers, watchers=watchers, sight=sight),
             descriptor=cache_service_pb2.DESCRIPTOR.services_by_name["CacheService"],
             raw_answers=RAW_ANSWERS,
             raw_streams=RAW_STREAMS,

@@ -29,6 +29,14 @@ class CacheConfig:
         min=1024 * 1024,
         max=1024**4,
     )
+    canary_ms: int = setting(
+        "CACHE_CANARY_MS",
+        1_000,
+        "how often staleness is measured between replicas; 0 never",
+        unit="ms",
+        min=0,
+        max=60_000,
+    )
 
     def __post_init__(self) -> None:
         """Check what a range cannot say; ValueError names the variable, and never the address with its password."""

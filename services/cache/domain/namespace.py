@@ -70,7 +70,7 @@ class Namespace:
         """Tell how long it stays fresh that there is nothing under a key."""
         return min(asked_ms or self.negative_ttl_ms, self.negative_ttl_ms)
 
-    def answers_alone(self, unheard_ms: int) -> bool:
+    def answers_alone(self, unheard_ms: float) -> bool:
         """Tell whether L1 may answer though nothing was heard of the others for so long."""
         match self.coherence:
             case Coherence.STRICT:

@@ -19,7 +19,6 @@ from furlong.cache.v1.cache_service_pb2 import (
     IncrementResponse,
     InvalidateRequest,
     InvalidateResponse,
-    NamespaceStats,
     ReleaseLeaseRequest,
     ReleaseLeaseResponse,
     SetRequest,
@@ -31,10 +30,10 @@ from furlong.cache.v1.cache_service_pb2_grpc import CacheServiceServicer
 
 from services.cache.domain.change import Change, Scope
 from services.cache.domain.namespace import NAMESPACES
-from services.cache.engine.link import Link
-from services.cache.engine.tally import Counts, Tally
+from services.cache.engine.sight import Sight
 from services.cache.engine.tiers import Item, Tiers
 from services.cache.engine.watchers import Watchers
+from services.cache.service.stats import stats
 from services.cache.service.wire import answer
 from services.cache.service.words import written
 
@@ -50,11 +49,10 @@ RAW_STREAMS: Final = frozenset(("WatchChanges",))
 class CacheDesk(CacheServiceServicer):
     """Answers for the two tiers. Validation has seen every request before it comes here."""
 
-    def __init__(self, *, tiers: Tiers, watchers: Watchers, link: Link, tally: Tally) -> None:
+    def __init__(self, *, tiers: Tiers, watchers: Watchers, sight: Sight) -> None:
         self._tiers = tiers
         self._watchers = watchers
-        self._link = link
-        self._tally = tally
+        self._sight = sight
 
     async def Get(  # type: ignore[override] # answers with bytes, see RAW_ANSWERS
         self, request: GetRequest, context: Context
@@ -109,30 +107,10 @@ class CacheDesk(CacheServiceServicer):
 
     async def GetStats(self, request: GetStatsRequest, context: Context) -> GetStatsResponse:
         """Tell what this replica did."""
-        return GetStatsResponse(
-            namespaces=[self._namespace(name, counts) for name, counts in sorted(self._tally.namespaces.items())],
-            bytes_max=self._tiers.memory.bytes_max,
-            redis=self._link.state.value,
-            epoch=str(self._link.incarnation or ""),
-        )
+        return await stats(self._sight)
 
     async def _set(self, namespace: str, items: Sequence[ItemMessage]) -> int:
         return await self._tiers.set(NAMESPACES[namespace], [_item(item) for item in items])
-
-    def _namespace(self, name: str, counts: Counts) -> NamespaceStats:
-        share = self._tiers.memory.share(name)
-        return NamespaceStats(
-            namespace=name,
-            hits_l1=counts.hits_l1,
-            hits_l2=counts.hits_l2,
-            stale=counts.stale_l1 + counts.stale_l2,
-            misses=counts.misses,
-            sets=counts.sets,
-            invalidations=counts.invalidations,
-            evictions=share.evictions,
-            entries=share.entries,
-            bytes=share.bytes,
-        )
 
 
 def _item(message: ItemMessage) -> Item:

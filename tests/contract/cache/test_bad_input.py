@@ -36,7 +36,7 @@ def pattern(given: str) -> pb.InvalidateRequest:
 
 
 ENTRIES: list[tuple[str, Any, str]] = [
-    ("Get", pb.GetRequest(namespace="prices", key="k"), "namespace"),
+    ("Get", pb.GetRequest(namespace="odds", key="k"), "namespace"),
     ("Get", pb.GetRequest(key="k"), "namespace"),
     ("Get", pb.GetRequest(namespace=EVENTUAL), "key"),
     ("Get", pb.GetRequest(namespace=EVENTUAL, key=LONG), "key"),
@@ -121,5 +121,5 @@ async def test_a_request_that_breaks_the_contract_of_topics_is_refused(
 
 
 async def test_the_refusal_of_a_namespace_names_those_that_there_are(cache: Replica) -> None:
-    answer = await refused(cache.entries.Get(pb.GetRequest(namespace="prices", key="k")))
+    answer = await refused(cache.entries.Get(pb.GetRequest(namespace="odds", key="k")))
     assert all(name in answer.message for name in NAMESPACES)

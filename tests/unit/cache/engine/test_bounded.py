@@ -1,4 +1,4 @@
-"""Coherence while the others cannot be heard: strict does not answer from L1, bounded does for a while, eventual does."""
+"""Coherence while the others cannot be heard: strict does not answer from L1, bounded does for a while."""
 
 import pytest
 
