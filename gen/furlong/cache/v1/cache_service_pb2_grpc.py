@@ -99,6 +99,7 @@ class CacheServiceServicer:
     def Get(self, request, context):
         """Get reads one entry. A MISS is an answer, not an error. With `want_lease` at most one caller of all replicas is told
         to load what is missing; the others wait for it, take what is stale, or are told when to come back.
+        Operators may look as well.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,6 +38,7 @@ class CacheServiceStub:
     Get: _grpc.UnaryUnaryMultiCallable[_cache_service_pb2.GetRequest, _cache_service_pb2.GetResponse]
     """Get reads one entry. A MISS is an answer, not an error. With `want_lease` at most one caller of all replicas is told
     to load what is missing; the others wait for it, take what is stale, or are told when to come back.
+    Operators may look as well.
     """
     BatchGet: _grpc.UnaryUnaryMultiCallable[_cache_service_pb2.BatchGetRequest, _cache_service_pb2.BatchGetResponse]
     """BatchGet reads 1 to 1,000 entries of one namespace and answers each, in the order of the request. An answer has
@@ -76,6 +77,7 @@ class CacheServiceAsyncStub(CacheServiceStub):
     Get: _aio.UnaryUnaryMultiCallable[_cache_service_pb2.GetRequest, _cache_service_pb2.GetResponse]  # type: ignore[assignment]
     """Get reads one entry. A MISS is an answer, not an error. With `want_lease` at most one caller of all replicas is told
     to load what is missing; the others wait for it, take what is stale, or are told when to come back.
+    Operators may look as well.
     """
     BatchGet: _aio.UnaryUnaryMultiCallable[_cache_service_pb2.BatchGetRequest, _cache_service_pb2.BatchGetResponse]  # type: ignore[assignment]
     """BatchGet reads 1 to 1,000 entries of one namespace and answers each, in the order of the request. An answer has
@@ -117,6 +119,7 @@ class CacheServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_cache_service_pb2.GetResponse, _abc.Awaitable[_cache_service_pb2.GetResponse]]:
         """Get reads one entry. A MISS is an answer, not an error. With `want_lease` at most one caller of all replicas is told
         to load what is missing; the others wait for it, take what is stale, or are told when to come back.
+        Operators may look as well.
         """
 
     @_abc_1.abstractmethod
