@@ -120,7 +120,7 @@ class Canary:
     async def _listen_on(self) -> None:
         while True:
             try:
-                with self._topics.subscribe(CANARY_TOPIC, None) as mailbox:
+                with self._topics.subscribe(CANARY_TOPIC, None, own=True) as mailbox:
                     while True:
                         await self.hear(await mailbox.take())
             except Refusal:
