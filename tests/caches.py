@@ -136,7 +136,6 @@ async def replica(redis_url: str = "", *, clock: Clock | None = None, **settings
 def be_patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have replicas made from now on wait long for Redis, for tests in which it is only the machine that is slow."""
     monkeypatch.setattr(client, "CALL_S", 5.0)
-    monkeypatch.setattr(client, "BACKSTOP_S", 5.0)
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], *, within_s: float = 5.0) -> None:

@@ -30,7 +30,6 @@ BACK_S = 2.0
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "CALL_S", PATIENCE_S)
-    monkeypatch.setattr(client, "BACKSTOP_S", 2 * PATIENCE_S)
 
 
 def kill(server: RedisServer) -> None:

@@ -34,7 +34,6 @@ async def store(
         yield SharedStore()
         return
     monkeypatch.setattr(client, "CALL_S", 5.0)
-    monkeypatch.setattr(client, "BACKSTOP_S", 5.0)
     redis = RedisClient(redis_url)
     yield RedisShared(redis)
     await redis.close()

@@ -57,8 +57,9 @@ def _id(position: Position) -> str:
     return f"{position.epoch}-{position.sequence}"
 
 
-def _message(id_: bytes, named: Mapping[bytes, bytes]) -> Message:
+def _message(id_: bytes, fields: Sequence[bytes]) -> Message:
     epoch, _, sequence = id_.partition(b"-")
+    named = dict(zip(fields[::2], fields[1::2], strict=True))
     stamp = Stamp(int(named[b"i"]), int(named[b"v"])) if b"v" in named else None
     return Message(
         position=Position(int(epoch), int(sequence)),

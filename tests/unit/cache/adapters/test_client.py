@@ -1,22 +1,9 @@
-import inspect
-
 import pytest
-import redis.exceptions
 
 from services.cache.adapters.redis import scripts
 from services.cache.adapters.redis.client import RedisClient
-from services.cache.adapters.redis.errands import FOREIGN
 from services.cache.adapters.redis.keys import mark, read_mark
 from services.cache.domain.change import Change, Mode, Scope
-
-DEFECTS = {"ChildDeadlockedError", "IncorrectPolicyType"}
-"""A process that forked, and a cluster client that was built wrongly: nothing that Redis can do to us."""
-
-
-def test_everything_that_redis_py_raises_is_known() -> None:
-    raised = [each for _, each in inspect.getmembers(redis.exceptions, inspect.isclass) if issubclass(each, Exception)]
-    assert len(raised) > 30
-    assert {each.__name__ for each in raised if not issubclass(each, FOREIGN)} == DEFECTS
 
 
 def test_an_address_that_is_none_is_an_error_at_once() -> None:
