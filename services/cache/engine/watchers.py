@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 from furlong.common.v1.error_pb2 import Reason
 
-from services.cache.domain.change import Change
+from services.cache.domain.change import Change, Mode
 from services.cache.engine.link import Link
 from services.cache.ports import Stamp
 from services.chassis.refusal import Refusal
@@ -156,8 +156,11 @@ class Watchers:
                 self._leave(namespace, watcher)
 
     def tell(self, change: Change, stamp: Stamp) -> None:
-        """Tell of a change, this replica's own or one that it heard of; the same one again is left out."""
-        if stamp in self._told:
+        """Tell of a change, this replica's own or one that it heard of; the same one again is left out.
+
+        That a lease was given back changes nothing that could be kept.
+        """
+        if change.mode is Mode.RELEASE or stamp in self._told:
             return
         if self._link.is_up:  # stamps that this replica gave itself meanwhile may be given to others by the store
             self._remember(stamp)

@@ -3,9 +3,9 @@
 from functools import lru_cache
 from typing import Final
 
-from furlong.cache.v1.cache_service_pb2 import Keys, WatchChangesResponse
+from furlong.cache.v1.cache_service_pb2 import DELETE, EXPIRE, Keys, WatchChangesResponse
 
-from services.cache.domain.change import Scope
+from services.cache.domain.change import Mode, Scope
 from services.cache.engine.watchers import Word
 
 WRITTEN_MAX: Final = 64
@@ -22,6 +22,7 @@ def written(word: Word) -> bytes:
     )
     if word.change is not None:
         message.namespace = word.change.namespace
+        message.mode = EXPIRE if word.change.mode is Mode.EXPIRE else DELETE
         match word.change.scope:
             case Scope.KEYS:
                 message.keys.CopyFrom(Keys(keys=word.change.names))

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from furlong.common.v1.error_pb2 import Reason
 
-from services.cache.domain.change import Change, Scope
+from services.cache.domain.change import Change, Mode, Scope
 from services.cache.engine import watchers as module
 from services.cache.engine.link import Link
 from services.cache.engine.watchers import BYTES_MAX, WATCHERS_MAX, WORDS_MAX, Kind, Watchers
@@ -65,6 +65,14 @@ async def test_only_the_namespaces_that_were_asked_for_are_told(watchers: Watche
         watchers.tell(Change("cards", Scope.NAMESPACE), Stamp(7, 101))
         watchers.tell(TRACK, Stamp(7, 102))
         assert (await watcher.take()).change == TRACK
+
+
+async def test_a_lease_that_is_given_back_is_no_change(watchers: Watchers) -> None:
+    with watchers.watch(["tracks"]) as watcher:
+        await watcher.take()
+        watchers.tell(TRACK._replace(mode=Mode.RELEASE), Stamp(7, 101))
+        watchers.tell(TRACK._replace(mode=Mode.EXPIRE), Stamp(7, 102))
+        assert (await watcher.take()).stamp.version == 102
 
 
 async def test_a_change_of_our_own_that_comes_back_is_told_once(watchers: Watchers) -> None:
