@@ -2,7 +2,12 @@
 
 import asyncio
 
+from services.chassis.freshness import Freshness
 from services.persist.domain.shelf import Shelf
+from services.persist.ports import Recalled
+
+AGED = Freshness("L1", 7)
+"""How fresh everything is that it kept."""
 
 
 class FakeAnswerCache:
@@ -18,10 +23,11 @@ class FakeAnswerCache:
         self.is_open = asyncio.Event()
         self.is_open.set()
 
-    async def recall(self, shelf: Shelf, key: str) -> bytes | None:
+    async def recall(self, shelf: Shelf, key: str) -> Recalled | None:
         self.asked.append(f"recall {key}")
         await self.is_open.wait()
-        return None if self.gone else self.entries.get((shelf.namespace, key))
+        wire = None if self.gone else self.entries.get((shelf.namespace, key))
+        return None if wire is None else Recalled(wire, AGED)
 
     async def keep(self, shelf: Shelf, key: str, answer: bytes) -> bool:
         self.asked.append(f"keep {key}")
