@@ -36,10 +36,17 @@ local function now_us()
   return tonumber(time[1]) * 1000000 + tonumber(time[2])
 end
 
+-- Tell which process answers, as a number. One that was restarted, or has taken over, may have lost what came last.
+local function process()
+  local about = redis.pcall('INFO', 'server')
+  local id = type(about) == 'string' and string.match(about, 'run_id:(%x+)')
+  return id and text(tonumber(string.sub(id, 1, 12), 16)) or '0'
+end
+
 local function begin(state, known)
   local incarnation = math.max(now_us(), known + 1)
   redis.call('DEL', state)
-  redis.call('HSET', state, 'incarnation', text(incarnation), 'version', text(incarnation))
+  redis.call('HSET', state, 'incarnation', text(incarnation), 'version', text(incarnation), 'process', process())
   return incarnation
 end
 
@@ -158,8 +165,12 @@ STATE: Final = _script(
     "state",
     """
 -- KEYS state      ARGV known
-incarnation_of(KEYS[1], tonumber(ARGV[1]))
-return redis.call('HGETALL', KEYS[1])
+local state, known, here = KEYS[1], tonumber(ARGV[1]), process()
+if redis.call('HGET', state, 'process') ~= here then
+  begin(state, math.max(known, tonumber(redis.call('HGET', state, 'version') or '0')))
+end
+redis.call('HSET', state, 'process', here) -- a server that takes no writes is not fit to be used
+return redis.call('HGETALL', state)
 """,
 )
 
