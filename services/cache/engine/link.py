@@ -78,10 +78,11 @@ class Link:
         return (now_s - self._heard_s) * 1_000
 
     def lose(self, cause: str) -> None:
-        """Take the link down."""
+        """Take the link down, and end the session: what is being read may come from a store that is another by then."""
         if self.state is LinkState.UP:
             _log.warning("redis_down", cause=cause)
             self.state = LinkState.DOWN
+            self.session += 1
             self._turned.set()
 
     def find(self, doubts: int) -> None:
