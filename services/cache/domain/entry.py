@@ -3,7 +3,7 @@
     byte 0        format, 2
     8 bytes       incarnation of the store that it was written to
     8 bytes       version: the stamp of the write
-    1 byte        flags: 1 where the entry says that there is nothing under its key
+    1 byte        flags: 1 where the entry says that there is nothing under its key, 2 where the value is packed
     8 bytes each  created, fresh until, stale until; milliseconds since the Unix epoch
     4 bytes       how long it took to load, in milliseconds
     2 bytes       length of the tags
@@ -22,6 +22,7 @@ import struct
 from typing import Final, NamedTuple
 
 from services.cache.domain.outcome import Outcome
+from services.cache.domain.packing import packed, unpacked
 
 FORMAT: Final = 2
 EXPIRED: Final = 0
@@ -34,6 +35,7 @@ _TAIL: Final = struct.Struct(">BQQQIH")
 FLAGS_AT: Final = 17
 FRESH_UNTIL_AT: Final = 26
 _ABSENT: Final = 1
+_PACKED: Final = 2
 _TAG_END: Final = b"\0"
 
 _HIT: Final = Outcome.HIT
@@ -77,8 +79,12 @@ class Entry(NamedTuple):
         return None if self.outcome is Outcome.ABSENT else self._replace(fresh_until_ms=EXPIRED)
 
 
+NEVER_PACKED: Final = 2**63 - 1
+"""Larger than any value."""
+
+
 class Draft(NamedTuple):
-    """An entry that has no stamp yet."""
+    """An entry that has no stamp yet. In the store its value is packed where it has `pack_from_bytes` or more."""
 
     key: str
     value: bytes
@@ -88,6 +94,7 @@ class Draft(NamedTuple):
     stale_until_ms: int
     absent: bool = False
     load_ms: int = 0
+    pack_from_bytes: int = NEVER_PACKED
 
     def entry(self, incarnation: int, version: int) -> Entry:
         """Make the entry that the store stamped."""
@@ -106,10 +113,13 @@ class Draft(NamedTuple):
     def tail(self) -> bytes:
         """Encode everything after the stamp."""
         tags = b"".join(tag.encode() + _TAG_END for tag in self.tags)
-        flags = _ABSENT if self.absent else 0
+        flags, value = _ABSENT if self.absent else 0, self.value
+        smaller = packed(value, self.pack_from_bytes)
+        if smaller is not None:
+            flags, value = flags | _PACKED, smaller
         load_ms = min(self.load_ms, LOAD_MS_MAX)
         times = (self.created_ms, self.fresh_until_ms, self.stale_until_ms)
-        return _TAIL.pack(flags, *times, load_ms, len(tags)) + tags + self.value
+        return _TAIL.pack(flags, *times, load_ms, len(tags)) + tags + value
 
 
 def decode(raw: bytes) -> Entry | None:
@@ -128,7 +138,11 @@ def decode(raw: bytes) -> Entry | None:
             tags = tuple(raw[_HEAD.size : value_at].decode().split("\0")[:-1])
         except UnicodeDecodeError:
             return None
+    value = raw[value_at:]
+    if flags & _PACKED:
+        unpacked_value = unpacked(value)
+        if unpacked_value is None:
+            return None
+        value = unpacked_value
     outcome = Outcome.ABSENT if flags & _ABSENT else _HIT
-    return Entry(
-        incarnation, version, created_ms, fresh_until_ms, stale_until_ms, tags, raw[value_at:], outcome, load_ms
-    )
+    return Entry(incarnation, version, created_ms, fresh_until_ms, stale_until_ms, tags, value, outcome, load_ms)

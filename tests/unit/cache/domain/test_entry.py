@@ -1,3 +1,5 @@
+import random
+
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -96,3 +98,17 @@ def test_the_store_finds_flags_and_fresh_time_where_its_scripts_look_for_them() 
     raw = stored(Draft("key", b"", (), 1, 2, 3, absent=True), 4, 5)
     assert raw[FLAGS_AT] == 1
     assert raw[FRESH_UNTIL_AT : FRESH_UNTIL_AT + 8] == (2).to_bytes(8, "big")
+
+
+def test_a_value_that_is_long_enough_is_packed_in_the_store_and_comes_back_as_it_was() -> None:
+    value = b"a runner and its odds, " * 100
+    plain = stored(Draft("key", value, ("tag",), 1, 2, 3), 4, 5)
+    smaller = stored(Draft("key", value, ("tag",), 1, 2, 3, pack_from_bytes=1_024), 4, 5)
+    assert len(smaller) < len(plain) / 10
+    assert decode(smaller) == decode(plain)
+    assert decode(smaller[:-1]) is None, "what is cut off is nothing"
+
+
+def test_a_value_that_is_too_short_or_gets_no_smaller_is_stored_as_it_is() -> None:
+    for value in (b"a" * 1_023, random.Random(5).randbytes(2_048)):
+        assert stored(Draft("key", value, (), 1, 2, 3, pack_from_bytes=1_024), 4, 5).endswith(value)
