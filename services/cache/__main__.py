@@ -14,8 +14,11 @@ from services.cache.config import CacheConfig
 from services.cache.domain.memory import Memory
 from services.cache.domain.namespace import l1_quotas
 from services.cache.engine.canary import Canary
+from services.cache.engine.conditions import Conditions
 from services.cache.engine.follower import Follower
+from services.cache.engine.leases import Leases
 from services.cache.engine.link import Link
+from services.cache.engine.numbers import Numbers
 from services.cache.engine.sight import Sight
 from services.cache.engine.tally import Tally
 from services.cache.engine.tiers import Tiers
@@ -57,13 +60,21 @@ async def cache(config: CacheConfig, clock: Clock) -> AsyncIterator[Cache]:
     if not config.redis_url:
         tiers = Tiers(memory=memory, link=link, store=None, watchers=watchers, tally=tally, clock=clock)
         topics = Topics(store=None, link=link)
+        leases = Leases(tiers=tiers, link=link, store=None, tally=tally, clock=clock)
         sight = Sight(tally=tally, memory=memory, link=link, canary=None)
         sight.report_to(metrics.get_meter(METER))
-        yield Cache(
-            hosted=_hosted(tiers, topics, watchers, sight),
-            liveness=lambda: True,
-            drain=_drain(topics, watchers),
+        desk = CacheDesk(
+            tiers=tiers,
+            leases=leases,
+            conditions=Conditions(tiers=tiers, link=link, store=None, tally=tally, clock=clock),
+            numbers=Numbers(link=link, store=None, clock=clock),
+            watchers=watchers,
+            sight=sight,
         )
+        try:
+            yield Cache(hosted=_hosted(desk, topics), liveness=lambda: True, drain=_drain(topics, watchers))
+        finally:
+            await leases.close()
         return
     client = RedisClient(config.redis_url)
     store, messages = RedisStore(client), RedisTopics(client)
@@ -80,18 +91,28 @@ async def cache(config: CacheConfig, clock: Clock) -> AsyncIterator[Cache]:
         replica=SystemChance().bytes(REPLICA_NAME_BYTES).hex(),
         interval_s=config.canary_ms / 1_000,
     )
+    leases = Leases(tiers=tiers, link=link, store=store, tally=tally, clock=clock)
     sight = Sight(tally=tally, memory=memory, link=link, canary=canary)
     sight.report_to(metrics.get_meter(METER))
+    desk = CacheDesk(
+        tiers=tiers,
+        leases=leases,
+        conditions=Conditions(tiers=tiers, link=link, store=store, tally=tally, clock=clock),
+        numbers=Numbers(link=link, store=store, clock=clock),
+        watchers=watchers,
+        sight=sight,
+    )
     await follower.start()
     if config.canary_ms:
         canary.start()
     try:
         yield Cache(
-            hosted=_hosted(tiers, topics, watchers, sight),
+            hosted=_hosted(desk, topics),
             liveness=follower.alive,
             drain=_drain(topics, watchers),
         )
     finally:
+        await leases.close()
         await canary.close()
         await follower.close()
         await client.close()
@@ -105,11 +126,11 @@ def _drain(topics: Topics, watchers: Watchers) -> Callable[[], None]:
     return drain
 
 
-def _hosted(tiers: Tiers, topics: Topics, watchers: Watchers, sight: Sight) -> Sequence[Hosted]:
+def _hosted(desk: CacheDesk, topics: Topics) -> Sequence[Hosted]:
     return (
         Hosted(
             add=cache_service_pb2_grpc.add_CacheServiceServicer_to_server,
-            servicer=CacheDesk(tiers=tiers, watchers=watchers, sight=sight),
+            servicer=desk,
             descriptor=cache_service_pb2.DESCRIPTOR.services_by_name["CacheService"],
             raw_answers=RAW_ANSWERS,
             raw_streams=RAW_STREAMS,

@@ -27,3 +27,11 @@ RECENT_KEYS_MAX: Final = 8_192
 
 READ_KEYS_MAX: Final = 200
 """Keys of one read of the store. With values at their bound it brings 25 MiB."""
+
+WAIT_MS_MAX: Final = 400
+"""How long a caller may wait for another's load: less than the shortest deadline of a Get."""
+
+DELTA_MAX: Final = 10**12
+
+INCREMENTS_MAX: Final = 100_000
+"""Increments of one number while it lives: each is remembered for as long."""

@@ -13,6 +13,7 @@
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from random import random
 from typing import Final, NamedTuple
 
 from services.cache.domain.bounds import ANSWER_VALUE_BYTES_MAX, READ_KEYS_MAX
@@ -24,6 +25,7 @@ from services.cache.domain.memory import Memory
 from services.cache.domain.namespace import CANARY, NAMESPACES, Namespace
 from services.cache.domain.recent_keys import RecentKeys
 from services.cache.engine.link import Link
+from services.cache.engine.loads import Loads
 from services.cache.engine.tally import Tally
 from services.cache.engine.watchers import Watchers
 from services.cache.ports import EntryStore, Stamp, State, StoreDown
@@ -40,6 +42,33 @@ class Item(NamedTuple):
     value: bytes
     ttl_ms: int
     tags: tuple[str, ...]
+    absent: bool = False
+    load_ms: int = 0
+
+
+class Filled(NamedTuple):
+    """What became of a write. `version` is the entry's now, 0 where nothing is known of it."""
+
+    version: int
+    stored: bool
+    fresh_for_ms: int = 0
+
+
+class Began(NamedTuple):
+    """Where this replica stood when a call of the store began: what it is judged by when it ends."""
+
+    changes: int
+    session: int
+
+
+class Seen(NamedTuple):
+    """What is stored under a key: its version, 0 for none, and the entry where it is alive."""
+
+    version: int
+    entry: Entry | None
+
+
+_NOTHING: Final = Seen(0, None)
 
 
 class Tiers:
@@ -56,6 +85,7 @@ class Tiers:
         clock: Clock,
     ) -> None:
         self.memory = memory
+        self.loads = Loads()
         self._watchers = watchers
         self._marks = Marks()
         self._recent = RecentKeys()
@@ -88,27 +118,80 @@ class Tiers:
     async def set(self, namespace: Namespace, items: Sequence[Item]) -> int:
         """Write entries under one version, which is returned."""
         now_ms = self._clock.now_ms()
-        drafts = [_draft(namespace, item, now_ms) for item in items]
-        count, session = self._recent.count, self._link.session
-        stamp = await self._stamped(namespace.name, lambda store, known: store.write(namespace.name, drafts, known))
-        self._counts[namespace.name].sets += len(items)
-        if stamp.incarnation != self._link.incarnation:
-            self._doubt(stamp.incarnation)
-            return stamp.version
-        for draft in drafts:
-            key, entry = Key(namespace.name, draft.key), draft.entry(*stamp)
-            alive = self._judged(key, entry, count)
-            if session == self._link.session and alive is not None:
-                self.memory.put(key, alive, now_ms)
-            self._outdate(key, stamp.version)
-        self._watchers.tell(Change(namespace.name, Scope.KEYS, tuple(draft.key for draft in drafts)), stamp)
+        return await self._set(namespace, [draft_of(namespace, item, now_ms) for item in items])
+
+    async def set_one(self, namespace: Namespace, item: Item) -> Filled:
+        """Write one entry."""
+        draft = draft_of(namespace, item, self._clock.now_ms())
+        version = await self._set(namespace, (draft,))
+        return Filled(version, stored=True, fresh_for_ms=draft.fresh_until_ms - draft.created_ms)
+
+    async def _set(self, namespace: Namespace, drafts: Sequence[Draft]) -> int:
+        began = self.began()
+        stamp = await self._stored(lambda store, known: store.write(namespace.name, drafts, known))
+        if stamp is None:
+            stamp, began = self._owed(namespace.name), Began(began.changes, self._link.session)
+        self._counts[namespace.name].sets += len(drafts)
+        self.took(namespace.name, drafts, stamp, began)
         return stamp.version
+
+    def began(self) -> Began:
+        """Tell where this replica stands, before it asks the store for something."""
+        return Began(self._recent.count, self._link.session)
+
+    def took(self, namespace: str, drafts: Sequence[Draft], stamp: Stamp, began: Began) -> bool:
+        """Take in what this replica wrote, and tell whether all of it is alive as far as is known here."""
+        if stamp.incarnation != self._link.incarnation:
+            self.doubt(stamp.incarnation)
+            return False
+        now_ms = self._clock.now_ms()
+        all_alive = True
+        for draft in drafts:
+            key, entry = Key(namespace, draft.key), draft.entry(*stamp)
+            alive = self._judged(key, entry, began.changes)
+            if began.session == self._link.session and alive is not None:
+                self.memory.put(key, alive, now_ms)
+            all_alive = all_alive and alive is not None
+            self._counts[namespace].loaded(draft.load_ms)
+            self._outdate(key, stamp.version)
+        self._watchers.tell(Change(namespace, Scope.KEYS, tuple(draft.key for draft in drafts)), stamp)
+        return all_alive
+
+    def held(self, namespace: Namespace, key: Key) -> Entry | None:
+        """Look one entry up in L1, where it may answer: alive, fresh or not. It is not counted."""
+        now_ms = self._clock.now_ms()
+        if not (self._link.hears_all or namespace.answers_alone(self._link.unheard_ms(self._clock.monotonic_s()))):
+            return None
+        entry = self.memory.get(key, now_ms)
+        if entry is not None and (fate := self._marks.fate(key, entry)) is not _ALIVE:
+            return self._suffer(key, entry, fate)
+        return entry
+
+    async def examine(self, key: Key) -> Seen:
+        """Look at what L2 has under a key, dead or alive, and keep it if it is alive."""
+        began = self.began()
+        if self._store is None or not self._link.is_trusted:
+            return _NOTHING
+        try:
+            (raw,) = await self._store.read([key])
+        except StoreDown as down:
+            self._link.lose(str(down))
+            return _NOTHING
+        entry = None if raw is None else decode(raw)
+        if raw is None or entry is None or began.session != self._link.session:
+            return _NOTHING
+        alive = self._take(key, raw, began.changes)
+        return Seen(entry.version if entry.incarnation == self._link.incarnation else 0, alive)
+
+    def kills(self, key: Key, version: int, tags: tuple[str, ...] = ()) -> bool:
+        """Tell whether an entry of a version would be dead or stale at once, by the marks."""
+        return self._marks.fate(key, Entry(self._link.incarnation, version, 0, 0, 0, tags, b"")) is not _ALIVE
 
     async def invalidate(self, change: Change) -> None:
         """Forget what a change covers, everywhere."""
-        stamp = await self._stamped(change.namespace, lambda store, known: store.forget(change, known))
+        stamp = await self._stored(lambda store, known: store.forget(change, known))
         self._counts[change.namespace].invalidations += 1
-        self.apply(change, stamp)
+        self.apply(change, stamp or self._owed(change.namespace))
 
     async def flush(self) -> None:
         """Forget everything, everywhere."""
@@ -118,27 +201,31 @@ class Tiers:
             except StoreDown as down:
                 self._link.lose(str(down))
             else:
-                self._doubt(stamp.incarnation)
+                self.doubt(stamp.incarnation)
                 await self._link.settle()
                 return
         for name in (*NAMESPACES, CANARY.name):
             self._link.owe(name)
         self.memory.clear()
+        self.loads.restart()
         self._watchers.gap()
 
     def apply(self, change: Change, stamp: Stamp) -> None:
         """Take in a change, this replica's own or one that it heard of; again and again does no harm."""
         self._link.learn(stamp.version)
         if stamp.incarnation != self._link.incarnation:
-            self._doubt(stamp.incarnation)
+            self.doubt(stamp.incarnation)
             return
         if change.mode is Mode.RELEASE:
+            for name in change.names:
+                self.loads.stir(Key(change.namespace, name))
             return
         if change.scope is Scope.KEYS:
             for name in change.names:
                 self._outdate(Key(change.namespace, name), stamp.version, change.mode)
         else:
             self._marks.put(change, stamp.version)
+            self.loads.stir_namespace(change.namespace)
         self._watchers.tell(change, stamp)
 
     def begin(self, state: State) -> None:
@@ -150,6 +237,7 @@ class Tiers:
         if state.incarnation != self._link.incarnation:
             self._marks.clear()
         self._link.begin(state.incarnation, state.version)
+        self.loads.restart()
         for change, version in state.marks:
             self._marks.put(change, version)
         self._watchers.gap()
@@ -208,7 +296,7 @@ class Tiers:
         if entry is None:
             return None
         if entry.incarnation != self._link.incarnation:
-            self._doubt(entry.incarnation)
+            self.doubt(entry.incarnation)
             return None
         self._link.learn(entry.version)
         alive = self._judged(key, entry, count)
@@ -219,6 +307,7 @@ class Tiers:
     def _outdate(self, key: Key, version: int, mode: Mode = Mode.DELETE) -> None:
         """Forget, or make stale, what is older than this version of a key, also where it is only just being read."""
         self._recent.put(key, mode, version)
+        self.loads.void(key)
         if mode is Mode.EXPIRE:
             self.memory.expire_older(key, version)
         else:
@@ -239,29 +328,47 @@ class Tiers:
         self.memory.expire_older(key, entry.version + 1)
         return entry.expired()
 
-    async def _stamped(self, namespace: str, write: Callable[[EntryStore, int], Awaitable[Stamp]]) -> Stamp:
-        """Write to the store, or note the debt and stamp the write here."""
-        if self._store is not None and self._link.is_up:
-            try:
-                stamp = await write(self._store, self._link.known)
-            except StoreDown as down:
-                self._link.lose(str(down))
-            else:
-                self._link.learn(stamp.version)
-                return stamp
+    async def _stored(self, write: Callable[[EntryStore, int], Awaitable[Stamp]]) -> Stamp | None:
+        """Write to the store; None where it did not answer, or is not to be asked."""
+        if self._store is None or not self._link.is_up:
+            return None
+        try:
+            stamp = await write(self._store, self._link.known)
+        except StoreDown as down:
+            self._link.lose(str(down))
+            return None
+        self._link.learn(stamp.version)
+        return stamp
+
+    def _owed(self, namespace: str) -> Stamp:
+        """Note that a write did not reach the store, and stamp it here."""
         self._link.owe(namespace)
         return self._link.own_stamp()
 
-    def _doubt(self, incarnation: int) -> None:
+    def doubt(self, incarnation: int) -> None:
         """Something is of another incarnation: of one that is gone, or of a later one, which ends the session."""
         if incarnation > self._link.incarnation:
             self.memory.clear()
             self._link.doubt()
 
 
-def _draft(namespace: Namespace, item: Item, now_ms: int) -> Draft:
-    fresh_until_ms = now_ms + (item.ttl_ms or namespace.ttl_ms)
-    return Draft(item.key, item.value, item.tags, now_ms, fresh_until_ms, fresh_until_ms + namespace.stale_ms)
+def draft_of(namespace: Namespace, item: Item, now_ms: int) -> Draft:
+    """Make the entry that an item becomes in its namespace."""
+    if item.absent:
+        until_ms = now_ms + namespace.absent_ms(item.ttl_ms)
+        return Draft(item.key, b"", item.tags, now_ms, until_ms, until_ms, True, item.load_ms)
+    fresh_until_ms = now_ms + namespace.fresh_ms(item.ttl_ms, random())  # noqa: S311 - only spreads ends over time
+    stale_until_ms = fresh_until_ms + namespace.stale_ms
+    return Draft(
+        key=item.key,
+        value=item.value,
+        tags=item.tags,
+        created_ms=now_ms,
+        fresh_until_ms=fresh_until_ms,
+        stale_until_ms=stale_until_ms,
+        load_ms=item.load_ms,
+        pack_from_bytes=namespace.compress_from_bytes,
+    )
 
 
 def _fitting(answers: Sequence[Found | None]) -> Sequence[Found]:

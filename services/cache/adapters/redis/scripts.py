@@ -64,6 +64,15 @@ end
 
 local function head_of(incarnation, version) return struct.pack('>BI8I8', FORMAT, incarnation, version) end
 
+-- The version of an entry; 0 where there is none, or none of this incarnation.
+local function version_of(entry, incarnation)
+  local head = redis.call('GETRANGE', entry, 0, FLAGS_AT - 1)
+  if #head < FLAGS_AT then return 0 end
+  local format, of, version = struct.unpack('>BI8I8', head)
+  if format ~= FORMAT or of ~= incarnation then return 0 end
+  return version
+end
+
 -- Make an entry stale: it is fresh until 0, and keeps its time to live. What says that there is nothing goes.
 local function expire(entry)
   local head = redis.call('GETRANGE', entry, 0, FLAGS_AT)
@@ -147,6 +156,94 @@ elseif mark ~= '' then
 end
 tell(ARGV[2], incarnation, version, ARGV[3])
 return {text(incarnation), text(version)}
+""",
+)
+
+LEASE: Final = _script(
+    "lease",
+    """
+-- KEYS state, entry, lease      ARGV known, version of the entry that was seen, token of a void lease, lease_ms
+local known = tonumber(ARGV[1])
+local incarnation = incarnation_of(KEYS[1], known)
+if version_of(KEYS[2], incarnation) ~= tonumber(ARGV[2]) then return {text(incarnation), '0', '0', '0'} end
+local held = redis.call('GET', KEYS[3])
+if held then
+  local of, holder = string.match(held, '^(%d+):(%d+)$')
+  if of == text(incarnation) and holder ~= ARGV[3] then
+    return {text(incarnation), '0', holder, text(redis.call('PTTL', KEYS[3]))}
+  end
+end
+local token = text(stamp(KEYS[1], known))
+redis.call('SET', KEYS[3], text(incarnation) .. ':' .. token, 'PX', ARGV[4])
+return {text(incarnation), token, token, ARGV[4]}
+""",
+)
+
+FILL: Final = _script(
+    "fill",
+    """
+-- KEYS state, head, stream, entry, lease      ARGV kept, change, incarnation, token, ttl_ms, tail
+local incarnation = redis.call('HGET', KEYS[1], 'incarnation') or '0'
+if incarnation ~= ARGV[3] or redis.call('GET', KEYS[5]) ~= ARGV[3] .. ':' .. ARGV[4] then
+  return {incarnation, text(version_of(KEYS[4], tonumber(incarnation))), 0}
+end
+redis.call('SET', KEYS[4], head_of(tonumber(ARGV[3]), tonumber(ARGV[4])) .. ARGV[6], 'PX', ARGV[5])
+redis.call('UNLINK', KEYS[5])
+tell(ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[2])
+return {incarnation, ARGV[4], 1}
+""",
+)
+
+RELEASE: Final = _script(
+    "release",
+    """
+-- KEYS state, head, stream, lease      ARGV kept, change, incarnation, token
+if redis.call('GET', KEYS[4]) == ARGV[3] .. ':' .. ARGV[4] then
+  redis.call('UNLINK', KEYS[4])
+  tell(ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[2])
+end
+return 0
+""",
+)
+
+REPLACE: Final = _script(
+    "replace",
+    """
+-- KEYS state, head, stream, entry, lease
+-- ARGV known, kept, change, version of the entry that was seen, ttl_ms, tail
+local known = tonumber(ARGV[1])
+local incarnation = incarnation_of(KEYS[1], known)
+local version = version_of(KEYS[4], incarnation)
+if version ~= tonumber(ARGV[4]) then return {text(incarnation), text(version), 0} end
+version = stamp(KEYS[1], known)
+redis.call('SET', KEYS[4], head_of(incarnation, version) .. ARGV[6], 'PX', ARGV[5])
+redis.call('UNLINK', KEYS[5])
+tell(ARGV[2], incarnation, version, ARGV[3])
+return {text(incarnation), text(version), 1}
+""",
+)
+
+INCREMENT: Final = _script(
+    "increment",
+    """
+-- KEYS state, number      ARGV known, request id, delta, ttl_ms, requests remembered
+local incarnation = text(incarnation_of(KEYS[1], tonumber(ARGV[1])))
+if redis.call('HGET', KEYS[2], 'incarnation') ~= incarnation then redis.call('DEL', KEYS[2]) end
+local request = 'request:' .. ARGV[2]
+local before = redis.call('HGET', KEYS[2], request)
+if before then
+  local delta, value = string.match(before, '^(-?%d+):(-?%d+)$')
+  if delta ~= ARGV[3] then return {'reused', '0'} end
+  return {'replayed', value}
+end
+local is_new = redis.call('EXISTS', KEYS[2]) == 0
+if redis.call('HLEN', KEYS[2]) >= tonumber(ARGV[5]) then return {'full', '0'} end
+local sum = redis.pcall('HINCRBY', KEYS[2], 'value', ARGV[3])
+if type(sum) == 'table' then return {'overflow', '0'} end
+local value = redis.call('HGET', KEYS[2], 'value')
+redis.call('HSET', KEYS[2], 'incarnation', incarnation, request, ARGV[3] .. ':' .. value)
+if is_new then redis.call('PEXPIRE', KEYS[2], ARGV[4]) end
+return {'added', value}
 """,
 )
 
