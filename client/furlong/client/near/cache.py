@@ -104,6 +104,11 @@ class NearCache:
         return {name: near.stats() for name, near in self._namespaces.items()}
 
     @property
+    def loads_under_way(self) -> int:
+        """Tell how many loads there are that somebody waits for, or that go on in the background."""
+        return sum(len(near.flights) for near in self._namespaces.values())
+
+    @property
     def gaps(self) -> int:
         """Tell how often the stream of changes broke, or told that something was missed."""
         return self._watch.gaps
