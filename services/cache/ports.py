@@ -5,7 +5,7 @@ from enum import Enum
 from typing import NamedTuple, Protocol
 
 from services.cache.domain.change import Change
-from services.cache.domain.entry import Draft, Key
+from services.cache.domain.entry import Draft, Entry, Key
 from services.cache.domain.position import Position
 
 
@@ -84,6 +84,9 @@ class EntryStore(Protocol):
 
     async def write(self, namespace: str, drafts: Sequence[Draft], known: int) -> Stamp:
         """Write entries of one namespace under one stamp and tell the other replicas, all at once."""
+
+    async def slide(self, entries: Sequence[tuple[Key, Entry]], ttl_ms: int) -> None:
+        """Let entries live for `ttl_ms` from now on, where they are still the same; no other replica is told."""
 
     async def forget(self, change: Change, known: int) -> Stamp:
         """Forget what a change covers and tell the other replicas, all at once."""

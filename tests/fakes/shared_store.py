@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from services.cache.domain.bounds import INCREMENTS_MAX, PATTERN_MARKS_MAX, TAG_MARKS_MAX
 from services.cache.domain.change import CHANGES_TOPIC, Change, Mode, Scope, encode
-from services.cache.domain.entry import FORMAT, FRESH_UNTIL_AT, Draft, Key, decode
+from services.cache.domain.entry import FORMAT, FRESH_UNTIL_AT, Draft, Entry, Key, decode
 from services.cache.domain.position import NOWHERE, Position
 from services.cache.ports import Asked, Kept, Message, Stamp, State, StoreDown, Sum, SumRefused
 
@@ -50,6 +50,15 @@ class SharedStore:
             return stamp
 
         return await self._do(effect)
+
+    async def slide(self, entries: Sequence[tuple[Key, Entry]], ttl_ms: int) -> None:
+        def effect() -> None:
+            for key, entry in entries:
+                raw = self._entries.get(key)
+                if raw is not None and raw.startswith(entry.stamp()) and any(raw[FRESH_UNTIL_AT:][:8]):
+                    self._entries[key] = raw[:FRESH_UNTIL_AT] + entry.until() + raw[FRESH_UNTIL_AT + 16 :]
+
+        await self._do(effect)
 
     async def forget(self, change: Change, known: int) -> Stamp:
         def effect() -> Stamp:

@@ -3,7 +3,8 @@
     byte 0        format, 2
     8 bytes       incarnation of the store that it was written to
     8 bytes       version: the stamp of the write
-    1 byte        flags: 1 where the entry says that there is nothing under its key, 2 where the value is packed
+    1 byte        flags: 1 where the entry says that there is nothing under its key, 2 where the value is packed, 4
+                  where its times count from its last use
     8 bytes each  created, fresh until, stale until; milliseconds since the Unix epoch
     4 bytes       how long it took to load, in milliseconds
     2 bytes       length of the tags
@@ -32,10 +33,13 @@ LOAD_MS_MAX: Final = 2**32 - 1
 
 _HEAD: Final = struct.Struct(">BQQBQQQIH")
 _TAIL: Final = struct.Struct(">BQQQIH")
+_STAMP: Final = struct.Struct(">BQQ")
+_UNTIL: Final = struct.Struct(">QQ")
 FLAGS_AT: Final = 17
 FRESH_UNTIL_AT: Final = 26
 _ABSENT: Final = 1
 _PACKED: Final = 2
+_SLIDES: Final = 4
 _TAG_END: Final = b"\0"
 
 _HIT: Final = Outcome.HIT
@@ -61,6 +65,8 @@ class Entry(NamedTuple):
     outcome: Outcome = _HIT
     """What finding it comes to while it is fresh."""
     load_ms: int = 0
+    slides: bool = False
+    """Whether it lives on when it is read."""
 
     def is_fresh(self, now_ms: int) -> bool:
         """Tell whether anybody may have it."""
@@ -77,6 +83,18 @@ class Entry(NamedTuple):
     def expired(self) -> "Entry | None":
         """Make the entry that is left when it is expired."""
         return None if self.outcome is Outcome.ABSENT else self._replace(fresh_until_ms=EXPIRED)
+
+    def slid(self, until_ms: int) -> "Entry":
+        """Make the entry that lives on."""
+        return self._replace(fresh_until_ms=until_ms, stale_until_ms=until_ms)
+
+    def stamp(self) -> bytes:
+        """Encode what the store wrote of it, which tells it from every other entry of its key."""
+        return _STAMP.pack(FORMAT, self.incarnation, self.version)
+
+    def until(self) -> bytes:
+        """Encode until when it is fresh and stale."""
+        return _UNTIL.pack(self.fresh_until_ms, self.stale_until_ms)
 
 
 NEVER_PACKED: Final = 2**63 - 1
@@ -95,6 +113,7 @@ class Draft(NamedTuple):
     absent: bool = False
     load_ms: int = 0
     pack_from_bytes: int = NEVER_PACKED
+    slides: bool = False
 
     def entry(self, incarnation: int, version: int) -> Entry:
         """Make the entry that the store stamped."""
@@ -108,12 +127,14 @@ class Draft(NamedTuple):
             self.value,
             Outcome.ABSENT if self.absent else _HIT,
             self.load_ms,
+            self.slides,
         )
 
     def tail(self) -> bytes:
         """Encode everything after the stamp."""
         tags = b"".join(tag.encode() + _TAG_END for tag in self.tags)
-        flags, value = _ABSENT if self.absent else 0, self.value
+        flags = (_ABSENT if self.absent else 0) | (_SLIDES if self.slides else 0)
+        value = self.value
         smaller = packed(value, self.pack_from_bytes)
         if smaller is not None:
             flags, value = flags | _PACKED, smaller
@@ -145,4 +166,15 @@ def decode(raw: bytes) -> Entry | None:
             return None
         value = unpacked_value
     outcome = Outcome.ABSENT if flags & _ABSENT else _HIT
-    return Entry(incarnation, version, created_ms, fresh_until_ms, stale_until_ms, tags, value, outcome, load_ms)
+    return Entry(
+        incarnation,
+        version,
+        created_ms,
+        fresh_until_ms,
+        stale_until_ms,
+        tags,
+        value,
+        outcome,
+        load_ms,
+        bool(flags & _SLIDES),
+    )

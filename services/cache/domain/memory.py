@@ -30,6 +30,9 @@ LOST_LOG2: Final = 3
 ENDED_AT_ONCE: Final = 16
 """Entries that have ended and are taken out by one write."""
 
+SLIDES_IN_TTL: Final = 16
+"""How often an entry that is read all the time is made to live on, in its time to live."""
+
 EVICTED_AGES_KEPT: Final = 128
 """Evictions of a namespace whose ages are remembered."""
 
@@ -140,6 +143,22 @@ class Memory:
             self.drop(key)
         else:
             held.entry = expired
+
+    def slide(self, key: Key, ttl_ms: int, now_ms: int) -> Entry | None:
+        """Let an entry live on that was read; the one that it became, None where that is not worth a word.
+
+        It lives on only while it is fresh, and once in a SLIDES_IN_TTL-th of its time at the most.
+        """
+        held = self._order.find(key)
+        if held is None or not held.entry.slides:
+            return None
+        left_ms = held.entry.fresh_until_ms - now_ms
+        if not 0 < left_ms <= ttl_ms - ttl_ms // SLIDES_IN_TTL:
+            return None
+        self._expiries.drop(key, held.entry.stale_until_ms)
+        held.entry = held.entry.slid(now_ms + ttl_ms)
+        self._expiries.put(key, held.entry.stale_until_ms)
+        return held.entry
 
     def clear(self) -> None:
         """Forget everything."""

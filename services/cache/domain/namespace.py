@@ -43,7 +43,8 @@ class Namespace:
     """How much of the time to live is left to chance, so that what was written together does not end together. A time
     that a writer asked for is kept to the millisecond."""
     sliding: bool = False
-    """Whether an entry that is read lives on: its time to live is counted from its last use."""
+    """Whether an entry that is read lives on: its time to live counts from its last use. One whose writer asked for a
+    time of its own ends when that is over."""
     negative_ttl_ms: int = 5 * SECOND_MS
     """How long at the most it is kept that there is nothing under a key."""
     lease_ms: int = 5 * SECOND_MS

@@ -106,6 +106,8 @@ class Tiers:
         fitting = _fitting(answers)
         for answer in fitting:
             counts.count(answer)
+        if namespace.sliding:
+            await self._slide(namespace, wanted, fitting)
         return fitting
 
     async def stored(self, namespace: Namespace, key: str) -> Entry | None:
@@ -255,6 +257,17 @@ class Tiers:
             answers.append(found(entry, _L1, now_ms) if entry is not None and allowed else None)
         return answers
 
+    async def _slide(self, namespace: Namespace, wanted: Sequence[Key], answers: Sequence[Found]) -> None:
+        """Let what was read live on, here and in L2."""
+        now_ms = self._clock.now_ms()
+        hits = (key for key, answer in zip(wanted, answers, strict=True) if answer.tier)
+        lengthened = [(key, entry) for key in hits if (entry := self.memory.slide(key, namespace.ttl_ms, now_ms))]
+        if lengthened and self._store is not None and self._link.is_trusted:
+            try:
+                await self._store.slide(lengthened, namespace.ttl_ms)
+            except StoreDown as down:
+                self._link.lose(str(down))
+
     async def _fetch(
         self, wanted: Sequence[Key], missing: Sequence[int], answers: list[Found | None], max_stale_ms: int
     ) -> None:
@@ -368,6 +381,7 @@ def draft_of(namespace: Namespace, item: Item, now_ms: int) -> Draft:
         stale_until_ms=stale_until_ms,
         load_ms=item.load_ms,
         pack_from_bytes=namespace.compress_from_bytes,
+        slides=namespace.sliding and not item.ttl_ms,
     )
 
 

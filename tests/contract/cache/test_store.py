@@ -213,3 +213,37 @@ async def test_a_topic_that_was_forgotten_begins_a_later_epoch(
 async def test_waiting_for_messages_ends_without_any(store: RedisShared | SharedStore) -> None:
     position = await store.publish("t", b"", "", 0)
     assert await store.follow({"t": position}) == {}
+
+
+async def slid(store: EntryStore, name: str, until_ms: int = 900_000) -> Entry:
+    """The entry under a name, made to live on in the store."""
+    (entry,) = await read(store, name)
+    assert entry is not None
+    await store.slide([(Key("tracks", name), entry.slid(until_ms))], 60_000)
+    return entry
+
+
+async def test_an_entry_that_lives_on_has_other_times_and_nothing_else(
+    store: RedisShared | SharedStore, redis_url: str
+) -> None:
+    await store.write("tracks", [draft("a", b"value", "tag"), draft("b")], 0)
+    before = await slid(store, "a")
+    after, other = await read(store, "a", "b")
+    assert after == before._replace(fresh_until_ms=900_000, stale_until_ms=900_000)
+    assert other is not None
+    assert other.fresh_until_ms == 61_000
+    if isinstance(store, RedisShared):
+        with client_of_redis.Redis.from_url(redis_url) as redis:
+            left_ms = {redis.pttl(key) for key in redis.scan_iter("*:e:*")}
+        assert len([each for each in left_ms if 0 < each <= 60_000]) == 1
+
+
+async def test_what_was_written_anew_expired_or_removed_does_not_live_on(store: RedisShared | SharedStore) -> None:
+    await store.write("tracks", [draft("anew"), draft("expired"), draft("removed")], 0)
+    found = {name: (await read(store, name))[0] for name in ("anew", "expired", "removed")}
+    await store.write("tracks", [draft("anew", b"new")], 0)
+    await store.forget(Change("tracks", Scope.KEYS, ("expired",), Mode.EXPIRE), 0)
+    await store.forget(Change("tracks", Scope.KEYS, ("removed",)), 0)
+    before = await read(store, *found)
+    await store.slide([(Key("tracks", name), entry.slid(900_000)) for name, entry in found.items() if entry], 60_000)
+    assert await read(store, *found) == before

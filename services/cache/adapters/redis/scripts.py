@@ -247,6 +247,23 @@ return {'added', value}
 """,
 )
 
+SLIDE: Final = _script(
+    "slide",
+    """
+-- KEYS entries...      ARGV ttl_ms, then (stamp, times) of each
+-- What was written anew, expired or removed since it was read stays as it is.
+local expired = string.rep('\\0', 8)
+for n = 1, #KEYS do
+  local is_same = redis.call('GETRANGE', KEYS[n], 0, FLAGS_AT - 1) == ARGV[2 * n]
+  if is_same and redis.call('GETRANGE', KEYS[n], FRESH_UNTIL_AT, FRESH_UNTIL_AT + 7) ~= expired then
+    redis.call('SETRANGE', KEYS[n], FRESH_UNTIL_AT, ARGV[2 * n + 1])
+    redis.call('PEXPIRE', KEYS[n], ARGV[1])
+  end
+end
+return {}
+""",
+)
+
 RENEW: Final = _script(
     "flush",
     """

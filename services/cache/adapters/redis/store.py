@@ -7,7 +7,7 @@ from services.cache.adapters.redis import keys, scripts
 from services.cache.adapters.redis.client import RedisClient
 from services.cache.domain.bounds import INCREMENTS_MAX, PATTERN_MARKS_MAX, TAG_MARKS_MAX
 from services.cache.domain.change import CHANGES_TOPIC, Change, Mode, Scope, encode
-from services.cache.domain.entry import Draft, Key
+from services.cache.domain.entry import Draft, Entry, Key
 from services.cache.ports import Asked, Kept, Stamp, State, Sum, SumRefused
 
 CHANGES_KEPT: Final = 10_000
@@ -36,6 +36,13 @@ class RedisStore:
         for draft in drafts:
             arguments += (draft.stale_until_ms - draft.created_ms, draft.tail())
         return await self._stamped(scripts.WRITE, (*_TELLS, *_entries(change)), arguments)
+
+    async def slide(self, entries: Sequence[tuple[Key, Entry]], ttl_ms: int) -> None:
+        """Let entries live on."""
+        arguments: list[str | bytes | int] = [ttl_ms]
+        for _, entry in entries:
+            arguments += (entry.stamp(), entry.until())
+        await self._client.run(scripts.SLIDE, [keys.entry(key) for key, _ in entries], arguments)
 
     async def forget(self, change: Change, known: int) -> Stamp:
         """Remove keys or make them stale, or leave a mark, and tell."""

@@ -2,9 +2,9 @@
 
 import pytest
 
-from services.cache.domain.found import Outcome
 from services.cache.domain.memory import Memory
 from services.cache.domain.namespace import NAMESPACES
+from services.cache.domain.outcome import Outcome
 from services.cache.engine.follower import Follower
 from services.cache.engine.link import Link
 from services.cache.engine.tally import Tally
