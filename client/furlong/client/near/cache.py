@@ -155,7 +155,8 @@ class Cached(Generic[P, T]):
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
         self.key: Final = key
-        """Makes the key of a call."""
+        """Makes the key of a call. Raises TypeError for arguments of which none can be made."""
+        self._quick_key = key.quick if isinstance(key, KeyBuilder) else key
         self._cache = cache
         self._near = namespace
         self._find = namespace.shelf.find
@@ -168,13 +169,13 @@ class Cached(Generic[P, T]):
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         """Answer from here, from the service, or by running the function. Raises what the function raises."""
-        key = self.key(*args, **kwargs)
+        key = self._quick_key(*args, **kwargs)
         held = self._find(key, self._monotonic_s())
         if held is not None:
             self._counts.hits += 1
             value = held.value
         else:
-            value = await self._fetch(key, args, kwargs)
+            value = await self._fetch(args, kwargs)
         if value is None:
             return None  # type: ignore[return-value] # the function has answered so
         try:
@@ -195,7 +196,8 @@ class Cached(Generic[P, T]):
         """Have the result of a call loaded anew, everywhere; who takes stale ones may still have it. Raises alike."""
         await self._cache.invalidate(self._name, keys=(self.key(*args, **kwargs),), expire=True)
 
-    async def _fetch(self, key: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes | None:
+    async def _fetch(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes | None:
+        key = self.key(*args, **kwargs)
         if not 1 <= len(key.encode()) <= KEY_BYTES_MAX:
             raise ValueError(f"the key has {len(key.encode())} bytes, not 1 to {KEY_BYTES_MAX}: {key[:80]!r}")
         tags = () if self._tags is None else self._tags(*args, **kwargs)

@@ -24,6 +24,7 @@ def test_a_key_is_the_name_and_the_arguments(
     args: tuple[object, ...], kwargs: dict[str, object], arguments: str
 ) -> None:
     assert build(*args, **kwargs) == NAME + arguments
+    assert build.quick(*args, **kwargs) == NAME + arguments
 
 
 @pytest.mark.parametrize("name", ["x" * 1_000, "ü" * 400, "x" * 390 + "\ud800" * 30])
