@@ -23,6 +23,8 @@ class Found(NamedTuple):
     version: int = 0
     age_ms: int = 0
     tier: Tier = Tier.NONE
+    load_ms: int = 0
+    """What loading it took, and finding it saved; 0 where nobody told."""
 
 
 MISSED: Final = Found(Outcome.MISS)
@@ -35,4 +37,4 @@ def found(entry: Entry, tier: Tier, now_ms: int) -> Found:
     """Answer with an entry. Clocks of replicas differ, so an entry may seem to come from the future: its age is 0."""
     outcome = entry.outcome if now_ms < entry.fresh_until_ms else _STALE
     age_ms = now_ms - entry.created_ms
-    return Found(outcome, entry.value, entry.version, age_ms if age_ms > 0 else 0, tier)
+    return Found(outcome, entry.value, entry.version, age_ms if age_ms > 0 else 0, tier, entry.load_ms)

@@ -70,6 +70,8 @@ class Leases:
         counts = self._counts[namespace.name]
         counts.count(wanted.found)
         counts.leases += bool(wanted.token)
+        if namespace.sliding:
+            await self._tiers.slide(namespace, (Key(namespace.name, name),), (wanted.found,))
         return wanted
 
     async def fill(self, namespace: Namespace, item: Item, token: int) -> Filled:

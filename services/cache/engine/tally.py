@@ -19,8 +19,8 @@ _L1: Final = Tier.L1
 class Counts:
     """What one namespace did. `misses` are of both tiers, `misses_l2` those for which Redis was asked.
 
-    `leases` were granted, `waits` were for another caller's load, `fills_refused` came too late. `loads` are writes
-    whose callers told how long the load had taken, `load_ms` all of them together.
+    `leases` were granted, `waits` were for another caller's load, `fills_refused` came too late. `saved_ms` is the time
+    that loading would have taken for every hit, as far as loaders told theirs.
     """
 
     hits_l1: int = 0
@@ -36,17 +36,18 @@ class Counts:
     leases: int = 0
     waits: int = 0
     fills_refused: int = 0
-    loads: int = 0
-    load_ms: int = 0
+    saved_ms: int = 0
 
     def count(self, found: Found) -> None:
         """Count an answer; what was left out of one is asked for again and counted then."""
         if found.outcome is _HIT and found.tier is _L1:  # by far the most
             self.hits_l1 += 1
+            self.saved_ms += found.load_ms
             return
         match found.outcome, found.tier:
             case Outcome.HIT, _:
                 self.hits_l2 += 1
+                self.saved_ms += found.load_ms
             case Outcome.STALE, Tier.L1:
                 self.stale_l1 += 1
             case Outcome.STALE, _:
@@ -55,25 +56,15 @@ class Counts:
                 self.misses += 1
             case Outcome.ABSENT, Tier.L1:
                 self.absent_l1 += 1
+                self.saved_ms += found.load_ms
             case Outcome.ABSENT, _:
                 self.absent_l2 += 1
-
-    def loaded(self, load_ms: int) -> None:
-        """Count a load; 0 where its caller did not tell how long it took."""
-        if load_ms:
-            self.loads += 1
-            self.load_ms += load_ms
+                self.saved_ms += found.load_ms
 
     @property
     def absent(self) -> int:
         """Answers that there is nothing, which are as good as a hit."""
         return self.absent_l1 + self.absent_l2
-
-    @property
-    def saved_ms(self) -> int:
-        """The time that loading would have taken for every hit, at the mean of the loads that were told."""
-        hits = self.hits_l1 + self.hits_l2 + self.absent
-        return hits * self.load_ms // self.loads if self.loads else 0
 
     def by_tier(self) -> Iterator[tuple[str, str, int]]:
         """List tier, outcome and how often: whatever L1 did not have, it missed."""

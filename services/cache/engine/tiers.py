@@ -107,7 +107,7 @@ class Tiers:
         for answer in fitting:
             counts.count(answer)
         if namespace.sliding:
-            await self._slide(namespace, wanted, fitting)
+            await self.slide(namespace, wanted, fitting)
         return fitting
 
     async def stored(self, namespace: Namespace, key: str) -> Entry | None:
@@ -154,7 +154,6 @@ class Tiers:
             if began.session == self._link.session and alive is not None:
                 self.memory.put(key, alive, now_ms)
             all_alive = all_alive and alive is not None
-            self._counts[namespace].loaded(draft.load_ms)
             self._outdate(key, stamp.version)
         self._watchers.tell(Change(namespace, Scope.KEYS, tuple(draft.key for draft in drafts)), stamp)
         return all_alive
@@ -257,7 +256,7 @@ class Tiers:
             answers.append(found(entry, _L1, now_ms) if entry is not None and allowed else None)
         return answers
 
-    async def _slide(self, namespace: Namespace, wanted: Sequence[Key], answers: Sequence[Found]) -> None:
+    async def slide(self, namespace: Namespace, wanted: Sequence[Key], answers: Sequence[Found]) -> None:
         """Let what was read live on, here and in L2."""
         now_ms = self._clock.now_ms()
         hits = (key for key, answer in zip(wanted, answers, strict=True) if answer.tier)

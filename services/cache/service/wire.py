@@ -46,7 +46,7 @@ _FIXED: Final = len(_VALUE) + len(_AGE) + len(_LEADS[0][0])
 def answer(found: Sequence[Found]) -> bytes:
     """Write a GetResponse with one, or a BatchGetResponse with any number."""
     parts: list[bytes] = []
-    for outcome, value, version, age_ms, tier in found:
+    for outcome, value, version, age_ms, tier, _ in found:
         if not tier:
             parts += (_FOUND, b"\2", _OUTCOME, _BYTE[outcome])
             continue

@@ -25,16 +25,19 @@ def test_each_answer_is_counted_once(outcome: Outcome, tier: Tier, counted: str 
     assert counts == Counts(**({counted: 1} if counted else {}))
 
 
-def test_hits_save_the_mean_of_the_loads_that_were_told() -> None:
+def test_hits_save_what_loading_them_took_and_what_is_stale_or_missed_saves_nothing() -> None:
     counts = Counts()
-    counts.count(Found(Outcome.HIT, tier=Tier.L1))
-    assert counts.saved_ms == 0, "nobody told how long a load takes"
-    for load_ms in (100, 0, 300):
-        counts.loaded(load_ms)
-    for tier in (Tier.L1, Tier.L2):
-        counts.count(Found(Outcome.HIT, tier=tier))
-    counts.count(Found(Outcome.ABSENT, tier=Tier.L1))
-    assert counts.saved_ms == 4 * 200
+    for outcome, tier, load_ms in (
+        (Outcome.HIT, Tier.L1, 1),
+        (Outcome.HIT, Tier.L1, 0),
+        (Outcome.HIT, Tier.L2, 10),
+        (Outcome.ABSENT, Tier.L1, 100),
+        (Outcome.ABSENT, Tier.L2, 1_000),
+        (Outcome.STALE, Tier.L1, 10_000),
+        (Outcome.MISS, Tier.NONE, 0),
+    ):
+        counts.count(Found(outcome, tier=tier, load_ms=load_ms))
+    assert counts.saved_ms == 1_111
 
 
 def test_the_canary_is_counted_apart_from_what_callers_do() -> None:
