@@ -13,6 +13,9 @@ from typing import Any, Final
 
 KEY_BYTES_MAX: Final = 512
 
+_SHORT: Final = KEY_BYTES_MAX // 4
+"""Characters that certainly fit: none has more than four bytes."""
+
 _PLAIN: Final = frozenset((str, int, bool, bytes, type(None)))
 _POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -30,22 +33,16 @@ class KeyBuilder:
         if any(each.kind not in _POSITIONAL for each in parameters):
             raise ValueError(f"{function!r} takes more than plain arguments by position; say `key=` for its calls")
         self._names = tuple(each.name for each in parameters)
-        self._count = len(self._names)
         self._defaults = tuple(each.default for each in parameters)
         self._required = sum(each.default is inspect.Parameter.empty for each in parameters)
         module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", type(function).__name__)
         self._name = f"{module}.{name}"
+        self.quick = self._make_quick()
+        """Makes a key of arguments that nobody has looked at.
 
-    def quick(self, *args: Any, **kwargs: Any) -> str:
-        """Make a key of arguments that nobody has looked at.
-
-        It finds nothing that is not meant: whatever is kept under a key was kept by a call that was looked at, and
-        what Python writes in the same way is the same.
+        It finds nothing that is not meant: whatever is kept under a key was kept by a call that was looked at, and what
+        Python writes in the same way is the same.
         """
-        if kwargs or len(args) != self._count:
-            return self(*args, **kwargs)
-        key = f"{self._name}{args!r}"
-        return key if len(key) <= KEY_BYTES_MAX // 4 else _short(key)
 
     def __call__(self, *args: Any, **kwargs: Any) -> str:
         """Make a key. Raises TypeError for arguments that the function does not take, or that have no plain type."""
@@ -56,7 +53,18 @@ class KeyBuilder:
         if not _PLAIN.issuperset(map(type, args)):
             raise self._not_plain(args)
         key = f"{self._name}{args!r}"
-        return key if len(key) <= KEY_BYTES_MAX // 4 else _short(key)
+        return key if len(key) <= _SHORT else _short(key)
+
+    def _make_quick(self) -> Callable[..., str]:
+        name, count = self._name, len(self._names)
+
+        def quick(*args: Any, **kwargs: Any) -> str:
+            if kwargs or len(args) != count:
+                return self(*args, **kwargs)
+            key = f"{name}{args!r}"
+            return key if len(key) <= _SHORT else _short(key)
+
+        return quick
 
     def _not_plain(self, args: tuple[Any, ...]) -> TypeError:
         name, value = next(
