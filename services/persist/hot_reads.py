@@ -15,6 +15,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Final, TypeAlias
 
 import structlog
@@ -103,9 +104,11 @@ class HotReads:
         known = await cache.recall(shelf, key)
         if known is not None:
             return Answer(wire=known.wire, keep=True, freshness=known.freshness)
+        began_s = monotonic()
         answer = await load()
         if answer.keep and len(self._errands) < ERRANDS_MAX:
-            self._errand(_keep(cache, shelf, key, answer, load))
+            load_ms = max(round((monotonic() - began_s) * 1_000), 1)
+            self._errand(_keep(cache, shelf, key, answer, load_ms, load))
         return answer
 
     async def _wait(self, shelf: Shelf, key: str, flight: _Flight) -> None:
@@ -145,9 +148,9 @@ async def _apart(work: Coroutine[Any, Any, None]) -> None:
     await work
 
 
-async def _keep(cache: AnswerCache, shelf: Shelf, key: str, answer: Answer, load: Load) -> None:
+async def _keep(cache: AnswerCache, shelf: Shelf, key: str, answer: Answer, load_ms: int, load: Load) -> None:
     """Keep an answer, and take back what has changed meanwhile."""
-    if not await cache.keep(shelf, key, answer.wire):
+    if not await cache.keep(shelf, key, answer.wire, load_ms):
         return
     try:
         still = (await load()).wire

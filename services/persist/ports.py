@@ -273,8 +273,8 @@ class AnswerCache(Protocol):
     async def recall(self, shelf: Shelf, key: str) -> Recalled | None:
         """Give an answer that was kept; None where there is none to be had now."""
 
-    async def keep(self, shelf: Shelf, key: str, answer: bytes) -> bool:
-        """Keep an answer; False where it is certain that it is not kept."""
+    async def keep(self, shelf: Shelf, key: str, answer: bytes, load_ms: int) -> bool:
+        """Keep an answer that took `load_ms` to read; False where it is certain that it is not kept."""
 
     async def drop(self, shelf: Shelf, key: str) -> None:
         """Forget one answer."""

@@ -29,7 +29,8 @@ class FakeAnswerCache:
         wire = None if self.gone else self.entries.get((shelf.namespace, key))
         return None if wire is None else Recalled(wire, AGED)
 
-    async def keep(self, shelf: Shelf, key: str, answer: bytes) -> bool:
+    async def keep(self, shelf: Shelf, key: str, answer: bytes, load_ms: int) -> bool:
+        assert load_ms > 0, "a load takes its time"
         self.asked.append(f"keep {key}")
         if self.gone:
             return False

@@ -110,14 +110,14 @@ class ServiceCache:
         found = response.found
         return Recalled(found.value, freshness(Found.Tier.Name(found.tier), found.age_ms))
 
-    async def keep(self, shelf: Shelf, key: str, answer: bytes) -> bool:
+    async def keep(self, shelf: Shelf, key: str, answer: bytes, load_ms: int) -> bool:
         """Keep an answer, if it fits; False where it was not even sent."""
         name = self._name(key)
         if name is None or len(answer) > VALUE_BYTES_MAX:
             return False
         if shelf in self._owed or self._breaker.state is not BreakerState.CLOSED:
             return False
-        item = Item(key=name, value=answer, ttl_ms=shelf.ttl_ms, tags=(self._database,))
+        item = Item(key=name, value=answer, ttl_ms=shelf.ttl_ms, tags=(self._database,), load_ms=load_ms)
         request = SetRequest(namespace=shelf.namespace, item=item)
         await self._ask(lambda: self._cache.Set(request, timeout=DEADLINE_S))
         return True

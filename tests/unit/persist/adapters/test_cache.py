@@ -77,12 +77,12 @@ async def test_keys_begin_with_database_and_form_and_calls_have_little_time(
     cache: ServiceCache, methods: Methods
 ) -> None:
     await cache.recall(ROUNDS, "17")
-    await cache.keep(ROUNDS, "17", b"wire")
-    await cache.keep(TRACKS, "first/100", b"wire")
+    await cache.keep(ROUNDS, "17", b"wire", 3)
+    await cache.keep(TRACKS, "first/100", b"wire", 3)
     await cache.drop(TRACKS, "first/100")
     await cache.forget(TRACKS)
-    over = pb.Item(key=f"{DATABASE}/{FORM}/17", value=b"wire", ttl_ms=ROUNDS_TTL_MS, tags=[DATABASE])
-    first = pb.Item(key=f"{DATABASE}/{FORM}/first/100", value=b"wire", ttl_ms=TRACKS_TTL_MS, tags=[DATABASE])
+    over = pb.Item(key=f"{DATABASE}/{FORM}/17", value=b"wire", ttl_ms=ROUNDS_TTL_MS, tags=[DATABASE], load_ms=3)
+    first = pb.Item(key=f"{DATABASE}/{FORM}/first/100", value=b"wire", ttl_ms=TRACKS_TTL_MS, tags=[DATABASE], load_ms=3)
     assert methods.requests == [
         pb.GetRequest(namespace="rounds", key=f"{DATABASE}/{FORM}/17"),
         pb.SetRequest(namespace="rounds", item=over),
@@ -111,10 +111,10 @@ async def test_anything_but_a_hit_is_nothing(cache: ServiceCache, methods: Metho
 
 
 async def test_what_the_cache_would_refuse_is_not_sent(cache: ServiceCache, methods: Methods) -> None:
-    await cache.keep(ROUND_LISTS, "1", b"x" * (VALUE_BYTES_MAX + 1))
+    await cache.keep(ROUND_LISTS, "1", b"x" * (VALUE_BYTES_MAX + 1), 3)
     too_long = "x" * KEY_BYTES_MAX
     assert await cache.recall(TRACKS, too_long) is None
-    await cache.keep(TRACKS, too_long, b"wire")
+    await cache.keep(TRACKS, too_long, b"wire", 3)
     await cache.drop(TRACKS, too_long)
     assert methods.requests == []
 
