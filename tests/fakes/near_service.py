@@ -34,6 +34,7 @@ BUSY = pb.Found(outcome=pb.Found.MISS, retry_after_ms=50)
 class FakeNearService:
     """Answers from `answers`, one after the other, and with `otherwise` when there is none left; None is no answer.
 
+    Fills are stored unless a test says otherwise by `stored`, or by `fails`, when no answer comes.
     A test that clears `is_open` holds up the answers, one that clears `is_filling` the fills.
     """
 
@@ -41,6 +42,7 @@ class FakeNearService:
         self.answers: deque[pb.Found | None] = deque()
         self.otherwise: Callable[[], pb.Found | None] = lambda: MISS
         self.stored = True
+        self.fails = False
         self.looks: list[tuple[str, int, int]] = []
         self.fills: list[tuple[pb.Item, int]] = []
         self.released: list[tuple[str, int]] = []
@@ -59,6 +61,8 @@ class FakeNearService:
     async def fill(self, namespace: str, item: pb.Item, token: int) -> pb.SetResponse | None:
         self.fills.append((item, token))
         await self.is_filling.wait()
+        if self.fails:
+            return None
         return pb.SetResponse(stored=self.stored, version=token, fresh_for_ms=60_000 if self.stored else 0)
 
     async def release(self, namespace: str, key: str, token: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from furlong.client.near import namespace as near
-from furlong.client.near import policy, service, trust
+from furlong.client.near import policy, service, shelf, trust
 
 from tests.caches import replica
 
@@ -31,6 +31,7 @@ async def test_the_example_on_the_page_adds_up_twice(capsys: pytest.CaptureFixtu
         ("8 MiB unless the policy says otherwise", policy.BYTES_MAX_DEFAULT == 8 * 1024 * 1024),
         ("0.1 s; after three in a row none is sent for 0.5 s", service.ASK_S == 0.1),
         ("after three in a row none is sent for 0.5 s", (service.FAILURES_MAX, service.PROBE_MS) == (3, 500)),
+        ("1 s, 8,192 of a namespace", (trust.LAG_S, shelf.HEARD_MAX) == (1.0, 8_192)),
         ("10 s; at most 64 of a namespace", (near.BACKGROUND_S, near.REFRESHES_MAX) == (10.0, 64)),
         ("128 KiB; longer ones", policy.VALUE_BYTES_MAX == 128 * 1024),
         ("a second at the most", near.PATIENCE_S == 1.0),

@@ -194,6 +194,7 @@ class NearNamespace:
         filled = await self._service.fill(self._policy.namespace, item, token)
         if filled is None:
             self.counts.unanswered += 1
+            self._release(flight.key, token)  # others would wait for what never comes
         elif not filled.stored:
             self.counts.refused += 1
         else:

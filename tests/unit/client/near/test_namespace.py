@@ -274,6 +274,16 @@ async def test_a_fill_that_came_too_late_is_not_kept() -> None:
     assert near.namespace.counts.refused == 1
 
 
+async def test_a_fill_that_got_no_answer_gives_the_lease_back() -> None:
+    near = Near()
+    near.service.fails = True
+    near.service.answers.append(leased(7))
+    assert await near.get() == b"loaded"
+    await settle()
+    assert near.held is None
+    assert near.service.released == [("key", 7)]
+
+
 async def test_somebody_else_s_load_is_waited_for_and_then_no_more() -> None:
     near = Near()
     near.service.answers.extend([BUSY] * 100)
