@@ -247,3 +247,49 @@ async def test_what_was_written_anew_expired_or_removed_does_not_live_on(store: 
     before = await read(store, *found)
     await store.slide([(Key("tracks", name), entry.slid(900_000)) for name, entry in found.items() if entry], 60_000)
     assert await read(store, *found) == before
+
+
+async def test_marks_that_were_lost_alone_are_not_missed_unnoticed(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "CALL_S", 5.0)
+    connected = RedisClient(redis_url)
+    store = RedisStore(connected)
+    try:
+        before = await store.state(0)
+        for lose_and_find in ("by a mark", "by who reads the state"):
+            await store.forget(Change("tracks", Scope.TAG, ("lost",)), 0)
+            with client_of_redis.Redis.from_url(redis_url) as redis:
+                assert redis.delete(*redis.keys("{furlong}:cache:m:tracks:*")) == 1
+            if lose_and_find == "by a mark":
+                stamp = await store.forget(Change("tracks", Scope.TAG, ("another",)), 0)
+                assert dict((await store.state(0)).marks) == {Change("tracks", Scope.NAMESPACE): stamp.version}
+            else:
+                after = await store.state(0)
+                assert after.incarnation > before.version
+                assert after.marks == []
+    finally:
+        await connected.close()
+
+
+async def test_the_mark_of_a_namespace_costs_the_same_however_many_it_takes_the_place_of(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "CALL_S", 30.0)
+    connected = RedisClient(redis_url)
+    store = RedisStore(connected)
+    try:
+        commands = []
+        for marks in (1, TAG_MARKS_MAX):
+            for n in range(marks):
+                await store.forget(Change("tracks", Scope.TAG, (f"{n}",)), 0)
+                await store.forget(Change("cards", Scope.TAG, (f"{n}",)), 0)
+            with client_of_redis.Redis.from_url(redis_url) as redis:
+                redis.config_resetstat()
+                await store.forget(Change("tracks", Scope.NAMESPACE), 0)
+                stats = redis.info("commandstats")
+            commands.append({name: each["calls"] for name, each in stats.items()})
+        assert commands[0] == commands[1]
+        assert not any("hkeys" in name or "hgetall" in name for name in commands[0])
+    finally:
+        await connected.close()

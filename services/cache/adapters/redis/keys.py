@@ -1,6 +1,9 @@
 """Everything that the cache keeps in Redis, by name.
 
-    {furlong}:cache:state          hash    incarnation, version, every mark and how many of each kind; never expires
+    {furlong}:cache:state          hash    incarnation, version, marks of whole namespaces, which keys of marks there
+                                           are; never expires
+    {furlong}:cache:m:<ns>:<mode>  hash    incarnation, the other marks of a namespace and how many of each kind; never
+                                           expires
     {furlong}:cache:e:<ns>:<key>   string  an entry (see `domain/entry.py`); expires
     {furlong}:cache:l:<ns>:<key>   string  incarnation:token of the lease to load an entry; expires
     {furlong}:cache:n:<ns>:<key>   hash    a number, its incarnation and every request that added to it; expires
@@ -8,7 +11,9 @@
     {furlong}:head:<topic>         hash    epoch and sequence; expires with its stream
 
 The server may evict what expires (`maxmemory-policy volatile-*`): entries become misses and topics begin a new epoch.
-The state is one key, so that it is lost as a whole or not at all, and losing it makes every entry worthless.
+The state is one key, so that it is lost as a whole or not at all, and losing it makes every entry worthless. Marks have
+keys of their own, so that a namespace's own mark can take the place of a thousand of them in no time; the state tells
+which there are, so that none is lost unnoticed.
 
 One counter stamps every write, in the script that writes, and a script touches one node: so all keys have the same hash
 tag, and a Cluster keeps them in one slot. It gives the cache a node that takes over, not more room.
@@ -64,9 +69,9 @@ def mark(namespace: str, scope: Scope, mode: Mode, name: str = "") -> str:
     return f"mark:{namespace}:{_LETTERS[scope, mode]}:{name}"
 
 
-def marks_of(namespace: str, mode: Mode) -> str:
-    """Tell how the fields of all marks begin that a namespace's own mark of this mode takes the place of."""
-    return f"mark:{namespace}:{_EXPIRING if mode is Mode.EXPIRE else ''}"
+def marks(namespace: str, mode: Mode) -> str:
+    """Name the key of a namespace's marks on tags and patterns."""
+    return f"{TAG}:cache:m:{namespace}:{mode.value}"
 
 
 def count(namespace: str, scope: Scope, mode: Mode) -> str:

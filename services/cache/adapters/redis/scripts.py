@@ -123,36 +123,51 @@ return {text(incarnation), text(version)}
 FORGET: Final = _script(
     "invalidate",
     """
--- KEYS state, head, stream, entries..., their leases...
--- ARGV known, kept, change, mode, mark or '', its counter or '', marks allowed, prefix of the marks whose place the
---      mark of the whole namespace takes, that mark, then their counters
+-- KEYS state, head, stream, marks that delete, marks that expire, entries..., their leases...
+-- ARGV known, kept, change, mode, mark or '', its counter or '', marks allowed, mark of the whole namespace, and the
+--      one of those that expire
 local known, mode = tonumber(ARGV[1]), ARGV[4]
-local state, mark, counter, allowed, prefix, whole = KEYS[1], ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8], ARGV[9]
+local state, mark, counter, allowed, whole = KEYS[1], ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8]
+local marks = mode == 'expire' and KEYS[5] or KEYS[4]
 local incarnation = incarnation_of(state, known)
 local version = stamp(state, known)
 
+local function drop(marks)
+  redis.call('UNLINK', marks)
+  redis.call('HDEL', state, marks)
+end
+
 local function mark_whole()
-  for _, field in ipairs(redis.call('HKEYS', state)) do
-    if string.sub(field, 1, #prefix) == prefix then redis.call('HDEL', state, field) end
-  end
-  for n = 10, #ARGV do redis.call('HDEL', state, ARGV[n]) end
+  drop(KEYS[5])
+  redis.call('HDEL', state, ARGV[9])
+  if mode ~= 'expire' then drop(KEYS[4]) end
   redis.call('HSET', state, whole, text(version))
 end
 
-if #KEYS > 3 then
-  local entries = (#KEYS - 3) / 2
+local function mark_one()
+  if redis.call('HGET', marks, 'incarnation') ~= text(incarnation) then
+    if redis.call('HEXISTS', state, marks) == 1 then return mark_whole() end -- there were some, and they are lost
+    redis.call('UNLINK', marks)
+    redis.call('HSET', marks, 'incarnation', text(incarnation))
+    redis.call('HSET', state, marks, '1')
+  end
+  local is_new = redis.call('HSET', marks, mark, text(version))
+  if is_new == 1 and redis.call('HINCRBY', marks, counter, 1) > allowed then mark_whole() end
+end
+
+if #KEYS > 5 then
+  local entries = (#KEYS - 5) / 2
   if mode == 'expire' then
-    for n = 4, 3 + entries do expire(KEYS[n]) end
-    redis.call('UNLINK', unpack(KEYS, 4 + entries))
+    for n = 6, 5 + entries do expire(KEYS[n]) end
+    redis.call('UNLINK', unpack(KEYS, 6 + entries))
   else
-    redis.call('UNLINK', unpack(KEYS, 4))
+    redis.call('UNLINK', unpack(KEYS, 6))
   end
 end
 if mark == whole then
   mark_whole()
 elseif mark ~= '' then
-  local is_new = redis.call('HSET', state, mark, text(version))
-  if is_new == 1 and redis.call('HINCRBY', state, counter, 1) > allowed then mark_whole() end
+  mark_one()
 end
 tell(ARGV[2], incarnation, version, ARGV[3])
 return {text(incarnation), text(version)}
@@ -278,13 +293,26 @@ return {text(incarnation), text(incarnation)}
 STATE: Final = _script(
     "state",
     """
--- KEYS state      ARGV known
+-- KEYS state, marks...      ARGV known
 local state, known, here = KEYS[1], tonumber(ARGV[1]), process()
-if redis.call('HGET', state, 'process') ~= here then
-  begin(state, math.max(known, tonumber(redis.call('HGET', state, 'version') or '0')))
+
+local function is_whole()
+  if redis.call('HGET', state, 'process') ~= here then return false end
+  local incarnation = redis.call('HGET', state, 'incarnation')
+  for n = 2, #KEYS do
+    local is_kept = redis.call('HEXISTS', state, KEYS[n]) == 1
+    if is_kept and redis.call('HGET', KEYS[n], 'incarnation') ~= incarnation then return false end
+  end
+  return true
 end
+
+if not is_whole() then begin(state, math.max(known, tonumber(redis.call('HGET', state, 'version') or '0'))) end
 redis.call('HSET', state, 'process', here) -- a server that takes no writes is not fit to be used
-return redis.call('HGETALL', state)
+local parts = {redis.call('HGETALL', state)}
+for n = 2, #KEYS do
+  if redis.call('HEXISTS', state, KEYS[n]) == 1 then parts[#parts + 1] = redis.call('HGETALL', KEYS[n]) end
+end
+return parts
 """,
 )
 

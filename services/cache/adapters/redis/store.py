@@ -8,6 +8,7 @@ from services.cache.adapters.redis.client import RedisClient
 from services.cache.domain.bounds import INCREMENTS_MAX, PATTERN_MARKS_MAX, TAG_MARKS_MAX
 from services.cache.domain.change import CHANGES_TOPIC, Change, Mode, Scope, encode
 from services.cache.domain.entry import Draft, Entry, Key
+from services.cache.domain.namespace import NAMESPACES
 from services.cache.ports import Asked, Kept, Stamp, State, Sum, SumRefused
 
 CHANGES_KEPT: Final = 10_000
@@ -56,14 +57,12 @@ class RedisStore:
                 mark = keys.mark(namespace, Scope.NAMESPACE, mode)
             case scope:
                 mark, counter = keys.mark(namespace, scope, mode, change.names[0]), keys.count(namespace, scope, mode)
-        replaced = (Mode.EXPIRE,) if mode is Mode.EXPIRE else (Mode.DELETE, Mode.EXPIRE)
         arguments: Arguments = [
             *(known, CHANGES_KEPT, encode(change), mode.value, mark, counter, _MARKS_MAX.get(change.scope, 0)),
-            keys.marks_of(namespace, mode),
             keys.mark(namespace, Scope.NAMESPACE, mode),
-            *(keys.count(namespace, scope, each) for scope in _MARKS_MAX for each in replaced),
+            keys.mark(namespace, Scope.NAMESPACE, Mode.EXPIRE),
         ]
-        return await self._stamped(scripts.FORGET, (*_TELLS, *touched), arguments)
+        return await self._stamped(scripts.FORGET, (*_TELLS, *_marks(namespace), *touched), arguments)
 
     async def lease(self, key: Key, seen: int, void: int, lease_ms: int, known: int) -> Asked:
         """Ask for a lease."""
@@ -110,8 +109,11 @@ class RedisStore:
 
     async def state(self, known: int) -> State:
         """Read incarnation and marks."""
-        answer = await self._client.run(scripts.STATE, [keys.STATE], [known])
-        fields = {name.decode(): int(value) for name, value in zip(answer[::2], answer[1::2], strict=True)}
+        marked = [each for namespace in NAMESPACES for each in _marks(namespace)]
+        parts = await self._client.run(scripts.STATE, [keys.STATE, *marked], [known])
+        fields = {
+            name.decode(): int(value) for part in parts for name, value in zip(part[::2], part[1::2], strict=True)
+        }
         marks = [(change, stamp) for name, stamp in fields.items() if (change := keys.read_mark(name)) is not None]
         return State(incarnation=fields[keys.INCARNATION], version=fields[keys.VERSION], marks=marks)
 
@@ -124,6 +126,11 @@ class RedisStore:
     ) -> Stamp:
         incarnation, version = await self._client.run(script, on, arguments)
         return Stamp(int(incarnation), int(version))
+
+
+def _marks(namespace: str) -> Sequence[str]:
+    """Name the keys of a namespace's marks, of those that delete and of those that expire."""
+    return keys.marks(namespace, Mode.DELETE), keys.marks(namespace, Mode.EXPIRE)
 
 
 def _entries(change: Change) -> Sequence[str]:
