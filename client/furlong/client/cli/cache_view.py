@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from furlong.cache.v1.cache_service_pb2 import Found, GetStatsResponse, NamespaceStats
+from furlong.client.cli.bars import FULL, bar
 from furlong.client.cli.output import plain
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -14,9 +15,7 @@ ROOM_CELLS = 16
 VALUE_SHOWN_BYTES = 512
 HEX_LINE_BYTES = 16
 
-FULL, REST = "━", "─"
 ROOM_STYLE = "blue"
-REST_STYLE = "grey23"
 OUTCOMES = (
     ("L1", "green"),
     ("L2", "cyan"),
@@ -79,20 +78,6 @@ def span(ms: float) -> str:
         return f"{minutes} min {rest_s} s"
     hours, rest_min = divmod(minutes, 60)
     return f"{hours:,} h {rest_min} min"
-
-
-def bar(parts: Sequence[tuple[int, str]], cells: int, whole: int) -> Text:
-    """Draw parts of a whole, each in its colour. What is there at all has a cell, which the largest part gives up."""
-    amounts = [amount for amount, _ in parts]
-    widths = (
-        [max(round(cells * amount / whole), 1) if amount else 0 for amount in amounts] if whole else [0] * len(parts)
-    )
-    if sum(amounts) == whole or sum(widths) > cells:
-        widths[amounts.index(max(amounts))] += (cells if whole else 0) - sum(widths)
-    drawn = Text()
-    for width, (_, style) in zip(widths, parts, strict=True):
-        drawn.append(FULL * width, style=style)
-    return drawn.append(REST * (cells - len(drawn)), style=REST_STYLE)
 
 
 def _head(stats: GetStatsResponse) -> Iterator[Text]:

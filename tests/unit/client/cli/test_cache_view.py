@@ -1,6 +1,6 @@
 import pytest
 from furlong.cache.v1.cache_service_pb2 import Canary, EntrySize, Found, GetStatsResponse, NamespaceStats
-from furlong.client.cli.cache_view import bar, board, entry, size, span
+from furlong.client.cli.cache_view import board, entry, size, span
 from rich.console import Console, RenderableType
 
 MIB = 1024 * 1024
@@ -29,29 +29,6 @@ def test_bytes_are_written_with_their_unit(count: int, words: str) -> None:
 )  # fmt: skip
 def test_times_are_written_with_their_two_largest_units(ms: float, words: str) -> None:
     assert span(ms) == words
-
-
-@pytest.mark.parametrize(
-    ("amounts", "whole", "cells"),
-    [
-        ((50, 50), 100, [5, 5]),
-        ((99, 1), 100, [9, 1]),  # what is there at all is seen
-        ((998, 1, 1), 1_000, [8, 1, 1]),
-        ((1, 1, 1), 3, [4, 3, 3]),
-        ((0, 10), 10, [0, 10]),
-        ((25,), 100, [2]),  # the rest of the whole is left
-        ((100,), 100, [10]),
-        ((0,), 0, [0]),
-    ],
-)
-def test_a_bar_is_as_long_as_its_cells_and_shows_all_that_there_is(
-    amounts: tuple[int, ...], whole: int, cells: list[int]
-) -> None:
-    styles = ("red", "green", "blue")
-    drawn = bar([(amount, styles[n]) for n, amount in enumerate(amounts)], 10, whole)
-    assert len(drawn) == 10
-    widths = dict.fromkeys(styles, 0) | {str(part.style): part.end - part.start for part in drawn.spans}
-    assert [widths[style] for style in styles[: len(amounts)]] == cells
 
 
 def stats(**more: object) -> GetStatsResponse:
