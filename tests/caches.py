@@ -27,6 +27,9 @@ EVENTUAL: Final = "reports"
 STRICT: Final = "tracks"
 """A namespace that it does not answer for while it cannot hear the others."""
 
+WRITE_S: Final = 5.0
+"""How long a conditional write may take among thousands of other calls in one process."""
+
 REQUEST_ID: Final = "6f1c0a52-3f5e-4b6e-9c39-0c1d5f1a7b11"
 
 Found = pb.Found
@@ -51,12 +54,14 @@ class Replica:
         assert found.outcome in (Found.HIT, Found.MISS)
         return found.value if found.outcome == Found.HIT else None
 
-    async def want(self, key: str, namespace: str = EVENTUAL, *, max_stale_ms: int = 0, wait_ms: int = 0) -> pb.Found:
+    async def want(
+        self, key: str, namespace: str = EVENTUAL, *, max_stale_ms: int = 0, wait_ms: int = 0, within_s: float = 5.0
+    ) -> pb.Found:
         """Ask for an entry, and for the right to load it."""
         request = pb.GetRequest(
             namespace=namespace, key=key, max_stale_ms=max_stale_ms, want_lease=True, wait_ms=wait_ms
         )
-        return (await self.entries.Get(request)).found
+        return (await self.entries.Get(request, timeout=within_s)).found
 
     async def won(self, key: str, namespace: str = EVENTUAL) -> int:
         """Ask for the right to load an entry, and have it: its token."""
@@ -69,7 +74,7 @@ class Replica:
         named = {"lease_token", "if_version", "if_missing"}
         item = pb.Item(key=key, value=value, **{name: of for name, of in condition.items() if name not in named})
         under = {name: of for name, of in condition.items() if name in named}
-        return await self.entries.Set(pb.SetRequest(namespace=namespace, item=item, **under))
+        return await self.entries.Set(pb.SetRequest(namespace=namespace, item=item, **under), timeout=WRITE_S)
 
     async def release(self, key: str, token: int, namespace: str = EVENTUAL) -> None:
         await self.entries.ReleaseLease(pb.ReleaseLeaseRequest(namespace=namespace, key=key, token=token))
