@@ -10,7 +10,6 @@ gone back        it was restarted and remembers what was some time ago
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import redis as client_of_redis
 from deploy.local.redis import RedisServer
 from services.cache.adapters.redis import client
 from tests.caches import EVENTUAL, STRICT, Found, Replica, eventually, replica
+from tests.calm import Calm, calm
 from tests.loopback import Wire, wired
 from tests.redis import freeze, resume
 
@@ -134,17 +134,17 @@ def in_every(*troubles: Trouble) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("trouble", troubles, ids=[each.__name__.replace("_", " ") for each in troubles])
 
 
-async def took_s(call: Awaitable[object]) -> float:
-    begun_s = time.monotonic()
+async def took_s(clock: Calm, call: Awaitable[object]) -> float:
+    begun_s = clock.now_s()
     await call
-    return time.monotonic() - begun_s
+    return clock.now_s() - begun_s
 
 
 @in_every(*LASTING, *PASSING)
 async def test_the_first_call_is_bounded_and_the_next_ones_do_not_feel_it(stage: Stage, trouble: Trouble) -> None:
-    async with trouble(stage):
-        assert await took_s(stage.one.set("first", b"value", STRICT)) < PATIENCE_S + NOISE_S
-        next_s = sorted([await took_s(stage.one.get(f"unknown {n}", STRICT)) for n in range(40)])
+    async with calm() as clock, trouble(stage):
+        assert await took_s(clock, stage.one.set("first", b"value", STRICT)) < PATIENCE_S + NOISE_S
+        next_s = sorted([await took_s(clock, stage.one.get(f"unknown {n}", STRICT)) for n in range(40)])
         assert next_s[len(next_s) // 2] < PATIENCE_S / 3
     await all_up(stage)
 
@@ -188,6 +188,10 @@ async def test_what_was_intended_meanwhile_is_so_everywhere_soon_after(stage: St
         return held[0] == held[1] and all(held[0][key] in allowed for key, allowed in gone.items())
 
     await eventually(agree, within_s=BACK_S)
-    await other.set("afterwards", b"value", STRICT)
-    assert await one.value("afterwards", STRICT) == b"value"
-    assert (await one.stats()).owed == 0
+
+    async def works() -> bool:
+        await other.set("afterwards", b"value", STRICT)
+        found = await one.value("afterwards", STRICT)
+        return found == b"value" and (await one.stats()).owed == 0
+
+    await eventually(works, within_s=BACK_S)  # a busy machine may be taken for trouble once more
