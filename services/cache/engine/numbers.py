@@ -42,7 +42,11 @@ class Numbers:
         self._own: dict[Key, _Number] = {}
 
     async def increment(self, namespace: Namespace, name: str, request_id: str, delta: int, ttl_ms: int) -> Sum:
-        """Add `delta`. Raises Refusal DEPENDENCY_DOWN, REQUEST_REUSED, OVERLOADED, and MALFORMED for an overflow."""
+        """Add `delta`.
+
+        Raises Refusal DEPENDENCY_DOWN where nothing was done, OUTCOME_UNKNOWN where that is not known, REQUEST_REUSED,
+        OVERLOADED, and MALFORMED for an overflow.
+        """
         key = Key(namespace.name, name)
         lasts_ms = ttl_ms or namespace.ttl_ms
         if self._store is None:
@@ -54,7 +58,9 @@ class Numbers:
                 outcome = await self._store.increment(key, request_id, delta, lasts_ms, self._link.known)
             except StoreDown as down:
                 self._link.lose(str(down))
-                raise _down() from down
+                raise Refusal(
+                    Reason.OUTCOME_UNKNOWN, "Redis did not answer; sending the same request id again adds once"
+                ) from down
         if isinstance(outcome, SumRefused):
             raise _refusal(outcome)
         return outcome
@@ -103,6 +109,4 @@ def _refusal(why: SumRefused) -> Refusal:
 
 
 def _down() -> Refusal:
-    return Refusal(
-        Reason.DEPENDENCY_DOWN, "Redis does not answer; sending the same request id again adds once, whatever was done"
-    )
+    return Refusal(Reason.DEPENDENCY_DOWN, "Redis does not answer, and only there the number is; nothing was added")

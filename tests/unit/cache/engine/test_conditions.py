@@ -117,5 +117,8 @@ async def test_an_increment_that_is_not_answered_can_be_sent_again() -> None:
     store.fail = lambda: True
     with pytest.raises(Refusal) as refused:
         await numbering.increment(NAMESPACE, "n", ONE, 5, 0)
-    assert refused.value.reason == Reason.DEPENDENCY_DOWN
+    assert refused.value.reason == Reason.OUTCOME_UNKNOWN
     assert not link.is_up
+    with pytest.raises(Refusal) as refused:
+        await numbering.increment(NAMESPACE, "n", ONE, 5, 0)
+    assert refused.value.reason == Reason.DEPENDENCY_DOWN, "nothing was sent"
