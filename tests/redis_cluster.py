@@ -11,11 +11,13 @@ from typing import Any, Final
 import redis
 
 from deploy.local.keys import write_private
+from deploy.local.ports import LAST_PORT, free_port, is_free
 from deploy.local.redis import RedisServer
 from services.cache.adapters.redis.nodes import SLOT
 
 SLOTS: Final = 16_384
 MASTERS: Final = 3
+BUS: Final = 10_000
 PASSWORD: Final = "of-the-cluster"
 NODE_TIMEOUT_MS: Final = 1_000
 READY_TIMEOUT_S: Final = 60.0
@@ -76,6 +78,7 @@ def redis_cluster() -> Iterator[Cluster]:
             write_private(home / "password", PASSWORD)
             server = RedisServer(
                 home,
+                port=_port(),
                 settings=("cluster-enabled yes", f"cluster-node-timeout {NODE_TIMEOUT_MS}", f"masterauth {PASSWORD}"),
             )
             server.start()
@@ -84,6 +87,14 @@ def redis_cluster() -> Iterator[Cluster]:
         cluster = Cluster(nodes=tuple(nodes))
         _join(cluster)
         yield cluster
+
+
+def _port() -> int:
+    """A port whose bus, 10,000 above it, is free too, and not of those that the kernel gives to anybody."""
+    while True:
+        port = free_port()
+        if port + BUS < LAST_PORT and is_free(port + BUS):
+            return port
 
 
 def _join(cluster: Cluster) -> None:

@@ -88,11 +88,15 @@ class Nodes:
         if isinstance(slots, hiredis.ReplyError):
             self._put_first(node)
             return node
-        ours: list[Address] = []
-        others: list[Address] = []
-        for first, last, *servers in slots:
-            named = [node.beside(_text(host), port) for host, port, *_ in servers]
-            (ours if first <= SLOT <= last else others).extend(named)
+        try:
+            ranges = [
+                (first <= SLOT <= last, [node.beside(_text(host), int(port)) for host, port, *_ in servers])
+                for first, last, *servers in slots
+            ]
+        except (TypeError, ValueError) as error:
+            raise StoreDown(f"this is not Redis: {error}") from error
+        ours = [each for is_ours, servers in ranges if is_ours for each in servers]
+        others = [each for is_ours, servers in ranges if not is_ours for each in servers]
         if not ours:
             raise StoreDown("nobody in the Cluster owns our slot")
         self._nodes = list(dict.fromkeys([*ours, *others][:NODES_MAX] + list(self._seeds)))
