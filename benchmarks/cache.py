@@ -7,13 +7,12 @@ generator in another. Ours and its limit are measured in turns, several times, a
 
 get_ratio          Get of an entry in L1, to a bare grpc.aio echo that answers the same bytes
 batch_keys_ratio   keys a second by BatchGet of 100, to one key a call
+near_hit_us        a hit of the near cache in the client, its key made of two arguments, 256 bytes
 l2_speedup         reads of Redis as the cache does them, to redis-py with one call per get; 50 callers, one process
 outage_first_ms    the first miss after Redis turned into a black hole, added to the time of a bare echo
 outage_next_ms     the median of the misses after it, added to the same
 hit_ratio_gap_pp   see `benchmarks/hit_ratio.py`
 churn_memory_ratio what the process has grown by when entries came and went for some minutes, to CACHE_BYTES_MAX
-
-The near cache in the client is measured when there is something to measure.
 """
 
 import argparse
@@ -31,7 +30,7 @@ import grpc
 from furlong.cache.v1 import cache_service_pb2 as pb
 from furlong.cache.v1.cache_service_pb2_grpc import CacheServiceStub
 
-from benchmarks import calls, hit_ratio
+from benchmarks import calls, hit_ratio, near_hits
 from benchmarks.apart import serve_apart
 from benchmarks.calls import Calls, Rate
 from benchmarks.churn import churn
@@ -54,6 +53,7 @@ BATCH_KEYS = 100
 GETS_IN_FLIGHT = 64
 BATCHES_IN_FLIGHT = 8
 READERS = 50
+NEAR_ROUNDS = 10
 SECONDS_DEFAULT = 5.0
 CHURN_MINUTES_DEFAULT = 2.0
 MISSES = 200
@@ -152,7 +152,7 @@ async def _measure(target: str, token: str, pid: int, redis: RedisServer, extent
         stage = Stage(target=target, pid=pid, echo=echoing, token=token, redis=redis)
         async with _channel(target) as channel:
             await _fill(channel, token)
-        figures = [*await _gets(stage, extent), *await _tiers(stage, extent)]
+        figures = [*await _gets(stage, extent), *await _near(stage, extent), *await _tiers(stage, extent)]
         return [*figures, *await _outages(stage, extent)]
 
 
@@ -242,6 +242,15 @@ async def _rate(load: Calls, *, least_bytes: int) -> Rate:
     if rate.errors or rate.bytes < rate.calls * least_bytes:
         raise AnswersDiffer(f"{load.method}: {rate.calls} answers with {rate.bytes} bytes, errors {dict(rate.errors)}")
     return rate
+
+
+async def _near(stage: Stage, extent: Extent) -> Sequence[Figure]:
+    """Hits of the near cache. A measurement is short, so there are many."""
+    progress("hits of the near cache")
+    hits_us = await near_hits.measure(
+        stage.target, stage.token, NAMESPACE, rounds=NEAR_ROUNDS * extent.rounds, value_bytes=VALUE_BYTES
+    )
+    return [_figure("hit of the near cache", hits_us, unit="us", key="near_hit_us")]
 
 
 async def _tiers(stage: Stage, extent: Extent) -> Sequence[Figure]:

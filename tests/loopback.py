@@ -173,11 +173,13 @@ async def serving(register: Callable[[grpc.aio.Server], None]) -> AsyncIterator[
 
 @dataclass(slots=True, kw_only=True)
 class Wire:
-    """A TCP relay to a server. Cutting it looks to the client as if the server had been killed with SIGKILL."""
+    """A TCP relay to a server. Cutting it looks to the client as if the server had been killed with SIGKILL. What comes
+    through is late by `delay_s`."""
 
     to_port: int
     port: int = 0
     connections: int = 0
+    delay_s: float = 0.0
     _listener: asyncio.Server | None = None
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
     _pumps: set[asyncio.Task[None]] = field(default_factory=set)
@@ -213,20 +215,20 @@ class Wire:
             return
         self._open |= {writer, to_server[1]}
         for source, sink in ((reader, to_server[1]), (to_server[0], writer)):
-            pump = asyncio.create_task(_pump(source, sink))
+            pump = asyncio.create_task(self._pump(source, sink))
             self._pumps.add(pump)
             pump.add_done_callback(self._pumps.discard)
 
-
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    try:
-        while data := await source.read(65_536):
-            sink.write(data)
-            await sink.drain()
-    except ConnectionError:
-        pass  # that is what cutting is for
-    finally:
-        sink.transport.abort()
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65_536):
+                await asyncio.sleep(self.delay_s)
+                sink.write(data)
+                await sink.drain()
+        except ConnectionError:
+            pass  # that is what cutting is for
+        finally:
+            sink.transport.abort()
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.local.keys import write_private
@@ -38,14 +39,16 @@ class RedisFailed(RuntimeError):
 class RedisServer:
     """One Redis server, with its password and log in a folder.
 
-    `port` 0 takes a free one at the first start and keeps it, so that the address outlives a crash.
+    `port` 0 takes a free one at the first start and keeps it, so that the address outlives a crash. `settings` are more
+    lines of its configuration.
 
     Call `start` from a thread that lives as long as the server is wanted: the kernel ties the server's life to the
     thread that started it.
     """
 
-    def __init__(self, data_dir: Path, *, port: int = 0) -> None:
+    def __init__(self, data_dir: Path, *, port: int = 0, settings: Sequence[str] = ()) -> None:
         self._dir = data_dir.resolve()
+        self._settings = settings
         self._password_file = self._dir / "password"
         self._log = self._dir / "server.log"
         self._port = port
@@ -129,6 +132,7 @@ class RedisServer:
             "appendonly no",
             f"maxmemory {MEMORY_MAX}",
             f"maxmemory-policy {EVICTION}",
+            *self._settings,
         ]
         write_private(file, "\n".join(lines) + "\n")
         return file

@@ -1,10 +1,11 @@
 """What the cache needs from outside: a store that all replicas share. Redis is one; see `adapters/redis`."""
 
 from collections.abc import Awaitable, Mapping, Sequence
+from enum import Enum
 from typing import NamedTuple, Protocol
 
 from services.cache.domain.change import Change
-from services.cache.domain.entry import Draft, Key
+from services.cache.domain.entry import Draft, Entry, Key
 from services.cache.domain.position import Position
 
 
@@ -36,6 +37,42 @@ class Message(NamedTuple):
     stamp: Stamp | None
 
 
+class Asked(NamedTuple):
+    """What asking for a lease came to. `token` 0: somebody else has it, for `ends_in_ms`; or, where `holder` is 0 too,
+    the entry is not the one any more that was seen."""
+
+    incarnation: int
+    token: int
+    holder: int
+    ends_in_ms: int
+
+
+class Kept(NamedTuple):
+    """What a conditional write came to. Where it was not `stored`, `version` is the stored entry's, 0 for none."""
+
+    incarnation: int
+    version: int
+    stored: bool
+
+
+class Sum(NamedTuple):
+    """A number after an increment, and whether that had been done before."""
+
+    value: int
+    replayed: bool
+
+
+class SumRefused(Enum):
+    """Why a number was not added to, in order of precedence."""
+
+    REUSED = "reused"
+    """The same request added something else before."""
+    FULL = "full"
+    """It has been added to as often as requests are remembered."""
+    OVERFLOW = "overflow"
+    """The sum would be more than 64 bits hold."""
+
+
 class EntryStore(Protocol):
     """Where entries are shared. Every method raises StoreDown.
 
@@ -48,11 +85,44 @@ class EntryStore(Protocol):
     async def write(self, namespace: str, drafts: Sequence[Draft], known: int) -> Stamp:
         """Write entries of one namespace under one stamp and tell the other replicas, all at once."""
 
+    async def slide(self, entries: Sequence[tuple[Key, Entry]], ttl_ms: int) -> None:
+        """Let entries live for `ttl_ms` from now on, where they are still the same; no other replica is told."""
+
     async def forget(self, change: Change, known: int) -> Stamp:
         """Forget what a change covers and tell the other replicas, all at once."""
 
     async def renew(self, known: int) -> Stamp:
         """Begin a new incarnation, in which nothing that was written before is worth anything, and tell."""
+
+
+class LeaseStore(Protocol):
+    """Where it is decided who loads. Every method raises StoreDown."""
+
+    async def lease(self, key: Key, seen: int, void: int, lease_ms: int, known: int) -> Asked:
+        """Ask for the lease of a key whose stored entry has the version `seen`, 0 for none.
+
+        `void` is the token of a lease that does not stand any more, whatever the store thinks; 0 for none.
+        """
+
+    async def fill(self, namespace: str, draft: Draft, token: Stamp) -> Kept:
+        """Write an entry with the version of its lease, if that stands, and tell; it ends with that."""
+
+    async def release(self, key: Key, token: Stamp) -> None:
+        """End a lease, if it stands, and tell."""
+
+
+class ConditionStore(Protocol):
+    """Where entries are compared before they are written. It raises StoreDown."""
+
+    async def replace(self, namespace: str, draft: Draft, seen: int, known: int) -> Kept:
+        """Write an entry and tell, if the stored one has the version `seen`, 0 for none."""
+
+
+class NumberStore(Protocol):
+    """Where numbers are. It raises StoreDown."""
+
+    async def increment(self, key: Key, request_id: str, delta: int, ttl_ms: int, known: int) -> Sum | SumRefused:
+        """Add to a number, once for each request id. The first increment begins it and its time to live."""
 
 
 class StoreState(Protocol):
@@ -78,4 +148,7 @@ class TopicStore(Protocol):
         """Read the messages after one position until another, as far as they are kept."""
 
     async def follow(self, cursors: Mapping[str, Position]) -> Mapping[str, Sequence[Message]]:
-        """Wait for messages after the cursors, for a tenth of a second at most; nothing came where it is empty."""
+        """Wait for messages after the cursors, for a tenth of a second at most; nothing came where it is empty.
+
+        Of one topic it brings at most MESSAGES_AT_ONCE.
+        """

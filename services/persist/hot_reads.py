@@ -15,11 +15,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Final, TypeAlias
 
 import structlog
 from furlong.client.deadline import set_inbound
 
+from services.chassis.freshness import Freshness, note
 from services.chassis.refusal import Refusal
 from services.persist.domain.shelf import Shelf
 from services.persist.ports import AnswerCache
@@ -32,10 +34,14 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A response as it goes over the wire, and whether it may be kept on the shelf that it was read for."""
+    """A response as it goes over the wire, and whether it may be kept on the shelf that it was read for.
+
+    One that was kept already has a freshness.
+    """
 
     wire: bytes
     keep: bool
+    freshness: Freshness | None = None
 
 
 Load: TypeAlias = Callable[[], Awaitable[Answer]]
@@ -57,7 +63,10 @@ class HotReads:
         self._errands: set[asyncio.Task[None]] = set()
 
     async def read(self, shelf: Shelf, key: str, load: Load) -> bytes:
-        """Answer with what the shelf has under `key`, or with what `load` reads. Raises what `load` raises."""
+        """Answer with what the shelf has under `key`, or with what `load` reads. Raises what `load` raises.
+
+        Where it came from the cache, that is noted for the caller's call.
+        """
         if self._cache is None:
             return (await load()).wire
         joined = self._flights.get((shelf, key))
@@ -65,7 +74,9 @@ class HotReads:
             await self._wait(shelf, key, joined)
         flight = self._flights.get((shelf, key)) or self._take_off(self._cache, shelf, key, load)
         await self._wait(shelf, key, flight)
-        return flight.task.result().wire
+        answer = flight.task.result()
+        note(answer.freshness)
+        return answer.wire
 
     async def forget(self, shelf: Shelf) -> None:
         """Have a shelf forgotten because what is on it has changed, or may have. Waits as long as the cache may take.
@@ -92,10 +103,12 @@ class HotReads:
         set_inbound(None)  # others wait for the answer too, with deadlines of their own
         known = await cache.recall(shelf, key)
         if known is not None:
-            return Answer(wire=known, keep=True)
+            return Answer(wire=known.wire, keep=True, freshness=known.freshness)
+        began_s = monotonic()
         answer = await load()
         if answer.keep and len(self._errands) < ERRANDS_MAX:
-            self._errand(_keep(cache, shelf, key, answer, load))
+            load_ms = max(round((monotonic() - began_s) * 1_000), 1)
+            self._errand(_keep(cache, shelf, key, answer, load_ms, load))
         return answer
 
     async def _wait(self, shelf: Shelf, key: str, flight: _Flight) -> None:
@@ -135,9 +148,9 @@ async def _apart(work: Coroutine[Any, Any, None]) -> None:
     await work
 
 
-async def _keep(cache: AnswerCache, shelf: Shelf, key: str, answer: Answer, load: Load) -> None:
+async def _keep(cache: AnswerCache, shelf: Shelf, key: str, answer: Answer, load_ms: int, load: Load) -> None:
     """Keep an answer, and take back what has changed meanwhile."""
-    if not await cache.keep(shelf, key, answer.wire):
+    if not await cache.keep(shelf, key, answer.wire, load_ms):
         return
     try:
         still = (await load()).wire

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from services.chassis.freshness import Freshness
 from services.persist.domain.account import Account, AccountKind
 from services.persist.domain.decision import Facts, Judged
 from services.persist.domain.round import Round, RoundPlan, Totals, Winner
@@ -255,6 +256,13 @@ class Leases(Protocol):
         """Give back."""
 
 
+class Recalled(NamedTuple):
+    """An answer that was kept, and where and for how long."""
+
+    wire: bytes
+    freshness: Freshness
+
+
 class AnswerCache(Protocol):
     """Answers that are remembered outside of the database.
 
@@ -262,11 +270,11 @@ class AnswerCache(Protocol):
     raises: no call may fail because of it.
     """
 
-    async def recall(self, shelf: Shelf, key: str) -> bytes | None:
+    async def recall(self, shelf: Shelf, key: str) -> Recalled | None:
         """Give an answer that was kept; None where there is none to be had now."""
 
-    async def keep(self, shelf: Shelf, key: str, answer: bytes) -> bool:
-        """Keep an answer; False where it is certain that it is not kept."""
+    async def keep(self, shelf: Shelf, key: str, answer: bytes, load_ms: int) -> bool:
+        """Keep an answer that took `load_ms` to read; False where it is certain that it is not kept."""
 
     async def drop(self, shelf: Shelf, key: str) -> None:
         """Forget one answer."""

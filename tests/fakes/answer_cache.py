@@ -2,7 +2,12 @@
 
 import asyncio
 
+from services.chassis.freshness import Freshness
 from services.persist.domain.shelf import Shelf
+from services.persist.ports import Recalled
+
+AGED = Freshness("L1", 7)
+"""How fresh everything is that it kept."""
 
 
 class FakeAnswerCache:
@@ -18,12 +23,14 @@ class FakeAnswerCache:
         self.is_open = asyncio.Event()
         self.is_open.set()
 
-    async def recall(self, shelf: Shelf, key: str) -> bytes | None:
+    async def recall(self, shelf: Shelf, key: str) -> Recalled | None:
         self.asked.append(f"recall {key}")
         await self.is_open.wait()
-        return None if self.gone else self.entries.get((shelf.namespace, key))
+        wire = None if self.gone else self.entries.get((shelf.namespace, key))
+        return None if wire is None else Recalled(wire, AGED)
 
-    async def keep(self, shelf: Shelf, key: str, answer: bytes) -> bool:
+    async def keep(self, shelf: Shelf, key: str, answer: bytes, load_ms: int) -> bool:
+        assert load_ms > 0, "a load takes its time"
         self.asked.append(f"keep {key}")
         if self.gone:
             return False

@@ -9,11 +9,11 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
-from services.cache.domain.bounds import PATTERN_MARKS_MAX, TAG_MARKS_MAX
-from services.cache.domain.change import CHANGES_TOPIC, Change, Scope, encode
-from services.cache.domain.entry import Draft, Key
+from services.cache.domain.bounds import INCREMENTS_MAX, PATTERN_MARKS_MAX, TAG_MARKS_MAX
+from services.cache.domain.change import CHANGES_TOPIC, Change, Mode, Scope, encode
+from services.cache.domain.entry import FORMAT, FRESH_UNTIL_AT, Draft, Entry, Key, decode
 from services.cache.domain.position import NOWHERE, Position
-from services.cache.ports import Message, Stamp, State, StoreDown
+from services.cache.ports import Asked, Kept, Message, Stamp, State, StoreDown, Sum, SumRefused
 
 TURNS_MAX: Final = 4
 KEPT: Final = 10_000
@@ -45,21 +45,97 @@ class SharedStore:
             stamp = self._stamp(known)
             for draft in drafts:
                 self._entries[Key(namespace, draft.key)] = _encoded(draft, stamp)
+                self._leases.pop(Key(namespace, draft.key), None)
             self._tell(Change(namespace, Scope.KEYS, tuple(draft.key for draft in drafts)), stamp)
             return stamp
 
         return await self._do(effect)
+
+    async def slide(self, entries: Sequence[tuple[Key, Entry]], ttl_ms: int) -> None:
+        def effect() -> None:
+            for key, entry in entries:
+                raw = self._entries.get(key)
+                if raw is not None and raw.startswith(entry.stamp()) and any(raw[FRESH_UNTIL_AT:][:8]):
+                    self._entries[key] = raw[:FRESH_UNTIL_AT] + entry.until() + raw[FRESH_UNTIL_AT + 16 :]
+
+        await self._do(effect)
 
     async def forget(self, change: Change, known: int) -> Stamp:
         def effect() -> Stamp:
             stamp = self._stamp(known)
             if change.scope is Scope.KEYS:
                 for name in change.names:
-                    self._entries.pop(Key(change.namespace, name), None)
+                    self._outdate(Key(change.namespace, name), change.mode)
             else:
                 self._mark(change, stamp)
             self._tell(change, stamp)
             return stamp
+
+        return await self._do(effect)
+
+    async def lease(self, key: Key, seen: int, void: int, lease_ms: int, known: int) -> Asked:
+        def effect() -> Asked:
+            self._begin(known)
+            if self._version_of(key) != seen:
+                return Asked(self._incarnation, 0, 0, 0)
+            held = self._leases.get(key)
+            if held is not None and held.incarnation == self._incarnation and held.version != void:
+                return Asked(self._incarnation, 0, held.version, lease_ms)
+            held = self._leases[key] = self._stamp(known)
+            return Asked(self._incarnation, held.version, held.version, lease_ms)
+
+        return await self._do(effect)
+
+    async def fill(self, namespace: str, draft: Draft, token: Stamp) -> Kept:
+        def effect() -> Kept:
+            key = Key(namespace, draft.key)
+            if token.incarnation != self._incarnation or self._leases.get(key) != token:
+                return Kept(self._incarnation, self._version_of(key), False)
+            self._entries[key] = _encoded(draft, token)
+            del self._leases[key]
+            self._tell(Change(namespace, Scope.KEYS, (draft.key,)), token)
+            return Kept(self._incarnation, token.version, True)
+
+        return await self._do(effect)
+
+    async def release(self, key: Key, token: Stamp) -> None:
+        def effect() -> None:
+            if self._leases.get(key) == token:
+                del self._leases[key]
+                self._tell(Change(key.namespace, Scope.KEYS, (key.key,), Mode.RELEASE), token)
+
+        await self._do(effect)
+
+    async def replace(self, namespace: str, draft: Draft, seen: int, known: int) -> Kept:
+        def effect() -> Kept:
+            key = Key(namespace, draft.key)
+            self._begin(known)
+            if (version := self._version_of(key)) != seen:
+                return Kept(self._incarnation, version, False)
+            stamp = self._stamp(known)
+            self._entries[key] = _encoded(draft, stamp)
+            self._leases.pop(key, None)
+            self._tell(Change(namespace, Scope.KEYS, (draft.key,)), stamp)
+            return Kept(*stamp, True)
+
+        return await self._do(effect)
+
+    async def increment(self, key: Key, request_id: str, delta: int, ttl_ms: int, known: int) -> Sum | SumRefused:
+        def effect() -> Sum | SumRefused:
+            self._begin(known)
+            incarnation, value, requests = self._numbers.get(key, (0, 0, {}))
+            if incarnation != self._incarnation:
+                value, requests = 0, {}
+            if request_id in requests:
+                before = requests[request_id]
+                return Sum(before[1], True) if before[0] == delta else SumRefused.REUSED
+            if len(requests) >= INCREMENTS_MAX:
+                return SumRefused.FULL
+            if not -(2**63) <= value + delta < 2**63:
+                return SumRefused.OVERFLOW
+            requests[request_id] = (delta, value + delta)
+            self._numbers[key] = (self._incarnation, value + delta, requests)
+            return Sum(value + delta, False)
 
         return await self._do(effect)
 
@@ -109,6 +185,8 @@ class SharedStore:
         self._incarnation = 0
         self._version = 0
         self._entries: dict[Key, bytes] = {}
+        self._leases: dict[Key, Stamp] = {}
+        self._numbers: dict[Key, tuple[int, int, dict[str, tuple[int, int]]]] = {}
         self._marks: dict[Change, int] = {}
         self._heads: dict[str, Position] = {}
         self._messages: dict[str, list[Message]] = {}
@@ -123,13 +201,33 @@ class SharedStore:
         self._version = max(self._version, known) + 1
         return Stamp(self._incarnation, self._version)
 
+    def _version_of(self, key: Key) -> int:
+        raw = self._entries.get(key)
+        entry = None if raw is None else decode(raw)
+        return entry.version if entry is not None and entry.incarnation == self._incarnation else 0
+
+    def end_lease(self, key: Key) -> None:
+        """Let a lease end, as it does by itself in time."""
+        self._leases.pop(key, None)
+
     def _mark(self, change: Change, stamp: Stamp) -> None:
         self._marks[change] = stamp.version
-        kinds = [known.scope for known in self._marks if known.namespace == change.namespace]
+        replaced = (Mode.EXPIRE,) if change.mode is Mode.EXPIRE else (Mode.DELETE, Mode.EXPIRE)
+        of_namespace = [known for known in self._marks if known.namespace == change.namespace]
+        kinds = [known.scope for known in of_namespace if known.mode is change.mode]
         too_many = kinds.count(Scope.TAG) > TAG_MARKS_MAX or kinds.count(Scope.PATTERN) > PATTERN_MARKS_MAX
         if change.scope is Scope.NAMESPACE or too_many:
-            self._marks = {known: at for known, at in self._marks.items() if known.namespace != change.namespace}
-            self._marks[Change(change.namespace, Scope.NAMESPACE)] = stamp.version
+            for known in of_namespace:
+                if known.mode in replaced:
+                    del self._marks[known]
+            self._marks[Change(change.namespace, Scope.NAMESPACE, (), change.mode)] = stamp.version
+
+    def _outdate(self, key: Key, mode: Mode) -> None:
+        self._leases.pop(key, None)
+        raw = self._entries.pop(key, None)
+        entry = None if raw is None else decode(raw)
+        if raw is not None and entry is not None and mode is Mode.EXPIRE and entry.expired() is not None:
+            self._entries[key] = raw[:FRESH_UNTIL_AT] + bytes(8) + raw[FRESH_UNTIL_AT + 8 :]
 
     def _tell(self, change: Change, stamp: Stamp) -> None:
         self._append(CHANGES_TOPIC, encode(change), "", stamp, stamp.version)
@@ -163,5 +261,5 @@ class SharedStore:
 
 
 def _encoded(draft: Draft, stamp: Stamp) -> bytes:
-    head = b"\x01" + stamp.incarnation.to_bytes(8, "big") + stamp.version.to_bytes(8, "big")
+    head = bytes((FORMAT,)) + stamp.incarnation.to_bytes(8, "big") + stamp.version.to_bytes(8, "big")
     return head + draft.tail()

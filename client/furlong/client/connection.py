@@ -5,7 +5,9 @@ from types import TracebackType
 from typing import Self
 
 import grpc
+from furlong.cache.v1 import cache_service_pb2
 from furlong.client.accounts import Accounts
+from furlong.client.cache import Cache
 from furlong.client.channel import open_channel
 from furlong.client.metrics import Metrics
 from furlong.client.rounds import Rounds
@@ -18,7 +20,14 @@ DEFAULT_TARGET = "localhost:8080"
 
 SERVICES = [
     service
-    for file in (track_service_pb2, round_service_pb2, ticket_service_pb2, account_service_pb2, metrics_service_pb2)
+    for file in (
+        track_service_pb2,
+        round_service_pb2,
+        ticket_service_pb2,
+        account_service_pb2,
+        metrics_service_pb2,
+        cache_service_pb2,
+    )
     for service in file.DESCRIPTOR.services_by_name.values()
 ]
 
@@ -33,6 +42,7 @@ class Furlong:
         self.tickets = Tickets(channel)
         self.accounts = Accounts(channel)
         self.metrics = Metrics(channel)
+        self.cache = Cache(channel)
 
     async def close(self) -> None:
         """End all calls and the connection."""

@@ -1,25 +1,39 @@
 """Marks: how a million entries are invalidated without looking at one of them.
 
 The store has one counter. Every write takes the next number from it, its stamp, and so does every invalidation. A mark
-is the stamp of an invalidation, kept under what was invalidated: a tag, a pattern, the namespace. An entry is dead when
-its own stamp is below one of the marks that speak of it. It is found dead when somebody reads it.
+is the stamp of an invalidation, kept under what was invalidated: a tag, a pattern, the namespace. An entry is dead, or
+expired, when its own stamp is below one of the marks that speak of it. It is found so when somebody reads it.
 
  1. Marks only rise, so telling of a change twice, or in the wrong order, kills nothing that is newer.
  2. No clock takes part. Stamps of one incarnation of the store are compared, and nothing else: an entry or a mark of
     another incarnation is not comparable, and whoever meets one forgets everything (see `engine/follower.py`).
- 3. Marks need not expire to stay few: where a namespace has too many, its own mark takes the place of all of them.
+ 3. Marks need not expire to stay few: where a namespace has too many of a kind, its own mark takes the place of all of
+    them. Those that delete and those that expire are counted apart, so what was only to be expired never dies of it.
 """
 
 import re
+from enum import Enum
+from typing import Final
 
 from services.cache.domain.bounds import PATTERN_MARKS_MAX, TAG_MARKS_MAX
-from services.cache.domain.change import Change, Scope
+from services.cache.domain.change import Change, Mode, Scope
 from services.cache.domain.entry import Entry, Key
 from services.cache.domain.glob import GlobBroken, compile_glob
 
 
-class NamespaceMarks:
-    """The marks of one namespace."""
+class Fate(Enum):
+    """What the marks have made of an entry."""
+
+    ALIVE = "alive"
+    EXPIRED = "expired"
+    DEAD = "dead"
+
+
+_ALIVE: Final = Fate.ALIVE  # to look a member up in its enum costs as much as to find an entry
+
+
+class ModeMarks:
+    """The marks of one namespace and one mode."""
 
     __slots__ = ("_everything", "_newest", "_patterns", "_tags")
 
@@ -55,8 +69,8 @@ class NamespaceMarks:
         else:
             self._patterns[pattern] = (known[0], max(known[1], stamp))
 
-    def kills(self, key: str, entry: Entry) -> bool:
-        """Tell whether an entry is dead."""
+    def cover(self, key: str, entry: Entry) -> bool:
+        """Tell whether one of them speaks of an entry and is newer."""
         version = entry.version
         if version >= self._newest:
             return False
@@ -68,6 +82,34 @@ class NamespaceMarks:
 
     def __len__(self) -> int:
         return len(self._tags) + len(self._patterns)
+
+
+class NamespaceMarks:
+    """The marks of one namespace."""
+
+    __slots__ = ("_deleting", "_expiring", "newest")
+
+    def __init__(self) -> None:
+        self.newest = 0
+        self._deleting = ModeMarks()
+        self._expiring = ModeMarks()
+
+    def put(self, scope: Scope, name: str, mode: Mode, stamp: int) -> None:
+        """Raise one mark to `stamp`."""
+        assert mode is not Mode.RELEASE, "a release leaves no mark"
+        self.newest = max(self.newest, stamp)
+        (self._expiring if mode is Mode.EXPIRE else self._deleting).put(scope, name, stamp)
+
+    def fate(self, key: str, entry: Entry) -> Fate:
+        """Tell what they have made of an entry; where it says that there is nothing, to be expired is its end."""
+        if self._deleting.cover(key, entry):
+            return Fate.DEAD
+        if self._expiring.cover(key, entry):
+            return Fate.DEAD if entry.expired() is None else Fate.EXPIRED
+        return Fate.ALIVE
+
+    def __len__(self) -> int:
+        return len(self._deleting) + len(self._expiring)
 
 
 class Marks:
@@ -82,12 +124,14 @@ class Marks:
         if of_namespace is None:
             of_namespace = self._namespaces[change.namespace] = NamespaceMarks()
         for name in change.names or ("",):
-            of_namespace.put(change.scope, name, stamp)
+            of_namespace.put(change.scope, name, change.mode, stamp)
 
-    def kills(self, key: Key, entry: Entry) -> bool:
-        """Tell whether an entry that is kept here is dead."""
+    def fate(self, key: Key, entry: Entry) -> Fate:
+        """Tell what the marks have made of an entry that is kept here."""
         of_namespace = self._namespaces.get(key.namespace)
-        return of_namespace is not None and of_namespace.kills(key.key, entry)
+        if of_namespace is None or entry.version >= of_namespace.newest:
+            return _ALIVE
+        return of_namespace.fate(key.key, entry)
 
     def clear(self) -> None:
         """Forget all marks: whatever they spoke of is gone."""

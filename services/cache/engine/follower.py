@@ -17,6 +17,7 @@ from typing import Final
 
 import structlog
 
+from services.cache.domain.bounds import MESSAGES_AT_ONCE
 from services.cache.domain.change import CHANGES_TOPIC, Change, Scope, decode
 from services.cache.domain.position import NOWHERE, Position
 from services.cache.engine.link import Link
@@ -112,6 +113,7 @@ class Follower:
     async def _find(self) -> None:
         """Ask for the store's state, catch up with it, pay what is owed to it, and take the link up."""
         doubts, in_doubt = self._link.doubts, self._link.in_doubt  # whatever is doubted from now on is looked at again
+        asked_s = self._clock.monotonic_s()
         followed = [CHANGES_TOPIC, *self._topics.followed]
         heads = dict(zip(followed, await self._messages.heads(followed), strict=True))
         state = await self._state.state(self._link.known)
@@ -121,6 +123,7 @@ class Follower:
         self._cursors = {topic: self._resume(topic, head) for topic, head in heads.items()}
         while self._link.owed:
             await self._pay(self._link.owed.pop())
+        self._link.heard(asked_s)
         self._link.find(doubts)
 
     async def _pay(self, namespace: str) -> None:
@@ -147,7 +150,10 @@ class Follower:
         for newcomer in self._topics.newcomers:
             await self._admit(newcomer)
         self._forget_topics()
+        asked_s = self._clock.monotonic_s()
         heard = await self._messages.follow(self._cursors)
+        if len(heard.get(CHANGES_TOPIC, ())) < MESSAGES_AT_ONCE:  # with as many there may be more
+            self._link.heard(asked_s)
         for topic, messages in heard.items():
             self._take(topic, messages)
         if not heard or self._clock.monotonic_s() - self._looked_s >= LOOK_S:

@@ -14,6 +14,7 @@
 import asyncio
 from contextlib import suppress
 from enum import Enum
+from math import inf
 from typing import Final
 
 import structlog
@@ -43,6 +44,7 @@ class Link:
         self.known = known
         self.session = 0
         self.doubts = 0
+        self._heard_s = -inf
         self._settled = 0
         self._turned = asyncio.Event()
         self.owed: set[str] = set()
@@ -67,11 +69,20 @@ class Link:
         """Tell whether every replica that there is would be heard: they are heard, or there is none."""
         return self.state is LinkState.OFF or self.is_trusted
 
+    def heard(self, now_s: float) -> None:
+        """Note that all that the others said until now was heard. Times are those of the monotonic clock."""
+        self._heard_s = now_s
+
+    def unheard_ms(self, now_s: float) -> float:
+        """Tell for how long nothing may have been heard of the others."""
+        return (now_s - self._heard_s) * 1_000
+
     def lose(self, cause: str) -> None:
-        """Take the link down."""
+        """Take the link down, and end the session: what is being read may come from a store that is another by then."""
         if self.state is LinkState.UP:
             _log.warning("redis_down", cause=cause)
             self.state = LinkState.DOWN
+            self.session += 1
             self._turned.set()
 
     def find(self, doubts: int) -> None:

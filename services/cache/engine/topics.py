@@ -53,8 +53,11 @@ class Topics:
             raise _down() from down
 
     @contextmanager
-    def subscribe(self, topic: str, after: Position | None) -> Iterator[Mailbox]:
-        """Follow a topic for as long as the context lasts. Raises Refusal OVERLOADED or DRAINING."""
+    def subscribe(self, topic: str, after: Position | None, *, own: bool = False) -> Iterator[Mailbox]:
+        """Follow a topic for as long as the context lasts. Raises Refusal OVERLOADED or DRAINING.
+
+        The cache's `own` subscriptions take no caller's place.
+        """
         if self._draining:
             raise _draining()
         if self._count >= SUBSCRIBERS_MAX:
@@ -64,12 +67,12 @@ class Topics:
                 retry_in_ms=OVERLOADED_RETRY_MS,
             )
         subscriber = Subscriber(topic, after)
-        self._count += 1
+        self._count += not own
         self._newcomers[subscriber] = None
         try:
             yield subscriber.mailbox
         finally:
-            self._count -= 1
+            self._count -= not own
             self._leave(subscriber)
 
     def drain(self) -> None:

@@ -1,6 +1,6 @@
 """CacheService."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
 from typing import Final
 
 import grpc
@@ -15,41 +15,70 @@ from furlong.cache.v1.cache_service_pb2 import (
     GetRequest,
     GetStatsRequest,
     GetStatsResponse,
+    IncrementRequest,
+    IncrementResponse,
     InvalidateRequest,
     InvalidateResponse,
-    NamespaceStats,
+    ReleaseLeaseRequest,
+    ReleaseLeaseResponse,
     SetRequest,
     SetResponse,
+    WatchChangesRequest,
 )
 from furlong.cache.v1.cache_service_pb2 import Item as ItemMessage
+from furlong.cache.v1.cache_service_pb2 import Mode as ModeMessage
 from furlong.cache.v1.cache_service_pb2_grpc import CacheServiceServicer
 
-from services.cache.domain.change import Change, Scope
+from services.cache.domain.change import Change, Mode, Scope
+from services.cache.domain.entry import Key
 from services.cache.domain.namespace import NAMESPACES
-from services.cache.engine.link import Link
-from services.cache.engine.tally import Counts, Tally
+from services.cache.engine.conditions import MISSING, Conditions
+from services.cache.engine.leases import Leases
+from services.cache.engine.numbers import Numbers
+from services.cache.engine.sight import Sight
 from services.cache.engine.tiers import Item, Tiers
-from services.cache.service.wire import answer
+from services.cache.engine.watchers import Watchers
+from services.cache.service.stats import stats
+from services.cache.service.wire import answer, leased
+from services.cache.service.words import written
 
 Context = grpc.aio.ServicerContext[object, object]
 
 RAW_ANSWERS: Final = frozenset(("Get", "BatchGet"))
 """Methods whose answers are written as bytes."""
 
+RAW_STREAMS: Final = frozenset(("WatchChanges",))
+"""Streams whose messages are written as bytes, once for all who get them."""
+
 
 class CacheDesk(CacheServiceServicer):
     """Answers for the two tiers. Validation has seen every request before it comes here."""
 
-    def __init__(self, *, tiers: Tiers, link: Link, tally: Tally) -> None:
+    def __init__(
+        self,
+        *,
+        tiers: Tiers,
+        leases: Leases,
+        conditions: Conditions,
+        numbers: Numbers,
+        watchers: Watchers,
+        sight: Sight,
+    ) -> None:
         self._tiers = tiers
-        self._link = link
-        self._tally = tally
+        self._leases = leases
+        self._conditions = conditions
+        self._numbers = numbers
+        self._watchers = watchers
+        self._sight = sight
 
     async def Get(  # type: ignore[override] # answers with bytes, see RAW_ANSWERS
         self, request: GetRequest, context: Context
     ) -> bytes:
         """Read one entry."""
-        return answer(await self._tiers.get(NAMESPACES[request.namespace], (request.key,), request.max_stale_ms))
+        namespace = NAMESPACES[request.namespace]
+        if request.want_lease:
+            return leased(await self._leases.get(namespace, request.key, request.max_stale_ms, request.wait_ms))
+        return answer(await self._tiers.get(namespace, (request.key,), request.max_stale_ms))
 
     async def BatchGet(  # type: ignore[override] # answers with bytes, see RAW_ANSWERS
         self, request: BatchGetRequest, context: Context
@@ -59,15 +88,26 @@ class CacheDesk(CacheServiceServicer):
 
     async def Set(self, request: SetRequest, context: Context) -> SetResponse:
         """Write one entry."""
-        return SetResponse(version=await self._set(request.namespace, (request.item,)))
+        namespace, item = NAMESPACES[request.namespace], _item(request.item)
+        match request.WhichOneof("condition"):
+            case "lease_token":
+                filled = await self._leases.fill(namespace, item, request.lease_token)
+            case "if_version":
+                filled = await self._conditions.set(namespace, item, request.if_version)
+            case "if_missing":
+                filled = await self._conditions.set(namespace, item, MISSING)
+            case _:
+                filled = await self._tiers.set_one(namespace, item)
+        return SetResponse(version=filled.version, stored=filled.stored, fresh_for_ms=filled.fresh_for_ms)
 
     async def BatchSet(self, request: BatchSetRequest, context: Context) -> BatchSetResponse:
         """Write entries."""
-        return BatchSetResponse(version=await self._set(request.namespace, request.items))
+        items = [_item(item) for item in request.items]
+        return BatchSetResponse(version=await self._tiers.set(NAMESPACES[request.namespace], items))
 
     async def Delete(self, request: DeleteRequest, context: Context) -> DeleteResponse:
         """Remove one entry."""
-        await self._tiers.invalidate(Change(request.namespace, Scope.KEYS, (request.key,)))
+        await self._tiers.invalidate(Change(request.namespace, Scope.KEYS, (request.key,), _mode(request.mode)))
         return DeleteResponse()
 
     async def Invalidate(self, request: InvalidateRequest, context: Context) -> InvalidateResponse:
@@ -75,50 +115,52 @@ class CacheDesk(CacheServiceServicer):
         await self._tiers.invalidate(_change(request))
         return InvalidateResponse()
 
+    async def ReleaseLease(self, request: ReleaseLeaseRequest, context: Context) -> ReleaseLeaseResponse:
+        """Give a lease back."""
+        await self._leases.release(Key(request.namespace, request.key), request.token)
+        return ReleaseLeaseResponse()
+
+    async def Increment(self, request: IncrementRequest, context: Context) -> IncrementResponse:
+        """Add to a number."""
+        namespace = NAMESPACES[request.namespace]
+        done = await self._numbers.increment(namespace, request.key, request.request_id, request.delta, request.ttl_ms)
+        return IncrementResponse(value=done.value, replayed=done.replayed)
+
+    async def WatchChanges(  # type: ignore[override] # writes bytes, see RAW_STREAMS
+        self, request: WatchChangesRequest, context: Context
+    ) -> AsyncIterator[bytes]:
+        """Tell what to forget."""
+        with self._watchers.watch(request.namespaces) as watcher:
+            while True:
+                yield written(await watcher.take())
+
     async def Flush(self, request: FlushRequest, context: Context) -> FlushResponse:
         """Forget everything."""
         await self._tiers.flush()
+        self._numbers.clear()
         return FlushResponse()
 
     async def GetStats(self, request: GetStatsRequest, context: Context) -> GetStatsResponse:
         """Tell what this replica did."""
-        return GetStatsResponse(
-            namespaces=[self._namespace(name, counts) for name, counts in sorted(self._tally.namespaces.items())],
-            bytes_max=self._tiers.memory.bytes_max,
-            redis=self._link.state.value,
-            epoch=str(self._link.incarnation or ""),
-        )
-
-    async def _set(self, namespace: str, items: Sequence[ItemMessage]) -> int:
-        return await self._tiers.set(NAMESPACES[namespace], [_item(item) for item in items])
-
-    def _namespace(self, name: str, counts: Counts) -> NamespaceStats:
-        share = self._tiers.memory.share(name)
-        return NamespaceStats(
-            namespace=name,
-            hits_l1=counts.hits_l1,
-            hits_l2=counts.hits_l2,
-            stale=counts.stale_l1 + counts.stale_l2,
-            misses=counts.misses,
-            sets=counts.sets,
-            invalidations=counts.invalidations,
-            evictions=share.evictions,
-            entries=share.entries,
-            bytes=share.bytes,
-        )
+        return await stats(self._sight)
 
 
 def _item(message: ItemMessage) -> Item:
-    return Item(message.key, message.value, message.ttl_ms, tuple(message.tags))
+    return Item(message.key, message.value, message.ttl_ms, tuple(message.tags), message.absent, message.load_ms)
+
+
+def _mode(mode: ModeMessage.ValueType) -> Mode:
+    return Mode.EXPIRE if mode == ModeMessage.EXPIRE else Mode.DELETE
 
 
 def _change(request: InvalidateRequest) -> Change:
+    mode = _mode(request.mode)
     match request.WhichOneof("target"):
         case "keys":
-            return Change(request.namespace, Scope.KEYS, tuple(request.keys.keys))
+            return Change(request.namespace, Scope.KEYS, tuple(request.keys.keys), mode)
         case "pattern":
-            return Change(request.namespace, Scope.PATTERN, (request.pattern,))
+            return Change(request.namespace, Scope.PATTERN, (request.pattern,), mode)
         case "tag":
-            return Change(request.namespace, Scope.TAG, (request.tag,))
+            return Change(request.namespace, Scope.TAG, (request.tag,), mode)
         case _:
-            return Change(request.namespace, Scope.NAMESPACE)
+            return Change(request.namespace, Scope.NAMESPACE, (), mode)

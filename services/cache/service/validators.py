@@ -9,13 +9,16 @@ from furlong.cache.v1 import topic_service_pb2 as topics
 
 from services.cache.domain.bounds import (
     BATCH_MAX,
+    DELTA_MAX,
     KEY_BYTES_MAX,
     PATTERN_BYTES_MAX,
     PAYLOAD_BYTES_MAX,
     TAG_BYTES_MAX,
     TAGS_MAX,
     TOPIC_BYTES_MAX,
+    WAIT_MS_MAX,
 )
+from services.cache.domain.entry import LOAD_MS_MAX
 from services.cache.domain.glob import GlobBroken, compile_glob
 from services.cache.domain.namespace import NAMESPACES, Namespace
 from services.chassis.validation import Checks, Validators
@@ -33,6 +36,8 @@ def get(request: cache.GetRequest, checks: Checks) -> None:
     if not (request.key and _is_short(request.key)):
         _bytes("key", request.key, 1, KEY_BYTES_MAX, checks)
     checks.between("max_stale_ms", request.max_stale_ms, 0, INT64_MAX)
+    if request.want_lease:
+        checks.between("wait_ms", request.wait_ms, 0, WAIT_MS_MAX)
 
 
 def batch_get(request: cache.BatchGetRequest, checks: Checks) -> None:
@@ -45,6 +50,13 @@ def batch_get(request: cache.BatchGetRequest, checks: Checks) -> None:
 def set_(request: cache.SetRequest, checks: Checks) -> None:
     """SetRequest."""
     _item("item", request.item, _namespace(request.namespace, checks), checks)
+    match request.WhichOneof("condition"):
+        case "lease_token":
+            checks.between("lease_token", request.lease_token, 1, INT64_MAX)
+        case "if_version":
+            checks.between("if_version", request.if_version, 1, INT64_MAX)
+        case "if_missing":
+            checks.that("if_missing", request.if_missing, "is set and not true")
 
 
 def batch_set(request: cache.BatchSetRequest, checks: Checks) -> None:
@@ -61,11 +73,31 @@ def delete(request: cache.DeleteRequest, checks: Checks) -> None:
     """DeleteRequest."""
     _namespace(request.namespace, checks)
     _bytes("key", request.key, 1, KEY_BYTES_MAX, checks)
+    _mode(request.mode, checks)
+
+
+def release_lease(request: cache.ReleaseLeaseRequest, checks: Checks) -> None:
+    """ReleaseLeaseRequest."""
+    _namespace(request.namespace, checks)
+    _bytes("key", request.key, 1, KEY_BYTES_MAX, checks)
+    checks.between("token", request.token, 1, INT64_MAX)
+
+
+def increment(request: cache.IncrementRequest, checks: Checks) -> None:
+    """IncrementRequest."""
+    checks.uuid("request_id", request.request_id)
+    namespace = _namespace(request.namespace, checks)
+    _bytes("key", request.key, 1, KEY_BYTES_MAX, checks)
+    checks.between("delta", request.delta, -DELTA_MAX, DELTA_MAX)
+    checks.that("delta", request.delta != 0, "is 0")
+    if namespace is not None:
+        checks.between("ttl_ms", request.ttl_ms, 0, namespace.ttl_ms)
 
 
 def invalidate(request: cache.InvalidateRequest, checks: Checks) -> None:
     """InvalidateRequest."""
     _namespace(request.namespace, checks)
+    _mode(request.mode, checks)
     match request.WhichOneof("target"):
         case "keys":
             _keys("keys.keys", request.keys.keys, checks)
@@ -77,6 +109,13 @@ def invalidate(request: cache.InvalidateRequest, checks: Checks) -> None:
             checks.that("everything", request.everything, "is set and not true")
         case _:
             checks.that("target", False, "is none of keys, pattern, tag, everything")
+
+
+def watch_changes(request: cache.WatchChangesRequest, checks: Checks) -> None:
+    """WatchChangesRequest."""
+    checks.length("namespaces", request.namespaces, 1, len(NAMESPACES))
+    for n, name in enumerate(request.namespaces[: len(NAMESPACES)]):
+        _namespace(name, checks, f"namespaces[{n}]")
 
 
 def publish(request: topics.PublishRequest, checks: Checks) -> None:
@@ -96,10 +135,10 @@ def subscribe(request: topics.SubscribeRequest, checks: Checks) -> None:
         checks.pattern("epoch", request.epoch, _EPOCH, "an epoch that came with a message")
 
 
-def _namespace(name: str, checks: Checks) -> Namespace | None:
+def _namespace(name: str, checks: Checks, field: str = "namespace") -> Namespace | None:
     namespace = NAMESPACES.get(name)
     if namespace is None:
-        checks.that("namespace", False, f"is none of {', '.join(NAMESPACES)}")
+        checks.that(field, False, f"is none of {', '.join(NAMESPACES)}")
     return namespace
 
 
@@ -118,6 +157,14 @@ def _item(at: str, item: cache.Item, namespace: Namespace | None, checks: Checks
     if namespace is not None:
         _size(f"{at}.value", len(item.value), 0, namespace.value_bytes_max, checks)
         checks.between(f"{at}.ttl_ms", item.ttl_ms, 0, namespace.ttl_ms)
+    if item.absent:
+        checks.that(f"{at}.value", not item.value, "is there, and `absent` says that there is nothing")
+    if item.load_ms:
+        checks.between(f"{at}.load_ms", item.load_ms, 0, LOAD_MS_MAX)
+
+
+def _mode(mode: int, checks: Checks) -> None:
+    checks.that("mode", mode in cache.Mode.values(), "is none of DELETE and EXPIRE")
 
 
 def _tag(field: str, tag: str, checks: Checks) -> None:
@@ -159,6 +206,9 @@ _BY_MESSAGE: Final[Any] = {
     cache.BatchSetRequest: batch_set,
     cache.DeleteRequest: delete,
     cache.InvalidateRequest: invalidate,
+    cache.ReleaseLeaseRequest: release_lease,
+    cache.IncrementRequest: increment,
+    cache.WatchChangesRequest: watch_changes,
     topics.PublishRequest: publish,
     topics.SubscribeRequest: subscribe,
 }

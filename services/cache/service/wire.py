@@ -9,8 +9,11 @@ from functools import lru_cache
 from typing import Final
 
 from furlong.cache.v1.cache_service_pb2 import Found as FoundMessage
+from furlong.cache.v1.cache_service_pb2 import GetResponse
 
-from services.cache.domain.found import Found, Outcome, Tier
+from services.cache.domain.found import Found, Tier
+from services.cache.domain.outcome import Outcome
+from services.cache.engine.leases import Wanted
 
 VERSIONS_KEPT_MAX: Final = 4_096
 """Versions whose encoding is remembered: they are the longest numbers, and entries that are asked for keep theirs."""
@@ -43,7 +46,7 @@ _FIXED: Final = len(_VALUE) + len(_AGE) + len(_LEADS[0][0])
 def answer(found: Sequence[Found]) -> bytes:
     """Write a GetResponse with one, or a BatchGetResponse with any number."""
     parts: list[bytes] = []
-    for outcome, value, version, age_ms, tier in found:
+    for outcome, value, version, age_ms, tier, _ in found:
         if not tier:
             parts += (_FOUND, b"\2", _OUTCOME, _BYTE[outcome])
             continue
@@ -61,6 +64,17 @@ def _encoded(number: int) -> bytes:
     if number < 1 << 21:
         return bytes((number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14))
     return bytes((number & 0x7F | 0x80,)) + _encoded(number >> 7)
+
+
+def leased(wanted: Wanted) -> bytes:
+    """Write a GetResponse for a caller who would load: rarer, and followed by far more work, so made the long way."""
+    message = GetResponse.FromString(answer((wanted.found,)))
+    message.found.fresh_for_ms = wanted.fresh_for_ms
+    message.found.retry_after_ms = wanted.retry_after_ms
+    if wanted.token:
+        message.found.lease.token = wanted.token
+        message.found.lease.ends_in_ms = wanted.ends_in_ms
+    return message.SerializeToString()
 
 
 _encoded_version = lru_cache(VERSIONS_KEPT_MAX)(_encoded)

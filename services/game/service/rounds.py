@@ -8,6 +8,7 @@ from furlong.common.v1.round_pb2 import RoundProof
 from furlong.game.v1 import round_service_pb2 as pb
 from furlong.game.v1.round_service_pb2_grpc import RoundServiceServicer
 
+from services.chassis.freshness import tell
 from services.chassis.refusal import Refusal
 from services.game.domain.proof import Proof, is_ready, proof_of
 from services.game.engine.broadcast.hub import Hub
@@ -34,6 +35,7 @@ class RoundService(RoundServiceServicer):
     async def GetRound(self, request: pb.GetRoundRequest, context: Any) -> pb.GetRoundResponse:
         """Read one round."""
         stored = await self._rounds.round(request.round_id)
+        await tell(context)
         return pb.GetRoundResponse(round=round_to(stored.round))
 
     async def GetCurrentRound(self, request: pb.GetCurrentRoundRequest, context: Any) -> pb.GetCurrentRoundResponse:
@@ -45,6 +47,7 @@ class RoundService(RoundServiceServicer):
         """Read the rounds of a track, the newest first."""
         size = page_size(request.page_size, default=ROUNDS_ON_A_PAGE, most=ROUNDS_ON_A_PAGE_MAX)
         page = await self._rounds.rounds(request.track, size, request.page_token)
+        await tell(context)
         return pb.ListRoundsResponse(
             rounds=[round_to(stored.round) for stored in page.items], next_page_token=page.next_page_token
         )
@@ -59,6 +62,7 @@ class RoundService(RoundServiceServicer):
                 f"round {request.round_id} is {phase}; the seed is revealed when a race is over",
                 metadata={"phase": phase},
             )
+        await tell(context)
         return pb.GetRoundProofResponse(proof=_proof_to(proof_of(stored)))
 
     async def WatchRounds(  # type: ignore[override] # writes encoded frames, see RAW_STREAMS

@@ -11,6 +11,7 @@ from furlong.game.v1 import track_service_pb2 as pb
 from furlong.game.v1.track_service_pb2_grpc import TrackServiceServicer
 
 from services.chassis import principal
+from services.chassis.freshness import tell
 from services.chassis.refusal import Refusal, Violation
 from services.game.domain.card import RaceCard
 from services.game.domain.prices import too_strong
@@ -46,13 +47,16 @@ class TrackService(TrackServiceServicer):
         """Read all tracks by name."""
         size = page_size(request.page_size, default=TRACKS_ON_A_PAGE_MAX, most=TRACKS_ON_A_PAGE_MAX)
         page = await self._store.tracks(size, request.page_token)
+        await tell(context)
         return pb.ListTracksResponse(
             tracks=[track_to(track) for track in page.items], next_page_token=page.next_page_token
         )
 
     async def GetTrack(self, request: pb.GetTrackRequest, context: Any) -> pb.GetTrackResponse:
         """Read one track."""
-        return pb.GetTrackResponse(track=track_to(await self._store.track(request.track)))
+        track = await self._store.track(request.track)
+        await tell(context)
+        return pb.GetTrackResponse(track=track_to(track))
 
     async def CreateTrack(self, request: pb.CreateTrackRequest, context: Any) -> pb.CreateTrackResponse:
         """Make a track, with the defaults where it leaves something open."""

@@ -39,9 +39,11 @@ from furlong.client.breaker import TRIPS, Breaker, BreakerChange, BreakerSetting
 from opentelemetry import trace
 from opentelemetry.metrics import MeterProvider, get_meter
 
+from services.chassis.freshness import freshness
 from services.chassis.telemetry_names import FURLONG_CACHE_NAMESPACE, FURLONG_CACHE_OUTCOME
 from services.persist import telemetry_names as names
 from services.persist.domain.shelf import Shelf
+from services.persist.ports import Recalled
 
 DEADLINE_S: Final = 0.05
 """How long a call waits for the cache at the most; PostgreSQL has answered by then."""
@@ -88,7 +90,7 @@ class ServiceCache:
         self._refused_with: grpc.StatusCode | None = None
         self._lookups = names.CACHE_LOOKUPS.counter(get_meter(__name__, meter_provider=meter_provider))
 
-    async def recall(self, shelf: Shelf, key: str) -> bytes | None:
+    async def recall(self, shelf: Shelf, key: str) -> Recalled | None:
         """Give an answer that was kept."""
         name = self._name(key)
         if name is None:
@@ -105,16 +107,17 @@ class ServiceCache:
             self._count(shelf, names.LOOKUP_MISS)
             return None
         self._count(shelf, names.LOOKUP_HIT)
-        return response.found.value
+        found = response.found
+        return Recalled(found.value, freshness(Found.Tier.Name(found.tier), found.age_ms))
 
-    async def keep(self, shelf: Shelf, key: str, answer: bytes) -> bool:
+    async def keep(self, shelf: Shelf, key: str, answer: bytes, load_ms: int) -> bool:
         """Keep an answer, if it fits; False where it was not even sent."""
         name = self._name(key)
         if name is None or len(answer) > VALUE_BYTES_MAX:
             return False
         if shelf in self._owed or self._breaker.state is not BreakerState.CLOSED:
             return False
-        item = Item(key=name, value=answer, ttl_ms=shelf.ttl_ms, tags=(self._database,))
+        item = Item(key=name, value=answer, ttl_ms=shelf.ttl_ms, tags=(self._database,), load_ms=load_ms)
         request = SetRequest(namespace=shelf.namespace, item=item)
         await self._ask(lambda: self._cache.Set(request, timeout=DEADLINE_S))
         return True

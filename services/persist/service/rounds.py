@@ -36,6 +36,7 @@ from furlong.persist.v1.round_store_service_pb2 import (
 )
 from furlong.persist.v1.round_store_service_pb2_grpc import RoundStoreServiceServicer
 
+from services.chassis.freshness import tell
 from services.persist.domain.round import Round
 from services.persist.domain.shelf import ROUND_LISTS, ROUNDS, are_over
 from services.persist.hot_reads import Answer, HotReads
@@ -135,7 +136,9 @@ class RoundStore(RoundStoreServiceServicer):
         self, request: GetRoundRequest, context: Context
     ) -> bytes:
         """Read one round."""
-        return await self._hot.read(ROUNDS, str(request.round_id), partial(self._round, request.round_id))
+        wire = await self._hot.read(ROUNDS, str(request.round_id), partial(self._round, request.round_id))
+        await tell(context)
+        return wire
 
     async def GetCurrentRound(self, request: GetCurrentRoundRequest, context: Context) -> GetCurrentRoundResponse:
         """Read the round that was opened last."""
@@ -150,9 +153,10 @@ class RoundStore(RoundStoreServiceServicer):
             rounds = await self._reads.page(request.track, None, request.page_size + 1)
             return _page(rounds, request.page_size).SerializeToString()
         key = f"{request.track}/{before}/{request.page_size}"
-        return await self._hot.read(
-            ROUND_LISTS, key, partial(self._page_before, before, request.track, request.page_size)
-        )
+        page = partial(self._page_before, before, request.track, request.page_size)
+        wire = await self._hot.read(ROUND_LISTS, key, page)
+        await tell(context)
+        return wire
 
     async def ListUnsettledRounds(
         self, request: ListUnsettledRoundsRequest, context: Context

@@ -20,6 +20,7 @@ from furlong.persist.v1.track_store_service_pb2 import (
 )
 from furlong.persist.v1.track_store_service_pb2_grpc import TrackStoreServiceServicer
 
+from services.chassis.freshness import tell
 from services.persist.domain.shelf import TRACKS
 from services.persist.domain.track import Track, TrackState
 from services.persist.hot_reads import Answer, HotReads
@@ -65,7 +66,9 @@ class TrackStore(TrackStoreServiceServicer):
         self, request: GetTrackRequest, context: Context
     ) -> bytes:
         """Read one track."""
-        return await self._hot.read(TRACKS, f"one/{request.track}", partial(self._track, request.track))
+        wire = await self._hot.read(TRACKS, f"one/{request.track}", partial(self._track, request.track))
+        await tell(context)
+        return wire
 
     async def ListTracks(  # type: ignore[override] # answers with bytes, see RAW_ANSWERS
         self, request: ListTracksRequest, context: Context
@@ -74,7 +77,10 @@ class TrackStore(TrackStoreServiceServicer):
         after = place_of(request.page_token)
         if after is not None:
             return (await self._page(after, request.page_size)).wire
-        return await self._hot.read(TRACKS, f"first/{request.page_size}", partial(self._page, "", request.page_size))
+        page = partial(self._page, "", request.page_size)
+        wire = await self._hot.read(TRACKS, f"first/{request.page_size}", page)
+        await tell(context)
+        return wire
 
     async def PutRaceCards(self, request: PutRaceCardsRequest, context: Context) -> PutRaceCardsResponse:
         """Add or replace cards."""

@@ -1,7 +1,6 @@
 """Redis is killed, frozen, flushed or useless: nobody is told, nothing is wrong, and it is over when it is over."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 
 import grpc
@@ -10,8 +9,8 @@ import redis as client_of_redis
 
 from deploy.local.redis import RedisServer
 from services.cache.adapters.redis import client
-from tests.caches import EVENTUAL, STRICT, Found, Replica, be_patient, eventually, replica
-from tests.crashing import Stopwatch
+from tests.caches import EVENTUAL, STRICT, Found, Replica, eventually, replica
+from tests.calm import calm
 from tests.loopback import until as comes_about
 from tests.loopback import wired
 from tests.redis import freeze, resume
@@ -31,7 +30,6 @@ BACK_S = 2.0
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "CALL_S", PATIENCE_S)
-    monkeypatch.setattr(client, "BACKSTOP_S", 2 * PATIENCE_S)
 
 
 def kill(server: RedisServer) -> None:
@@ -47,28 +45,26 @@ OUTAGES = pytest.mark.parametrize("fail", [kill, freeze], ids=["killed", "frozen
 
 
 async def until(under_test: Replica, state: str, *, within_s: float = BACK_S) -> None:
-    async def is_so() -> bool:
-        return await under_test.redis() == state
-
-    watch = Stopwatch()
-    await eventually(is_so)
-    change = watch.outage(f"Redis seen {state}", time.monotonic(), within_s)
-    assert not change.is_too_long, str(change)
+    async with calm() as clock:
+        begun_s = clock.now_s()
+        while await under_test.redis() != state:
+            assert clock.now_s() - begun_s < within_s, f"Redis is not {state} after {within_s} s"
+            await asyncio.sleep(0.01)
 
 
 @OUTAGES
 async def test_the_first_call_of_an_outage_is_bounded_and_the_next_ones_do_not_feel_it(
     redis: RedisServer, one: Replica, fail: Callable[[RedisServer], None]
 ) -> None:
-    fail(redis)
-    begun = Stopwatch()
-    assert await one.value("unknown", STRICT) is None
-    first = begun.outage("the first call", time.monotonic(), client.CALL_S + NOISE_S)
-    assert not first.is_too_long, str(first)
-    begun_s = time.monotonic()
-    for n in range(50):
-        assert await one.value(f"unknown {n}", STRICT) is None
-    assert time.monotonic() - begun_s < 50 * client.CALL_S / 5
+    async with calm() as clock:
+        fail(redis)
+        begun_s = clock.now_s()
+        assert await one.value("unknown", STRICT) is None
+        assert clock.now_s() - begun_s < client.CALL_S + NOISE_S
+        begun_s = clock.now_s()
+        for n in range(50):
+            assert await one.value(f"unknown {n}", STRICT) is None
+        assert clock.now_s() - begun_s < 50 * client.CALL_S / 5
     assert await one.redis() == "down"
 
 
@@ -103,13 +99,13 @@ async def test_l1_goes_on_answering_what_cannot_be_out_of_date(
 async def test_publishing_fails_at_once_with_the_reason(
     redis: RedisServer, one: Replica, fail: Callable[[RedisServer], None]
 ) -> None:
-    fail(redis)
-    for _ in range(10):
-        begun = Stopwatch()
-        refusal = await refused(one.publish("track/harbour-mile", b"frame"))
-        told = begun.outage("the refusal", time.monotonic(), client.CALL_S + NOISE_S)
-        assert not told.is_too_long, str(told)
-        assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "DEPENDENCY_DOWN")
+    async with calm() as clock:
+        fail(redis)
+        for _ in range(10):
+            begun_s = clock.now_s()
+            refusal = await refused(one.publish("track/harbour-mile", b"frame"))
+            assert clock.now_s() - begun_s < client.CALL_S + NOISE_S
+            assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "DEPENDENCY_DOWN")
 
 
 @OUTAGES
@@ -191,7 +187,10 @@ async def test_a_replica_that_was_cut_off_forgets_what_the_others_changed_meanwh
 async def test_a_replica_that_was_cut_off_and_missed_nothing_keeps_what_it_has(redis: RedisServer) -> None:
     async with wired(redis.port) as wire, replica(redis.url.replace(str(redis.port), str(wire.port))) as cut_off:
         await cut_off.set("key", b"value", STRICT)
-        await asyncio.sleep(0.3)  # until the follower has heard of it
+        with cut_off.subscribed("track/harbour-mile") as subscription:
+            await subscription.event()
+            await cut_off.publish("track/harbour-mile", b"said after the set")
+            await subscription.news()  # so the set was heard of
         before = wire.connections
         wire.drop()
         await comes_about(lambda: wire.connections > before)
@@ -266,24 +265,21 @@ async def test_a_replica_starts_without_redis_and_finds_it_later(redis: RedisSer
 
 
 async def test_callers_that_give_up_cost_no_connection_and_leave_no_wrong_value(
-    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    redis: RedisServer, one: Replica
 ) -> None:
-    be_patient(monkeypatch)  # an outage would cost connections
-    async with replica(redis.url) as one:
-        await until(one, "up")
+    await asyncio.gather(*(one.set(f"key {n}", b"%d" % n) for n in range(50)))
+    with client_of_redis.Redis.from_url(redis.url) as operator:
+        await one.flush()
         await asyncio.gather(*(one.set(f"key {n}", b"%d" % n) for n in range(50)))
-        with client_of_redis.Redis.from_url(redis.url) as operator:
-            await one.flush()
-            await asyncio.gather(*(one.set(f"key {n}", b"%d" % n) for n in range(50)))
-            connected = operator.info("stats")["total_connections_received"]
-            for n in range(300):
-                asked = asyncio.create_task(one.get(f"key {n % 60}"))
-                written = asyncio.create_task(one.set(f"key {n % 50}", b"%d" % (n % 50)))
-                await asyncio.sleep(0.0005 * (n % 5))
-                asked.cancel()
-                written.cancel()
-                await asyncio.gather(asked, written, return_exceptions=True)
-            for n in range(50):
-                assert await one.value(f"key {n}") in (b"%d" % n, None)
-            assert operator.info("stats")["total_connections_received"] - connected <= 16
-        assert await one.redis() == "up"
+        connected = operator.info("stats")["total_connections_received"]
+        for n in range(300):
+            asked = asyncio.create_task(one.get(f"key {n % 60}"))
+            written = asyncio.create_task(one.set(f"key {n % 50}", b"%d" % (n % 50)))
+            await asyncio.sleep(0.0005 * (n % 5))
+            asked.cancel()
+            written.cancel()
+            await asyncio.gather(asked, written, return_exceptions=True)
+        for n in range(50):
+            assert await one.value(f"key {n}") in (b"%d" % n, None)
+        assert operator.info("stats")["total_connections_received"] - connected <= 16
+    assert await one.redis() == "up"

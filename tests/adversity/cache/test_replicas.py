@@ -92,7 +92,8 @@ async def test_marks_stay_few_however_many_tags_and_patterns_are_invalidated(
         names = [f"{kind} {n}" for n in range(start, min(start + 50, most + 1))]
         await asyncio.gather(*(one.invalidate(STRICT, **{kind: name}) for name in names))
     with client_of_redis.Redis.from_url(redis.url) as client:
-        state: Any = client.hgetall("furlong:cache:state")
+        state: Any = client.hgetall("{furlong}:cache:state")
+        assert client.keys("{furlong}:cache:m:*") == []
     assert len(state) <= 5
     assert await one.value("key", STRICT) is None, "the namespace's mark took the place of all of them"
 

@@ -31,17 +31,23 @@ def keys(*given: str) -> pb.InvalidateRequest:
     return pb.InvalidateRequest(namespace=EVENTUAL, keys=pb.Keys(keys=given))
 
 
+def increment(**given: Any) -> pb.IncrementRequest:
+    return pb.IncrementRequest(**{"request_id": REQUEST_ID, "namespace": EVENTUAL, "key": "k", "delta": 1, **given})
+
+
 def pattern(given: str) -> pb.InvalidateRequest:
     return pb.InvalidateRequest(namespace=EVENTUAL, pattern=given)
 
 
 ENTRIES: list[tuple[str, Any, str]] = [
-    ("Get", pb.GetRequest(namespace="prices", key="k"), "namespace"),
+    ("Get", pb.GetRequest(namespace="odds", key="k"), "namespace"),
     ("Get", pb.GetRequest(key="k"), "namespace"),
     ("Get", pb.GetRequest(namespace=EVENTUAL), "key"),
     ("Get", pb.GetRequest(namespace=EVENTUAL, key=LONG), "key"),
     ("Get", pb.GetRequest(namespace=EVENTUAL, key="ё" * 257), "key"),
     ("Get", pb.GetRequest(namespace=EVENTUAL, key="k", max_stale_ms=-1), "max_stale_ms"),
+    ("Get", pb.GetRequest(namespace=EVENTUAL, key="k", want_lease=True, wait_ms=-1), "wait_ms"),
+    ("Get", pb.GetRequest(namespace=EVENTUAL, key="k", want_lease=True, wait_ms=401), "wait_ms"),
     ("BatchGet", pb.BatchGetRequest(namespace="?", keys=["k"]), "namespace"),
     ("BatchGet", pb.BatchGetRequest(namespace=EVENTUAL), "keys"),
     ("BatchGet", pb.BatchGetRequest(namespace=EVENTUAL, keys=["k"] * 1_001), "keys"),
@@ -58,6 +64,13 @@ ENTRIES: list[tuple[str, Any, str]] = [
     ("Set", set_(item(tags=("t", ""))), "item.tags[1]"),
     ("Set", set_(item(tags=("t" * 129,))), "item.tags[0]"),
     ("Set", set_(item(tags=("a\0b",))), "item.tags[0]"),
+    ("Set", set_(pb.Item(key="k", value=b"v", absent=True)), "item.value"),
+    ("Set", set_(pb.Item(key="k", load_ms=-1)), "item.load_ms"),
+    ("Set", set_(pb.Item(key="k", load_ms=2**32)), "item.load_ms"),
+    ("Set", pb.SetRequest(namespace=EVENTUAL, item=item(), lease_token=0), "lease_token"),
+    ("Set", pb.SetRequest(namespace=EVENTUAL, item=item(), lease_token=-1), "lease_token"),
+    ("Set", pb.SetRequest(namespace=EVENTUAL, item=item(), if_version=0), "if_version"),
+    ("Set", pb.SetRequest(namespace=EVENTUAL, item=item(), if_missing=False), "if_missing"),
     ("BatchSet", pb.BatchSetRequest(namespace="?", items=[item()]), "namespace"),
     ("BatchSet", batch(), "items"),
     ("BatchSet", batch(*[item(str(n)) for n in range(1_001)]), "items"),
@@ -67,6 +80,21 @@ ENTRIES: list[tuple[str, Any, str]] = [
     ("Delete", pb.DeleteRequest(namespace="?", key="k"), "namespace"),
     ("Delete", pb.DeleteRequest(namespace=EVENTUAL), "key"),
     ("Delete", pb.DeleteRequest(namespace=EVENTUAL, key=LONG), "key"),
+    ("Delete", pb.DeleteRequest(namespace=EVENTUAL, key="k", mode=pb.Mode.ValueType(3)), "mode"),
+    ("ReleaseLease", pb.ReleaseLeaseRequest(namespace="?", key="k", token=1), "namespace"),
+    ("ReleaseLease", pb.ReleaseLeaseRequest(namespace=EVENTUAL, token=1), "key"),
+    ("ReleaseLease", pb.ReleaseLeaseRequest(namespace=EVENTUAL, key=LONG, token=1), "key"),
+    ("ReleaseLease", pb.ReleaseLeaseRequest(namespace=EVENTUAL, key="k"), "token"),
+    ("Increment", increment(request_id="1"), "request_id"),
+    ("Increment", increment(namespace="?"), "namespace"),
+    ("Increment", increment(key=""), "key"),
+    ("Increment", increment(key=LONG), "key"),
+    ("Increment", increment(delta=0), "delta"),
+    ("Increment", increment(delta=10**12 + 1), "delta"),
+    ("Increment", increment(delta=-(10**12) - 1), "delta"),
+    ("Increment", increment(ttl_ms=-1), "ttl_ms"),
+    ("Increment", increment(ttl_ms=TTL_MAX + 1), "ttl_ms"),
+    ("Invalidate", pb.InvalidateRequest(namespace=EVENTUAL, everything=True, mode=pb.Mode.ValueType(-1)), "mode"),
     ("Invalidate", pb.InvalidateRequest(namespace="?", everything=True), "namespace"),
     ("Invalidate", pb.InvalidateRequest(namespace=EVENTUAL), "target"),
     ("Invalidate", pb.InvalidateRequest(namespace=EVENTUAL, everything=False), "everything"),
@@ -121,5 +149,5 @@ async def test_a_request_that_breaks_the_contract_of_topics_is_refused(
 
 
 async def test_the_refusal_of_a_namespace_names_those_that_there_are(cache: Replica) -> None:
-    answer = await refused(cache.entries.Get(pb.GetRequest(namespace="prices", key="k")))
+    answer = await refused(cache.entries.Get(pb.GetRequest(namespace="odds", key="k")))
     assert all(name in answer.message for name in NAMESPACES)

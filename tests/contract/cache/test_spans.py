@@ -35,7 +35,6 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> Traced:
     traced = Traced()
     monkeypatch.setattr(spans, "_tracer", traced.tracer)
     monkeypatch.setattr(client, "CALL_S", 5.0)
-    monkeypatch.setattr(client, "BACKSTOP_S", 5.0)
     return traced
 
 

@@ -10,7 +10,7 @@ from services.cache.adapters.redis.client import RedisClient
 from services.cache.adapters.redis.store import RedisStore
 from services.cache.adapters.redis.topics import RedisTopics
 from services.cache.domain.bounds import PATTERN_MARKS_MAX, TAG_MARKS_MAX
-from services.cache.domain.change import CHANGES_TOPIC, Change, Scope, decode
+from services.cache.domain.change import CHANGES_TOPIC, Change, Mode, Scope, decode
 from services.cache.domain.entry import Draft, Entry, Key
 from services.cache.domain.entry import decode as decode_entry
 from services.cache.domain.position import NOWHERE, Position
@@ -34,7 +34,6 @@ async def store(
         yield SharedStore()
         return
     monkeypatch.setattr(client, "CALL_S", 5.0)
-    monkeypatch.setattr(client, "BACKSTOP_S", 5.0)
     redis = RedisClient(redis_url)
     yield RedisShared(redis)
     await redis.close()
@@ -103,17 +102,44 @@ async def test_the_mark_of_a_namespace_takes_the_place_of_its_others(store: Redi
     }
 
 
+async def test_a_key_that_is_expired_is_stale_from_then_on_and_one_that_says_nothing_is_gone(
+    store: RedisShared | SharedStore,
+) -> None:
+    stale, absent = draft("a", b"value", "tag"), draft("b")._replace(absent=True)
+    stamp = await store.write("tracks", [stale, absent], 0)
+    change = Change("tracks", Scope.KEYS, ("a", "b", "unknown"), Mode.EXPIRE)
+    expired = await store.forget(change, 0)
+    assert await read(store, "a", "b", "unknown") == [stale.entry(*stamp).expired(), None, None]
+    assert (await changes(store))[-1] == (change, expired.version)
+
+
+async def test_marks_that_delete_take_the_place_of_those_that_expire_and_not_the_other_way_round(
+    store: RedisShared | SharedStore,
+) -> None:
+    tag = Change("tracks", Scope.TAG, ("tag",))
+    deleted = await store.forget(tag, 0)
+    await store.forget(tag._replace(mode=Mode.EXPIRE), 0)
+    expired = await store.forget(Change("tracks", Scope.NAMESPACE, (), Mode.EXPIRE), 0)
+    assert dict((await store.state(0)).marks) == {
+        tag: deleted.version,
+        Change("tracks", Scope.NAMESPACE, (), Mode.EXPIRE): expired.version,
+    }
+    everything = await store.forget(Change("tracks", Scope.NAMESPACE), 0)
+    assert dict((await store.state(0)).marks) == {Change("tracks", Scope.NAMESPACE): everything.version}
+
+
+@pytest.mark.parametrize("mode", [Mode.DELETE, Mode.EXPIRE])
 @pytest.mark.parametrize(("scope", "most"), [(Scope.TAG, TAG_MARKS_MAX), (Scope.PATTERN, PATTERN_MARKS_MAX)])
 async def test_one_mark_too_many_becomes_the_mark_of_the_namespace(
-    store: RedisShared | SharedStore, scope: Scope, most: int
+    store: RedisShared | SharedStore, scope: Scope, most: int, mode: Mode
 ) -> None:
     for n in range(most):
-        await store.forget(Change("tracks", scope, (f"{n}",)), 0)
-        await store.forget(Change("tracks", scope, ("0",)), 0)
+        await store.forget(Change("tracks", scope, (f"{n}",), mode), 0)
+        await store.forget(Change("tracks", scope, ("0",), mode), 0)
     assert len((await store.state(0)).marks) == most
-    stamp = await store.forget(Change("tracks", scope, ("one more",)), 0)
-    assert dict((await store.state(0)).marks) == {Change("tracks", Scope.NAMESPACE): stamp.version}
-    await store.forget(Change("tracks", scope, ("and again",)), 0)
+    stamp = await store.forget(Change("tracks", scope, ("one more",), mode), 0)
+    assert dict((await store.state(0)).marks) == {Change("tracks", Scope.NAMESPACE, (), mode): stamp.version}
+    await store.forget(Change("tracks", scope, ("and again",), mode), 0)
     assert len((await store.state(0)).marks) == 2
 
 
@@ -187,3 +213,83 @@ async def test_a_topic_that_was_forgotten_begins_a_later_epoch(
 async def test_waiting_for_messages_ends_without_any(store: RedisShared | SharedStore) -> None:
     position = await store.publish("t", b"", "", 0)
     assert await store.follow({"t": position}) == {}
+
+
+async def slid(store: EntryStore, name: str, until_ms: int = 900_000) -> Entry:
+    """The entry under a name, made to live on in the store."""
+    (entry,) = await read(store, name)
+    assert entry is not None
+    await store.slide([(Key("tracks", name), entry.slid(until_ms))], 60_000)
+    return entry
+
+
+async def test_an_entry_that_lives_on_has_other_times_and_nothing_else(
+    store: RedisShared | SharedStore, redis_url: str
+) -> None:
+    await store.write("tracks", [draft("a", b"value", "tag"), draft("b")], 0)
+    before = await slid(store, "a")
+    after, other = await read(store, "a", "b")
+    assert after == before._replace(fresh_until_ms=900_000, stale_until_ms=900_000)
+    assert other is not None
+    assert other.fresh_until_ms == 61_000
+    if isinstance(store, RedisShared):
+        with client_of_redis.Redis.from_url(redis_url) as redis:
+            left_ms = {redis.pttl(key) for key in redis.scan_iter("*:e:*")}
+        assert len([each for each in left_ms if 0 < each <= 60_000]) == 1
+
+
+async def test_what_was_written_anew_expired_or_removed_does_not_live_on(store: RedisShared | SharedStore) -> None:
+    await store.write("tracks", [draft("anew"), draft("expired"), draft("removed")], 0)
+    found = {name: (await read(store, name))[0] for name in ("anew", "expired", "removed")}
+    await store.write("tracks", [draft("anew", b"new")], 0)
+    await store.forget(Change("tracks", Scope.KEYS, ("expired",), Mode.EXPIRE), 0)
+    await store.forget(Change("tracks", Scope.KEYS, ("removed",)), 0)
+    before = await read(store, *found)
+    await store.slide([(Key("tracks", name), entry.slid(900_000)) for name, entry in found.items() if entry], 60_000)
+    assert await read(store, *found) == before
+
+
+async def test_marks_that_were_lost_alone_are_not_missed_unnoticed(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "CALL_S", 5.0)
+    connected = RedisClient(redis_url)
+    store = RedisStore(connected)
+    try:
+        before = await store.state(0)
+        for lose_and_find in ("by a mark", "by who reads the state"):
+            await store.forget(Change("tracks", Scope.TAG, ("lost",)), 0)
+            with client_of_redis.Redis.from_url(redis_url) as redis:
+                assert redis.delete(*redis.keys("{furlong}:cache:m:tracks:*")) == 1
+            if lose_and_find == "by a mark":
+                stamp = await store.forget(Change("tracks", Scope.TAG, ("another",)), 0)
+                assert dict((await store.state(0)).marks) == {Change("tracks", Scope.NAMESPACE): stamp.version}
+            else:
+                after = await store.state(0)
+                assert after.incarnation > before.version
+                assert after.marks == []
+    finally:
+        await connected.close()
+
+
+async def test_the_mark_of_a_namespace_costs_the_same_however_many_it_takes_the_place_of(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "CALL_S", 30.0)
+    connected = RedisClient(redis_url)
+    store = RedisStore(connected)
+    try:
+        commands = []
+        for marks in (1, TAG_MARKS_MAX):
+            for n in range(marks):
+                await store.forget(Change("tracks", Scope.TAG, (f"{n}",)), 0)
+                await store.forget(Change("cards", Scope.TAG, (f"{n}",)), 0)
+            with client_of_redis.Redis.from_url(redis_url) as redis:
+                redis.config_resetstat()
+                await store.forget(Change("tracks", Scope.NAMESPACE), 0)
+                stats = redis.info("commandstats")
+            commands.append({name: each["calls"] for name, each in stats.items()})
+        assert commands[0] == commands[1]
+        assert not any("hkeys" in name or "hgetall" in name for name in commands[0])
+    finally:
+        await connected.close()

@@ -139,3 +139,17 @@ def test_a_page_of_another_origin_is_not_let_in(rest: httpx.Client, game: FakeGa
     answer = rest.get("/v1/tracks", headers={"origin": "https://elsewhere.example"})
 
     assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+def test_what_a_service_says_of_an_answers_age_becomes_headers(rest: httpx.Client, game: FakeGame) -> None:
+    async def from_the_cache(request: Any, context: Context) -> track_service_pb2.ListTracksResponse:
+        await context.send_initial_metadata((("x-cache", "HIT L1"), ("age", "3")))
+        return await one_track(request, context)
+
+    fresh = rest.get("/v1/tracks")
+    game.answers["ListTracks"] = from_the_cache
+    kept = rest.get("/v1/tracks")
+
+    assert (kept.headers["x-cache"], kept.headers["age"]) == ("HIT L1", "3")
+    assert kept.json()["tracks"][0]["track"] == TRACK.track
+    assert not {"x-cache", "age"} & fresh.headers.keys()

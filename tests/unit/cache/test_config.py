@@ -13,13 +13,16 @@ from services.chassis.config import ConfigError, describe, read
         "rediss://user:password@cache.example:6380/1",
         "unix:///run/redis.sock",
         "redis://[::1]:6379/0",
+        "redis://:a,b@one:7000,redis://:a,b@two:7000",
     ],
 )
 def test_an_address_of_redis_is_taken(url: str) -> None:
     assert read(CacheConfig, {"REDIS_URL": url}).redis_url == url
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:6379", "http://redis:6379", "redis://", "redis://host:port", "unix://"])
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:6379", "http://redis:6379", "redis://", "redis://host:port", "unix://", "redis://h,http://h"]
+)
 def test_what_is_no_address_is_refused_without_being_repeated(url: str) -> None:
     with pytest.raises(ConfigError) as refused:
         read(CacheConfig, {"REDIS_URL": url})

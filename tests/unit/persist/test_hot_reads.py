@@ -7,6 +7,7 @@ import pytest
 from furlong.client import deadline
 from furlong.common.v1.error_pb2 import Reason
 
+from services.chassis.freshness import tell
 from services.chassis.refusal import Refusal
 from services.persist import hot_reads
 from services.persist.domain.shelf import ROUNDS, TRACKS, Shelf
@@ -58,6 +59,29 @@ async def test_what_was_kept_is_answered_without_the_database(hot: HotReads) -> 
     assert source.reads == 2  # once for the answer, once more when it is kept
     assert await hot.read(ROUNDS, "1", source.load) == b"first"
     assert source.reads == 2
+
+
+async def test_how_fresh_an_answer_is_gets_noted_for_the_call_where_it_was_kept(hot: HotReads) -> None:
+    source = Source()
+
+    async def noted() -> str:
+        await hot.read(ROUNDS, "1", source.load)
+        context = ToldContext()
+        await tell(context)  # type: ignore[arg-type] # all that it needs of a context
+        return context.told
+
+    assert await asyncio.create_task(noted()) == "nothing"
+    await settled()
+    assert await asyncio.create_task(noted()) == "x-cache: HIT L1, age: 7"
+
+
+class ToldContext:
+    """Notes what a call tells before its answer."""
+
+    told = "nothing"
+
+    async def send_initial_metadata(self, metadata: tuple[tuple[str, str], ...]) -> None:
+        self.told = ", ".join(f"{key}: {value}" for key, value in metadata)
 
 
 async def test_what_may_not_be_kept_is_read_each_time(hot: HotReads, cache: FakeAnswerCache) -> None:

@@ -4,7 +4,21 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from furlong.client.cli import accounts, books, cards, keys, rounds, ticket, tickets, top, trace, tracks, verify, watch
+from furlong.client.cli import (
+    accounts,
+    books,
+    cache,
+    cards,
+    keys,
+    rounds,
+    ticket,
+    tickets,
+    top,
+    trace,
+    tracks,
+    verify,
+    watch,
+)
 from furlong.client.cli.session import Session
 from furlong.client.connection import DEFAULT_TARGET
 
@@ -56,6 +70,7 @@ app.add_typer(tracks.app, name="track", rich_help_panel=RUN)
 app.add_typer(rounds.app, name="round", rich_help_panel=RUN)
 app.command("books", rich_help_panel=LOOK)(books.books)
 app.command("top", rich_help_panel=LOOK)(top.top)
+app.add_typer(cache.app, name="cache", rich_help_panel=LOOK)
 app.command("trace", rich_help_panel=LOOK)(trace.trace)
 app.command("token", rich_help_panel=KEYS)(keys.token)
 app.command("id", rich_help_panel=KEYS)(keys.fresh_id)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
+from furlong.client.cli.bars import bar
 from furlong.client.cli.output import local, plain
 from furlong.metrics.v1.metrics_service_pb2 import Latency, MethodFigures, SlowCall, Snapshot, StatementFigures
 from rich.console import Group, RenderableType
@@ -11,6 +12,8 @@ from rich.text import Text
 
 LATENCY_COLUMNS = ("calls/s", "errors", "p50", "p95", "p99", "longest")
 PACKAGE = "furlong."
+HIT_CELLS = 20
+TIER_STYLES = {"l1": "green", "l2": "cyan"}
 
 _T = TypeVar("_T", MethodFigures, StatementFigures)
 
@@ -89,7 +92,7 @@ def _statements(snapshot: Snapshot, seconds: float) -> Table:
 
 
 def _cache(snapshot: Snapshot, seconds: float) -> Table:
-    table = _table("cache", "tier", "asked/s", "hits", "misses", "hit rate", left=2)
+    table = _table("cache", "tier", "asked/s", "hits", "misses", "hit rate", "", left=2)
     for tier in snapshot.cache:
         asked = tier.hits + tier.misses
         table.add_row(
@@ -99,6 +102,7 @@ def _cache(snapshot: Snapshot, seconds: float) -> Table:
             f"{tier.hits:,}",
             f"{tier.misses:,}",
             f"{100 * tier.hits / max(asked, 1):.1f} %",
+            bar([(tier.hits, TIER_STYLES.get(tier.tier, ""))], HIT_CELLS, asked),
         )
     return table
 

@@ -21,6 +21,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Mode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Mode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MODE_UNSPECIFIED: _Mode.ValueType  # 0
+    """MODE_UNSPECIFIED is DELETE."""
+    DELETE: _Mode.ValueType  # 1
+    """DELETE: nobody is given them again."""
+    EXPIRE: _Mode.ValueType  # 2
+    """EXPIRE: they are stale from now on; who takes stale entries may still have them."""
+
+class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
+    """Mode is what becomes of entries that are invalidated."""
+
+MODE_UNSPECIFIED: Mode.ValueType  # 0
+"""MODE_UNSPECIFIED is DELETE."""
+DELETE: Mode.ValueType  # 1
+"""DELETE: nobody is given them again."""
+EXPIRE: Mode.ValueType  # 2
+"""EXPIRE: they are stale from now on; who takes stale entries may still have them."""
+Global___Mode: _TypeAlias = Mode  # noqa: Y015
+
 @_typing.final
 class Found(_message.Message):
     """Found is the answer to one key."""
@@ -43,6 +67,8 @@ class Found(_message.Message):
         """MISS: there is no entry that the caller may have."""
         OMITTED: Found._Outcome.ValueType  # 4
         """OMITTED: the answer to a batch had no room left for the entry; asking for it again gets it."""
+        ABSENT: Found._Outcome.ValueType  # 5
+        """ABSENT: it is known that there is nothing under this key where the entries come from."""
 
     class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
         """Outcome of looking an entry up."""
@@ -57,6 +83,8 @@ class Found(_message.Message):
     """MISS: there is no entry that the caller may have."""
     OMITTED: Found.Outcome.ValueType  # 4
     """OMITTED: the answer to a batch had no room left for the entry; asking for it again gets it."""
+    ABSENT: Found.Outcome.ValueType  # 5
+    """ABSENT: it is known that there is nothing under this key where the entries come from."""
 
     class _Tier:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -86,6 +114,9 @@ class Found(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     AGE_MS_FIELD_NUMBER: _builtins.int
     TIER_FIELD_NUMBER: _builtins.int
+    LEASE_FIELD_NUMBER: _builtins.int
+    RETRY_AFTER_MS_FIELD_NUMBER: _builtins.int
+    FRESH_FOR_MS_FIELD_NUMBER: _builtins.int
     outcome: Global___Found.Outcome.ValueType
     """outcome of the look-up."""
     value: _builtins.bytes
@@ -96,6 +127,16 @@ class Found(_message.Message):
     """age_ms is the time since the entry was written, in milliseconds."""
     tier: Global___Found.Tier.ValueType
     """tier that it came from."""
+    retry_after_ms: _builtins.int
+    """retry_after_ms is set where another caller loads the entry and it was not waited for, or not long enough."""
+    fresh_for_ms: _builtins.int
+    """fresh_for_ms is how long the entry stays fresh, in milliseconds; only told to callers who asked with `want_lease`,
+    so that they can keep it near.
+    """
+    @_builtins.property
+    def lease(self) -> Global___Lease:
+        """lease is set where this caller is to load the entry."""
+
     def __init__(
         self,
         *,
@@ -104,14 +145,45 @@ class Found(_message.Message):
         version: _builtins.int = ...,
         age_ms: _builtins.int = ...,
         tier: Global___Found.Tier.ValueType = ...,
+        lease: Global___Lease | None = ...,
+        retry_after_ms: _builtins.int = ...,
+        fresh_for_ms: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_ms", b"age_ms", "outcome", b"outcome", "tier", b"tier", "value", b"value", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_ms", b"age_ms", "fresh_for_ms", b"fresh_for_ms", "lease", b"lease", "outcome", b"outcome", "retry_after_ms", b"retry_after_ms", "tier", b"tier", "value", b"value", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Found: _TypeAlias = Found  # noqa: Y015
+
+@_typing.final
+class Lease(_message.Message):
+    """Lease is the right to fill an entry. It ends by itself, when the entry is written or invalidated by anybody, and when
+    it is given back.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    ENDS_IN_MS_FIELD_NUMBER: _builtins.int
+    token: _builtins.int
+    """token to fill with; it is also the version that the entry will have."""
+    ends_in_ms: _builtins.int
+    """ends_in_ms is how long it lasts, in milliseconds."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.int = ...,
+        ends_in_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ends_in_ms", b"ends_in_ms", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Lease: _TypeAlias = Lease  # noqa: Y015
 
 @_typing.final
 class GetRequest(_message.Message):
@@ -122,6 +194,8 @@ class GetRequest(_message.Message):
     NAMESPACE_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
     MAX_STALE_MS_FIELD_NUMBER: _builtins.int
+    WANT_LEASE_FIELD_NUMBER: _builtins.int
+    WAIT_MS_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """namespace that declares how its entries are kept; an unknown one is refused."""
     key: _builtins.str
@@ -130,16 +204,22 @@ class GetRequest(_message.Message):
     """max_stale_ms is how far past its fresh time the entry may be, in milliseconds; 0 takes fresh ones only. Entries are
     kept for their namespace's time beyond being fresh, so asking for more than that gets no more.
     """
+    want_lease: _builtins.bool
+    """want_lease asks for the right to load the entry where it is missing or stale and nobody else loads it."""
+    wait_ms: _builtins.int
+    """wait_ms is how long to wait for another caller's load, in milliseconds, at most 400; only with `want_lease`."""
     def __init__(
         self,
         *,
         namespace: _builtins.str = ...,
         key: _builtins.str = ...,
         max_stale_ms: _builtins.int = ...,
+        want_lease: _builtins.bool = ...,
+        wait_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "max_stale_ms", b"max_stale_ms", "namespace", b"namespace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "max_stale_ms", b"max_stale_ms", "namespace", b"namespace", "wait_ms", b"wait_ms", "want_lease", b"want_lease"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -235,12 +315,18 @@ class Item(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     TTL_MS_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
+    ABSENT_FIELD_NUMBER: _builtins.int
+    LOAD_MS_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """key in the namespace, 1 to 512 bytes."""
     value: _builtins.bytes
     """value, at most the namespace's bound, 128 KiB unless it says otherwise; it may be empty."""
     ttl_ms: _builtins.int
     """ttl_ms is how long it stays fresh, in milliseconds; 0 takes the namespace's, which is also the most."""
+    absent: _builtins.bool
+    """absent says that there is nothing under this key where the entries come from; `value` is empty then."""
+    load_ms: _builtins.int
+    """load_ms is how long it took to load, in milliseconds, for the statistics of time saved; 0 where it is not known."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """tags under which it can be invalidated, at most 8, each 1 to 128 bytes."""
@@ -252,10 +338,12 @@ class Item(_message.Message):
         value: _builtins.bytes = ...,
         ttl_ms: _builtins.int = ...,
         tags: _abc.Iterable[_builtins.str] | None = ...,
+        absent: _builtins.bool = ...,
+        load_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "tags", b"tags", "ttl_ms", b"ttl_ms", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absent", b"absent", "key", b"key", "load_ms", b"load_ms", "tags", b"tags", "ttl_ms", b"ttl_ms", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -269,8 +357,17 @@ class SetRequest(_message.Message):
 
     NAMESPACE_FIELD_NUMBER: _builtins.int
     ITEM_FIELD_NUMBER: _builtins.int
+    LEASE_TOKEN_FIELD_NUMBER: _builtins.int
+    IF_VERSION_FIELD_NUMBER: _builtins.int
+    IF_MISSING_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """namespace of the entry."""
+    lease_token: _builtins.int
+    """lease_token fills: written only while this lease stands."""
+    if_version: _builtins.int
+    """if_version: only while the entry has this version."""
+    if_missing: _builtins.bool
+    """if_missing: only where there is no entry; must be true."""
     @_builtins.property
     def item(self) -> Global___Item:
         """item to write."""
@@ -280,12 +377,17 @@ class SetRequest(_message.Message):
         *,
         namespace: _builtins.str = ...,
         item: Global___Item | None = ...,
+        lease_token: _builtins.int = ...,
+        if_version: _builtins.int = ...,
+        if_missing: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "if_missing", b"if_missing", "if_version", b"if_version", "item", b"item", "lease_token", b"lease_token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "namespace", b"namespace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "if_missing", b"if_missing", "if_version", b"if_version", "item", b"item", "lease_token", b"lease_token", "namespace", b"namespace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_condition: _TypeAlias = _typing.Literal["lease_token", "if_version", "if_missing"]  # noqa: Y015
+    _WhichOneofArgType_condition: _TypeAlias = _typing.Literal["condition", b"condition"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_condition) -> _WhichOneofReturnType_condition | None: ...
 
 Global___SetRequest: _TypeAlias = SetRequest  # noqa: Y015
 
@@ -296,20 +398,248 @@ class SetResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VERSION_FIELD_NUMBER: _builtins.int
+    STORED_FIELD_NUMBER: _builtins.int
+    FRESH_FOR_MS_FIELD_NUMBER: _builtins.int
     version: _builtins.int
-    """version of the entry now."""
+    """version of the entry now; 0 where it was not stored and nothing is known of it."""
+    stored: _builtins.bool
+    """stored is false where the condition did not hold."""
+    fresh_for_ms: _builtins.int
+    """fresh_for_ms is how long the entry stays fresh, in milliseconds; 0 where it was not stored."""
     def __init__(
         self,
         *,
         version: _builtins.int = ...,
+        stored: _builtins.bool = ...,
+        fresh_for_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fresh_for_ms", b"fresh_for_ms", "stored", b"stored", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetResponse: _TypeAlias = SetResponse  # noqa: Y015
+
+@_typing.final
+class ReleaseLeaseRequest(_message.Message):
+    """ReleaseLeaseRequest names a lease."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """namespace of the entry."""
+    key: _builtins.str
+    """key of the entry, 1 to 512 bytes."""
+    token: _builtins.int
+    """token of the lease."""
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        key: _builtins.str = ...,
+        token: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "namespace", b"namespace", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseLeaseRequest: _TypeAlias = ReleaseLeaseRequest  # noqa: Y015
+
+@_typing.final
+class ReleaseLeaseResponse(_message.Message):
+    """ReleaseLeaseResponse is empty."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseLeaseResponse: _TypeAlias = ReleaseLeaseResponse  # noqa: Y015
+
+@_typing.final
+class IncrementRequest(_message.Message):
+    """IncrementRequest names a number."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    DELTA_FIELD_NUMBER: _builtins.int
+    TTL_MS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id is a UUID; the same id adds once."""
+    namespace: _builtins.str
+    """namespace of the number."""
+    key: _builtins.str
+    """key of the number, 1 to 512 bytes; numbers and entries of one key have nothing to do with each other."""
+    delta: _builtins.int
+    """delta to add, not 0, -10^12 to 10^12."""
+    ttl_ms: _builtins.int
+    """ttl_ms is how long the number lives from its first increment on; 0 takes the namespace's, which is also the most."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        namespace: _builtins.str = ...,
+        key: _builtins.str = ...,
+        delta: _builtins.int = ...,
+        ttl_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "key", b"key", "namespace", b"namespace", "request_id", b"request_id", "ttl_ms", b"ttl_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IncrementRequest: _TypeAlias = IncrementRequest  # noqa: Y015
+
+@_typing.final
+class IncrementResponse(_message.Message):
+    """IncrementResponse tells the number."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    value: _builtins.int
+    """value after this increment."""
+    replayed: _builtins.bool
+    """replayed says that the id had been added before."""
+    def __init__(
+        self,
+        *,
+        value: _builtins.int = ...,
+        replayed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["replayed", b"replayed", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IncrementResponse: _TypeAlias = IncrementResponse  # noqa: Y015
+
+@_typing.final
+class WatchChangesRequest(_message.Message):
+    """WatchChangesRequest names what is kept near."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def namespaces(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """namespaces to hear of, at least one."""
+
+    def __init__(
+        self,
+        *,
+        namespaces: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["namespaces", b"namespaces"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchChangesRequest: _TypeAlias = WatchChangesRequest  # noqa: Y015
+
+@_typing.final
+class WatchChangesResponse(_message.Message):
+    """WatchChangesResponse tells what to forget."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Kind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[WatchChangesResponse._Kind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: WatchChangesResponse._Kind.ValueType  # 0
+        """KIND_UNSPECIFIED is never sent."""
+        CHANGE: WatchChangesResponse._Kind.ValueType  # 1
+        """CHANGE: forget what it covers and is older than its version."""
+        GAP: WatchChangesResponse._Kind.ValueType  # 2
+        """GAP: something was missed, or the cache forgot everything."""
+        HEARTBEAT: WatchChangesResponse._Kind.ValueType  # 3
+        """HEARTBEAT: nothing was missed until now."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """Kind is why something was sent."""
+
+    KIND_UNSPECIFIED: WatchChangesResponse.Kind.ValueType  # 0
+    """KIND_UNSPECIFIED is never sent."""
+    CHANGE: WatchChangesResponse.Kind.ValueType  # 1
+    """CHANGE: forget what it covers and is older than its version."""
+    GAP: WatchChangesResponse.Kind.ValueType  # 2
+    """GAP: something was missed, or the cache forgot everything."""
+    HEARTBEAT: WatchChangesResponse.Kind.ValueType  # 3
+    """HEARTBEAT: nothing was missed until now."""
+
+    KIND_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    PATTERN_FIELD_NUMBER: _builtins.int
+    TAG_FIELD_NUMBER: _builtins.int
+    EVERYTHING_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    kind: Global___WatchChangesResponse.Kind.ValueType
+    """kind of the message."""
+    epoch: _builtins.str
+    """epoch of the store; versions of two epochs cannot be compared."""
+    version: _builtins.int
+    """version of the change: what has a lower one is meant."""
+    namespace: _builtins.str
+    """namespace of the change."""
+    pattern: _builtins.str
+    """pattern over keys, as in InvalidateRequest."""
+    tag: _builtins.str
+    """tag of entries."""
+    everything: _builtins.bool
+    """everything in the namespace."""
+    mode: Global___Mode.ValueType
+    """mode of the change."""
+    @_builtins.property
+    def keys(self) -> Global___Keys:
+        """keys that changed."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___WatchChangesResponse.Kind.ValueType = ...,
+        epoch: _builtins.str = ...,
+        version: _builtins.int = ...,
+        namespace: _builtins.str = ...,
+        keys: Global___Keys | None = ...,
+        pattern: _builtins.str = ...,
+        tag: _builtins.str = ...,
+        everything: _builtins.bool = ...,
+        mode: Global___Mode.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["everything", b"everything", "keys", b"keys", "pattern", b"pattern", "tag", b"tag", "target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "everything", b"everything", "keys", b"keys", "kind", b"kind", "mode", b"mode", "namespace", b"namespace", "pattern", b"pattern", "tag", b"tag", "target", b"target", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["keys", "pattern", "tag", "everything"]  # noqa: Y015
+    _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
+
+Global___WatchChangesResponse: _TypeAlias = WatchChangesResponse  # noqa: Y015
 
 @_typing.final
 class BatchSetRequest(_message.Message):
@@ -369,19 +699,23 @@ class DeleteRequest(_message.Message):
 
     NAMESPACE_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """namespace of the entry."""
     key: _builtins.str
     """key of the entry, 1 to 512 bytes."""
+    mode: Global___Mode.ValueType
+    """mode: DELETE or EXPIRE."""
     def __init__(
         self,
         *,
         namespace: _builtins.str = ...,
         key: _builtins.str = ...,
+        mode: Global___Mode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "namespace", b"namespace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "mode", b"mode", "namespace", b"namespace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -415,6 +749,7 @@ class InvalidateRequest(_message.Message):
     PATTERN_FIELD_NUMBER: _builtins.int
     TAG_FIELD_NUMBER: _builtins.int
     EVERYTHING_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """namespace of the entries."""
     pattern: _builtins.str
@@ -425,6 +760,8 @@ class InvalidateRequest(_message.Message):
     """tag whose entries go, 1 to 128 bytes."""
     everything: _builtins.bool
     """everything in the namespace goes; must be true."""
+    mode: Global___Mode.ValueType
+    """mode: DELETE or EXPIRE."""
     @_builtins.property
     def keys(self) -> Global___Keys:
         """keys to remove."""
@@ -437,10 +774,11 @@ class InvalidateRequest(_message.Message):
         pattern: _builtins.str = ...,
         tag: _builtins.str = ...,
         everything: _builtins.bool = ...,
+        mode: Global___Mode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["everything", b"everything", "keys", b"keys", "pattern", b"pattern", "tag", b"tag", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["everything", b"everything", "keys", b"keys", "namespace", b"namespace", "pattern", b"pattern", "tag", b"tag", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["everything", b"everything", "keys", b"keys", "mode", b"mode", "namespace", b"namespace", "pattern", b"pattern", "tag", b"tag", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["keys", "pattern", "tag", "everything"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
@@ -556,6 +894,14 @@ class NamespaceStats(_message.Message):
     EVICTIONS_FIELD_NUMBER: _builtins.int
     ENTRIES_FIELD_NUMBER: _builtins.int
     BYTES_FIELD_NUMBER: _builtins.int
+    ABSENT_FIELD_NUMBER: _builtins.int
+    BYTES_MAX_FIELD_NUMBER: _builtins.int
+    LEASES_FIELD_NUMBER: _builtins.int
+    WAITS_FIELD_NUMBER: _builtins.int
+    FILLS_REFUSED_FIELD_NUMBER: _builtins.int
+    SAVED_MS_FIELD_NUMBER: _builtins.int
+    EVICTED_AGE_MS_FIELD_NUMBER: _builtins.int
+    LARGEST_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """namespace that is counted."""
     hits_l1: _builtins.int
@@ -576,6 +922,24 @@ class NamespaceStats(_message.Message):
     """entries in L1 now."""
     bytes: _builtins.int
     """bytes in L1 now, keys and book-keeping included."""
+    absent: _builtins.int
+    """absent answers that nothing is there, out of the cache."""
+    bytes_max: _builtins.int
+    """bytes_max that the namespace may have in L1."""
+    leases: _builtins.int
+    """leases granted."""
+    waits: _builtins.int
+    """waits for another caller's load."""
+    fills_refused: _builtins.int
+    """fills_refused because their lease did not stand any more."""
+    saved_ms: _builtins.int
+    """saved_ms is the time that loading would have taken for every hit, as far as loaders told theirs."""
+    evicted_age_ms: _builtins.int
+    """evicted_age_ms is how old evicted entries were, the median of the last ones, in milliseconds."""
+    @_builtins.property
+    def largest(self) -> _containers.RepeatedCompositeFieldContainer[Global___EntrySize]:
+        """largest entries in L1, the largest first, at most 10."""
+
     def __init__(
         self,
         *,
@@ -589,14 +953,76 @@ class NamespaceStats(_message.Message):
         evictions: _builtins.int = ...,
         entries: _builtins.int = ...,
         bytes: _builtins.int = ...,
+        absent: _builtins.int = ...,
+        bytes_max: _builtins.int = ...,
+        leases: _builtins.int = ...,
+        waits: _builtins.int = ...,
+        fills_refused: _builtins.int = ...,
+        saved_ms: _builtins.int = ...,
+        evicted_age_ms: _builtins.int = ...,
+        largest: _abc.Iterable[Global___EntrySize] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "entries", b"entries", "evictions", b"evictions", "hits_l1", b"hits_l1", "hits_l2", b"hits_l2", "invalidations", b"invalidations", "misses", b"misses", "namespace", b"namespace", "sets", b"sets", "stale", b"stale"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absent", b"absent", "bytes", b"bytes", "bytes_max", b"bytes_max", "entries", b"entries", "evicted_age_ms", b"evicted_age_ms", "evictions", b"evictions", "fills_refused", b"fills_refused", "hits_l1", b"hits_l1", "hits_l2", b"hits_l2", "invalidations", b"invalidations", "largest", b"largest", "leases", b"leases", "misses", b"misses", "namespace", b"namespace", "saved_ms", b"saved_ms", "sets", b"sets", "stale", b"stale", "waits", b"waits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NamespaceStats: _TypeAlias = NamespaceStats  # noqa: Y015
+
+@_typing.final
+class EntrySize(_message.Message):
+    """EntrySize is what one entry takes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """key of the entry."""
+    bytes: _builtins.int
+    """bytes in L1, book-keeping included."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EntrySize: _TypeAlias = EntrySize  # noqa: Y015
+
+@_typing.final
+class Canary(_message.Message):
+    """Canary is what the built-in measure of staleness found since the replica started: it writes an entry of its own again
+    and again and reads it at every tier.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    READS_FIELD_NUMBER: _builtins.int
+    STALE_READS_FIELD_NUMBER: _builtins.int
+    reads: _builtins.int
+    """reads that it made."""
+    stale_reads: _builtins.int
+    """stale_reads that were given an older entry than the one that had been acknowledged before they began."""
+    def __init__(
+        self,
+        *,
+        reads: _builtins.int = ...,
+        stale_reads: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reads", b"reads", "stale_reads", b"stale_reads"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Canary: _TypeAlias = Canary  # noqa: Y015
 
 @_typing.final
 class GetStatsResponse(_message.Message):
@@ -608,6 +1034,10 @@ class GetStatsResponse(_message.Message):
     BYTES_MAX_FIELD_NUMBER: _builtins.int
     REDIS_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
+    LAG_P50_MS_FIELD_NUMBER: _builtins.int
+    LAG_P99_MS_FIELD_NUMBER: _builtins.int
+    CANARY_FIELD_NUMBER: _builtins.int
+    OWED_FIELD_NUMBER: _builtins.int
     bytes_max: _builtins.int
     """bytes_max of L1."""
     redis: _builtins.str
@@ -616,9 +1046,19 @@ class GetStatsResponse(_message.Message):
     """epoch of the store as this replica sees it: a new one begins after a Flush, and when Redis lost its memory. Empty
     while it has never seen Redis.
     """
+    lag_p50_ms: _builtins.float
+    """lag_p50_ms from a change being made at another replica until it was taken in here."""
+    lag_p99_ms: _builtins.float
+    """lag_p99_ms likewise."""
+    owed: _builtins.int
+    """owed are namespaces with a write that did not reach Redis yet."""
     @_builtins.property
     def namespaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___NamespaceStats]:
         """namespaces by name."""
+
+    @_builtins.property
+    def canary(self) -> Global___Canary:
+        """canary of this replica."""
 
     def __init__(
         self,
@@ -627,10 +1067,14 @@ class GetStatsResponse(_message.Message):
         bytes_max: _builtins.int = ...,
         redis: _builtins.str = ...,
         epoch: _builtins.str = ...,
+        lag_p50_ms: _builtins.float = ...,
+        lag_p99_ms: _builtins.float = ...,
+        canary: Global___Canary | None = ...,
+        owed: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["canary", b"canary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes_max", b"bytes_max", "epoch", b"epoch", "namespaces", b"namespaces", "redis", b"redis"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes_max", b"bytes_max", "canary", b"canary", "epoch", b"epoch", "lag_p50_ms", b"lag_p50_ms", "lag_p99_ms", b"lag_p99_ms", "namespaces", b"namespaces", "owed", b"owed", "redis", b"redis"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -65,6 +65,21 @@ class CacheServiceStub:
                 request_serializer=furlong_dot_cache_dot_v1_dot_cache__service__pb2.InvalidateRequest.SerializeToString,
                 response_deserializer=furlong_dot_cache_dot_v1_dot_cache__service__pb2.InvalidateResponse.FromString,
                 _registered_method=True)
+        self.ReleaseLease = channel.unary_unary(
+                '/furlong.cache.v1.CacheService/ReleaseLease',
+                request_serializer=furlong_dot_cache_dot_v1_dot_cache__service__pb2.ReleaseLeaseRequest.SerializeToString,
+                response_deserializer=furlong_dot_cache_dot_v1_dot_cache__service__pb2.ReleaseLeaseResponse.FromString,
+                _registered_method=True)
+        self.Increment = channel.unary_unary(
+                '/furlong.cache.v1.CacheService/Increment',
+                request_serializer=furlong_dot_cache_dot_v1_dot_cache__service__pb2.IncrementRequest.SerializeToString,
+                response_deserializer=furlong_dot_cache_dot_v1_dot_cache__service__pb2.IncrementResponse.FromString,
+                _registered_method=True)
+        self.WatchChanges = channel.unary_stream(
+                '/furlong.cache.v1.CacheService/WatchChanges',
+                request_serializer=furlong_dot_cache_dot_v1_dot_cache__service__pb2.WatchChangesRequest.SerializeToString,
+                response_deserializer=furlong_dot_cache_dot_v1_dot_cache__service__pb2.WatchChangesResponse.FromString,
+                _registered_method=True)
         self.Flush = channel.unary_unary(
                 '/furlong.cache.v1.CacheService/Flush',
                 request_serializer=furlong_dot_cache_dot_v1_dot_cache__service__pb2.FlushRequest.SerializeToString,
@@ -82,7 +97,9 @@ class CacheServiceServicer:
     """
 
     def Get(self, request, context):
-        """Get reads one entry. A MISS is an answer, not an error.
+        """Get reads one entry. A MISS is an answer, not an error. With `want_lease` at most one caller of all replicas is told
+        to load what is missing; the others wait for it, take what is stale, or are told when to come back.
+        Operators may look as well.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,6 +137,29 @@ class CacheServiceServicer:
 
     def Invalidate(self, request, context):
         """Invalidate removes many entries at once: by keys, by a pattern, by a tag, or a whole namespace.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseLease(self, request, context):
+        """ReleaseLease gives a lease back without a value, so that the next caller may load.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Increment(self, request, context):
+        """Increment adds to a number that only the cache keeps, once for each request id for as long as the number lives. It
+        needs Redis: without it the call is UNAVAILABLE, reason DEPENDENCY_DOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchChanges(self, request, context):
+        """WatchChanges tells a near cache what to forget, in order. The first message is a GAP or a HEARTBEAT with where the
+        stream stands; after a GAP nothing that was kept before may be trusted. Four times a second something is sent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -171,6 +211,21 @@ def add_CacheServiceServicer_to_server(servicer, server):
                     servicer.Invalidate,
                     request_deserializer=furlong_dot_cache_dot_v1_dot_cache__service__pb2.InvalidateRequest.FromString,
                     response_serializer=furlong_dot_cache_dot_v1_dot_cache__service__pb2.InvalidateResponse.SerializeToString,
+            ),
+            'ReleaseLease': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseLease,
+                    request_deserializer=furlong_dot_cache_dot_v1_dot_cache__service__pb2.ReleaseLeaseRequest.FromString,
+                    response_serializer=furlong_dot_cache_dot_v1_dot_cache__service__pb2.ReleaseLeaseResponse.SerializeToString,
+            ),
+            'Increment': grpc.unary_unary_rpc_method_handler(
+                    servicer.Increment,
+                    request_deserializer=furlong_dot_cache_dot_v1_dot_cache__service__pb2.IncrementRequest.FromString,
+                    response_serializer=furlong_dot_cache_dot_v1_dot_cache__service__pb2.IncrementResponse.SerializeToString,
+            ),
+            'WatchChanges': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchChanges,
+                    request_deserializer=furlong_dot_cache_dot_v1_dot_cache__service__pb2.WatchChangesRequest.FromString,
+                    response_serializer=furlong_dot_cache_dot_v1_dot_cache__service__pb2.WatchChangesResponse.SerializeToString,
             ),
             'Flush': grpc.unary_unary_rpc_method_handler(
                     servicer.Flush,
@@ -346,6 +401,87 @@ class CacheService:
             '/furlong.cache.v1.CacheService/Invalidate',
             furlong_dot_cache_dot_v1_dot_cache__service__pb2.InvalidateRequest.SerializeToString,
             furlong_dot_cache_dot_v1_dot_cache__service__pb2.InvalidateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseLease(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.cache.v1.CacheService/ReleaseLease',
+            furlong_dot_cache_dot_v1_dot_cache__service__pb2.ReleaseLeaseRequest.SerializeToString,
+            furlong_dot_cache_dot_v1_dot_cache__service__pb2.ReleaseLeaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Increment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.cache.v1.CacheService/Increment',
+            furlong_dot_cache_dot_v1_dot_cache__service__pb2.IncrementRequest.SerializeToString,
+            furlong_dot_cache_dot_v1_dot_cache__service__pb2.IncrementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/furlong.cache.v1.CacheService/WatchChanges',
+            furlong_dot_cache_dot_v1_dot_cache__service__pb2.WatchChangesRequest.SerializeToString,
+            furlong_dot_cache_dot_v1_dot_cache__service__pb2.WatchChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,

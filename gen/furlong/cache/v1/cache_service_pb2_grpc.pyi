@@ -36,7 +36,10 @@ class CacheServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CacheServiceAsyncStub: ...
     Get: _grpc.UnaryUnaryMultiCallable[_cache_service_pb2.GetRequest, _cache_service_pb2.GetResponse]
-    """Get reads one entry. A MISS is an answer, not an error."""
+    """Get reads one entry. A MISS is an answer, not an error. With `want_lease` at most one caller of all replicas is told
+    to load what is missing; the others wait for it, take what is stale, or are told when to come back.
+    Operators may look as well.
+    """
     BatchGet: _grpc.UnaryUnaryMultiCallable[_cache_service_pb2.BatchGetRequest, _cache_service_pb2.BatchGetResponse]
     """BatchGet reads 1 to 1,000 entries of one namespace and answers each, in the order of the request. An answer has
     room for 3 MiB of values; what does not fit is OMITTED.
@@ -51,6 +54,16 @@ class CacheServiceStub:
     """
     Invalidate: _grpc.UnaryUnaryMultiCallable[_cache_service_pb2.InvalidateRequest, _cache_service_pb2.InvalidateResponse]
     """Invalidate removes many entries at once: by keys, by a pattern, by a tag, or a whole namespace."""
+    ReleaseLease: _grpc.UnaryUnaryMultiCallable[_cache_service_pb2.ReleaseLeaseRequest, _cache_service_pb2.ReleaseLeaseResponse]
+    """ReleaseLease gives a lease back without a value, so that the next caller may load."""
+    Increment: _grpc.UnaryUnaryMultiCallable[_cache_service_pb2.IncrementRequest, _cache_service_pb2.IncrementResponse]
+    """Increment adds to a number that only the cache keeps, once for each request id for as long as the number lives. It
+    needs Redis: without it the call is UNAVAILABLE, reason DEPENDENCY_DOWN.
+    """
+    WatchChanges: _grpc.UnaryStreamMultiCallable[_cache_service_pb2.WatchChangesRequest, _cache_service_pb2.WatchChangesResponse]
+    """WatchChanges tells a near cache what to forget, in order. The first message is a GAP or a HEARTBEAT with where the
+    stream stands; after a GAP nothing that was kept before may be trusted. Four times a second something is sent.
+    """
     Flush: _grpc.UnaryUnaryMultiCallable[_cache_service_pb2.FlushRequest, _cache_service_pb2.FlushResponse]
     """Flush forgets everything in both tiers, at every replica. Topics go on."""
     GetStats: _grpc.UnaryUnaryMultiCallable[_cache_service_pb2.GetStatsRequest, _cache_service_pb2.GetStatsResponse]
@@ -62,7 +75,10 @@ class CacheServiceAsyncStub(CacheServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Get: _aio.UnaryUnaryMultiCallable[_cache_service_pb2.GetRequest, _cache_service_pb2.GetResponse]  # type: ignore[assignment]
-    """Get reads one entry. A MISS is an answer, not an error."""
+    """Get reads one entry. A MISS is an answer, not an error. With `want_lease` at most one caller of all replicas is told
+    to load what is missing; the others wait for it, take what is stale, or are told when to come back.
+    Operators may look as well.
+    """
     BatchGet: _aio.UnaryUnaryMultiCallable[_cache_service_pb2.BatchGetRequest, _cache_service_pb2.BatchGetResponse]  # type: ignore[assignment]
     """BatchGet reads 1 to 1,000 entries of one namespace and answers each, in the order of the request. An answer has
     room for 3 MiB of values; what does not fit is OMITTED.
@@ -77,6 +93,16 @@ class CacheServiceAsyncStub(CacheServiceStub):
     """
     Invalidate: _aio.UnaryUnaryMultiCallable[_cache_service_pb2.InvalidateRequest, _cache_service_pb2.InvalidateResponse]  # type: ignore[assignment]
     """Invalidate removes many entries at once: by keys, by a pattern, by a tag, or a whole namespace."""
+    ReleaseLease: _aio.UnaryUnaryMultiCallable[_cache_service_pb2.ReleaseLeaseRequest, _cache_service_pb2.ReleaseLeaseResponse]  # type: ignore[assignment]
+    """ReleaseLease gives a lease back without a value, so that the next caller may load."""
+    Increment: _aio.UnaryUnaryMultiCallable[_cache_service_pb2.IncrementRequest, _cache_service_pb2.IncrementResponse]  # type: ignore[assignment]
+    """Increment adds to a number that only the cache keeps, once for each request id for as long as the number lives. It
+    needs Redis: without it the call is UNAVAILABLE, reason DEPENDENCY_DOWN.
+    """
+    WatchChanges: _aio.UnaryStreamMultiCallable[_cache_service_pb2.WatchChangesRequest, _cache_service_pb2.WatchChangesResponse]  # type: ignore[assignment]
+    """WatchChanges tells a near cache what to forget, in order. The first message is a GAP or a HEARTBEAT with where the
+    stream stands; after a GAP nothing that was kept before may be trusted. Four times a second something is sent.
+    """
     Flush: _aio.UnaryUnaryMultiCallable[_cache_service_pb2.FlushRequest, _cache_service_pb2.FlushResponse]  # type: ignore[assignment]
     """Flush forgets everything in both tiers, at every replica. Topics go on."""
     GetStats: _aio.UnaryUnaryMultiCallable[_cache_service_pb2.GetStatsRequest, _cache_service_pb2.GetStatsResponse]  # type: ignore[assignment]
@@ -91,7 +117,10 @@ class CacheServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cache_service_pb2.GetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cache_service_pb2.GetResponse, _abc.Awaitable[_cache_service_pb2.GetResponse]]:
-        """Get reads one entry. A MISS is an answer, not an error."""
+        """Get reads one entry. A MISS is an answer, not an error. With `want_lease` at most one caller of all replicas is told
+        to load what is missing; the others wait for it, take what is stale, or are told when to come back.
+        Operators may look as well.
+        """
 
     @_abc_1.abstractmethod
     def BatchGet(
@@ -136,6 +165,34 @@ class CacheServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cache_service_pb2.InvalidateResponse, _abc.Awaitable[_cache_service_pb2.InvalidateResponse]]:
         """Invalidate removes many entries at once: by keys, by a pattern, by a tag, or a whole namespace."""
+
+    @_abc_1.abstractmethod
+    def ReleaseLease(
+        self,
+        request: _cache_service_pb2.ReleaseLeaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cache_service_pb2.ReleaseLeaseResponse, _abc.Awaitable[_cache_service_pb2.ReleaseLeaseResponse]]:
+        """ReleaseLease gives a lease back without a value, so that the next caller may load."""
+
+    @_abc_1.abstractmethod
+    def Increment(
+        self,
+        request: _cache_service_pb2.IncrementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cache_service_pb2.IncrementResponse, _abc.Awaitable[_cache_service_pb2.IncrementResponse]]:
+        """Increment adds to a number that only the cache keeps, once for each request id for as long as the number lives. It
+        needs Redis: without it the call is UNAVAILABLE, reason DEPENDENCY_DOWN.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchChanges(
+        self,
+        request: _cache_service_pb2.WatchChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_cache_service_pb2.WatchChangesResponse], _abc.AsyncIterator[_cache_service_pb2.WatchChangesResponse]]:
+        """WatchChanges tells a near cache what to forget, in order. The first message is a GAP or a HEARTBEAT with where the
+        stream stands; after a GAP nothing that was kept before may be trusted. Four times a second something is sent.
+        """
 
     @_abc_1.abstractmethod
     def Flush(

@@ -1,15 +1,10 @@
-"""Calls that are bounded in time and outlive their callers.
-
-redis-py closes a connection when a call on it is cancelled, for it cannot tell where the next answer begins; callers
-who give up would cost everybody their connections. So a call is a task of its own, which only its time cancels.
-"""
+"""What is bounded in time and outlives its callers: connecting, and carrying what several of them asked for."""
 
 import asyncio
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 import structlog
-from redis.exceptions import RedisClusterException, RedisError
 
 from services.cache.ports import StoreDown
 
@@ -17,16 +12,13 @@ GRACE_TURNS: Final = 8
 """Turns that the event loop is given to find an answer that has arrived when time is up. A busy loop looks at its
 sockets late; that is no fault of Redis."""
 
-FOREIGN: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
-"""What redis-py raises. All of it means the same to a cache: this time Redis did not help."""
-
 T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
 
 class Errands:
-    """Holds the calls that are under way."""
+    """Holds what is under way."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -39,7 +31,7 @@ class Errands:
         return task
 
     async def run(self, errand: Coroutine[Any, Any, T], within_s: float) -> T:
-        """Begin a call and wait for its end. Raises StoreDown for whatever goes wrong with it, time included."""
+        """Begin something and wait for its end. Raises StoreDown when that takes too long."""
         task = self.start(errand)
         await asyncio.wait({task}, timeout=within_s)
         for _ in range(GRACE_TURNS):
@@ -49,10 +41,7 @@ class Errands:
         else:
             task.cancel()
             raise StoreDown(f"no answer within {within_s * 1_000:.0f} ms")
-        try:
-            return task.result()
-        except FOREIGN as error:
-            raise StoreDown(f"{type(error).__name__}: {error}") from error
+        return task.result()
 
     async def close(self) -> None:
         """End what is under way."""
@@ -63,5 +52,5 @@ class Errands:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
-        if error is not None and not isinstance(error, FOREIGN):
+        if error is not None and not isinstance(error, StoreDown):
             _log.error("errand_failed", exc_info=error)  # a defect of ours, whose caller may be gone

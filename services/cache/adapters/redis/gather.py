@@ -23,16 +23,9 @@ Carry = Callable[[Sequence[Q], Sequence[trace.SpanContext]], Awaitable[Sequence[
 are those of the callers who are traced. Raises StoreDown when nothing was answered."""
 
 
-class _Waiter(Generic[Q, A]):
-    """Somebody who asked, and whether it is being traced."""
-
-    __slots__ = ("answer", "question", "span")
-
-    def __init__(self, question: Q, answer: "asyncio.Future[A]") -> None:
-        span = trace.get_current_span()
-        self.question = question
-        self.answer = answer
-        self.span = span.get_span_context() if span.is_recording() else None
+_Waiter = tuple[Q, "asyncio.Future[A]", trace.SpanContext | None]
+"""Somebody who asked, the answer that is waited for, and the span where it is being traced. A bare tuple, and handled
+without further calls: one is made for every read of Redis."""
 
 
 class Gatherer(Generic[Q, A]):
@@ -58,9 +51,10 @@ class Gatherer(Generic[Q, A]):
         """Ask. The future raises StoreDown; cancelling it takes nothing from the others."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[A] = loop.create_future()
+        span = trace.get_current_span()
         if not self._waiting:
             loop.call_soon(self._send)
-        self._waiting.append(_Waiter(question, answer))
+        self._waiting.append((question, answer, span.get_span_context() if span.is_recording() else None))
         return answer
 
     def _send(self) -> None:
@@ -72,23 +66,29 @@ class Gatherer(Generic[Q, A]):
 
     def _take(self) -> "Sequence[_Waiter[Q, A]]":
         """Those who have waited longest and still do, as many as one command carries."""
+        waiting, size_of, size_max = self._waiting, self._size_of, self._size_max
         batch: list[_Waiter[Q, A]] = []
         size = 0
-        while self._waiting:
-            size += self._size_of(self._waiting[0].question)
-            if batch and size > self._size_max:
+        while waiting:
+            size += size_of(waiting[0][0])
+            if batch and size > size_max:
                 break
-            waiter = self._waiting.popleft()
-            if not waiter.answer.done():
+            waiter = waiting.popleft()
+            if not waiter[1].done():
                 batch.append(waiter)
         return batch
 
     async def _bring(self, batch: "Sequence[_Waiter[Q, A]]") -> None:
-        callers = [waiter.span for waiter in batch if waiter.span is not None]
+        callers = [span for _, _, span in batch if span is not None]
         try:
-            answers = await self._carry([waiter.question for waiter in batch], callers)
-            for waiter, answer in zip(batch, answers, strict=True):
-                _give(waiter, answer)
+            answers = await self._carry([question for question, _, _ in batch], callers)
+            for (_, waited, _), answer in zip(batch, answers, strict=True):
+                if waited.done():
+                    continue
+                if isinstance(answer, StoreDown):
+                    waited.set_exception(answer)
+                else:
+                    waited.set_result(answer)
         except BaseException as error:
             down = error if isinstance(error, StoreDown) else StoreDown(repr(error))
             _fail(batch, down)
@@ -101,15 +101,7 @@ class Gatherer(Generic[Q, A]):
             self._send()
 
 
-def _give(waiter: "_Waiter[Q, A]", answer: "A | StoreDown") -> None:
-    if waiter.answer.done():
-        return
-    if isinstance(answer, StoreDown):
-        waiter.answer.set_exception(answer)
-    else:
-        waiter.answer.set_result(answer)
-
-
 def _fail(waiters: "Sequence[_Waiter[Q, A]] | deque[_Waiter[Q, A]]", down: StoreDown) -> None:
-    for waiter in waiters:
-        _give(waiter, StoreDown(*down.args))
+    for _, waited, _ in waiters:
+        if not waited.done():
+            waited.set_exception(StoreDown(*down.args))

@@ -5,6 +5,7 @@ from typing import Final
 
 from services.cache.adapters.redis import keys, scripts
 from services.cache.adapters.redis.client import WAIT_MS, RedisClient
+from services.cache.domain.bounds import MESSAGES_AT_ONCE
 from services.cache.domain.position import NOWHERE, Position
 from services.cache.ports import Message, Stamp
 
@@ -13,9 +14,6 @@ MESSAGES_KEPT: Final = 1_000
 
 TOPIC_EXPIRES_MS: Final = 3_600_000
 """A topic that nobody published to for so long is forgotten."""
-
-MESSAGES_AT_ONCE: Final = 64
-"""Messages of a topic that one command brings."""
 
 
 class RedisTopics:
@@ -59,8 +57,9 @@ def _id(position: Position) -> str:
     return f"{position.epoch}-{position.sequence}"
 
 
-def _message(id_: bytes, named: Mapping[bytes, bytes]) -> Message:
+def _message(id_: bytes, fields: Sequence[bytes]) -> Message:
     epoch, _, sequence = id_.partition(b"-")
+    named = dict(zip(fields[::2], fields[1::2], strict=True))
     stamp = Stamp(int(named[b"i"]), int(named[b"v"])) if b"v" in named else None
     return Message(
         position=Position(int(epoch), int(sequence)),

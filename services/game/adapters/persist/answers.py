@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Sequence
 from typing import Final, TypeVar
 
+import grpc
 from furlong.client.errors import (
     CallRefused,
     DeadlineEnded,
@@ -14,6 +15,7 @@ from furlong.client.errors import (
 )
 from furlong.common.v1.error_pb2 import Reason
 
+from services.chassis import freshness
 from services.chassis.refusal import Refusal, Violation
 
 PASSED_ON: Final = frozenset(
@@ -50,8 +52,14 @@ class PersistDefect(Exception):
 
 
 async def read(call: Awaitable[T]) -> T:
-    """Wait for the answer to a read. Raises Refusal or PersistDefect."""
-    return await _answer(call, ())
+    """Wait for the answer to a read, and note how old it is where it came from the cache.
+
+    Raises Refusal or PersistDefect.
+    """
+    answer = await _answer(call, ())
+    if isinstance(call, grpc.aio.Call):
+        freshness.note(freshness.read(await call.initial_metadata()))
+    return answer
 
 
 async def written(call: Awaitable[T], *request_ids: str) -> T:

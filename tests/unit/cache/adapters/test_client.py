@@ -1,22 +1,9 @@
-import inspect
-
 import pytest
-import redis.exceptions
 
 from services.cache.adapters.redis import scripts
 from services.cache.adapters.redis.client import RedisClient
-from services.cache.adapters.redis.errands import FOREIGN
 from services.cache.adapters.redis.keys import mark, read_mark
-from services.cache.domain.change import Change, Scope
-
-DEFECTS = {"ChildDeadlockedError", "IncorrectPolicyType"}
-"""A process that forked, and a cluster client that was built wrongly: nothing that Redis can do to us."""
-
-
-def test_everything_that_redis_py_raises_is_known() -> None:
-    raised = [each for _, each in inspect.getmembers(redis.exceptions, inspect.isclass) if issubclass(each, Exception)]
-    assert len(raised) > 30
-    assert {each.__name__ for each in raised if not issubclass(each, FOREIGN)} == DEFECTS
+from services.cache.domain.change import Change, Mode, Scope
 
 
 def test_an_address_that_is_none_is_an_error_at_once() -> None:
@@ -35,10 +22,13 @@ def test_scripts_are_told_apart_by_what_they_do() -> None:
         Change("round-lists", Scope.TAG, ("a:b",)),
         Change("tracks", Scope.PATTERN, ("mark:*:?",)),
         Change("tracks", Scope.NAMESPACE),
+        Change("tracks", Scope.TAG, ("e",), Mode.EXPIRE),
+        Change("tracks", Scope.PATTERN, ("a:*",), Mode.EXPIRE),
+        Change("tracks", Scope.NAMESPACE, (), Mode.EXPIRE),
     ],
 )
 def test_a_mark_is_read_as_it_was_named(change: Change) -> None:
-    assert read_mark(mark(change.namespace, change.scope, *change.names)) == change
+    assert read_mark(mark(change.namespace, change.scope, change.mode, *change.names)) == change
 
 
 def test_a_mark_of_a_kind_that_is_not_known_covers_the_namespace_and_other_fields_are_none() -> None:

@@ -124,15 +124,6 @@ async def test_an_errand_that_takes_too_long_is_the_stores_fault() -> None:
     await errands.close()
 
 
-@pytest.mark.parametrize("error", [ConnectionRefusedError("x"), TimeoutError("x")])
-async def test_an_errand_that_fails_is_the_stores_fault(error: Exception) -> None:
-    async def fail() -> None:
-        raise error
-
-    with pytest.raises(StoreDown, match=type(error).__name__):
-        await Errands().run(fail(), 1.0)
-
-
 async def test_an_errand_outlives_its_caller() -> None:
     errands, going_on, done = Errands(), asyncio.Event(), asyncio.Event()
 

@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from services.cache.domain.change import Change, Scope
-from services.cache.domain.found import Outcome
+from services.cache.domain.change import Change, Mode, Scope
 from services.cache.domain.memory import Memory
 from services.cache.domain.namespace import NAMESPACES
+from services.cache.domain.outcome import Outcome
 from services.cache.engine.follower import Follower
 from services.cache.engine.link import Link
 from services.cache.engine.tally import Tally
 from services.cache.engine.tiers import Item, Tiers
 from services.cache.engine.topics import Topics
+from services.cache.engine.watchers import Watchers
 from tests.clocks import ManualClock
 from tests.fakes.shared_store import SharedStore
 
@@ -46,6 +47,10 @@ class Outdating:
     begun_at: int
     done_at: int | None = None
 
+    @property
+    def expires(self) -> bool:
+        return self.change.mode is Mode.EXPIRE
+
 
 @dataclass(slots=True)
 class History:
@@ -59,11 +64,14 @@ class History:
         self.now += 1
         return self.now
 
-    def outdated(self, value: bytes, read_begun_at: int, by_replica: int | None) -> Outdating | None:
-        """Who outdated a value after it was set and before a read of it began; `by_replica` None asks for anybody."""
+    def outdated(self, value: bytes, read_begun_at: int, by_replica: int | None, *, stale: bool) -> Outdating | None:
+        """Who outdated a value after it was set and before a read of it began; `by_replica` None asks for anybody.
+
+        A value that was given as stale may have been expired.
+        """
         written = self.written[value]
         for each in self.outdatings:
-            if by_replica is not None and each.replica != by_replica:
+            if (by_replica is not None and each.replica != by_replica) or (stale and each.expires):
                 continue
             if each.done_at is None or each.done_at > read_begun_at or written.done_at is None:
                 continue
@@ -94,7 +102,14 @@ class World:
         self.history = History()
         self.links = [Link(configured=True, known=0) for _ in range(replicas)]
         self.tiers = [
-            Tiers(memory=Memory(10_000_000), link=link, store=self.store, tally=Tally(), clock=self.clock)
+            Tiers(
+                memory=Memory(10_000_000),
+                link=link,
+                store=self.store,
+                watchers=Watchers(link=link),
+                tally=Tally(),
+                clock=self.clock,
+            )
             for link in self.links
         ]
         self.followers = [
@@ -128,18 +143,25 @@ class World:
                 case 0 | 1 | 2:
                     await self.set(replica)
                 case 3:
-                    await self.outdate(replica, Change(NAMESPACE.name, Scope.KEYS, (self.chance.choice(KEYS),)))
+                    await self.outdate(
+                        replica, Change(NAMESPACE.name, Scope.KEYS, (self.chance.choice(KEYS),), self.mode())
+                    )
                 case 4:
-                    await self.outdate(replica, Change(NAMESPACE.name, Scope.TAG, (self.chance.choice(TAGS),)))
+                    await self.outdate(
+                        replica, Change(NAMESPACE.name, Scope.TAG, (self.chance.choice(TAGS),), self.mode())
+                    )
                 case 5:
                     await self.outdate(
-                        replica, Change(NAMESPACE.name, Scope.PATTERN, (self.chance.choice("ab") + "*",))
+                        replica, Change(NAMESPACE.name, Scope.PATTERN, (self.chance.choice("ab") + "*",), self.mode())
                     )
                 case 6:
                     await self.flush_or_clear(replica)
                 case _:
                     await self.read(replica, of_anybody=False)
             await asyncio.sleep(0)
+
+    def mode(self) -> Mode:
+        return self.chance.choice((Mode.DELETE, Mode.EXPIRE))
 
     async def set(self, replica: int) -> None:
         key, tags = self.chance.choice(KEYS), (self.chance.choice(TAGS),)
@@ -158,6 +180,9 @@ class World:
 
     async def flush_or_clear(self, replica: int) -> None:
         everything = Change(NAMESPACE.name, Scope.NAMESPACE)
+        if self.chance.random() < 0.3:
+            await self.outdate(replica, everything._replace(mode=Mode.EXPIRE))
+            return
         if self.chance.random() < 0.5:
             await self.outdate(replica, everything)
             return
@@ -169,11 +194,14 @@ class World:
     async def read(self, replica: int, *, of_anybody: bool) -> None:
         key = self.chance.choice(KEYS)
         begun_at = self.history.tick()
-        (found,) = await self.tiers[replica].get(NAMESPACE, [key], 0)
+        max_stale_ms = self.chance.choice((0, 2**62))
+        (found,) = await self.tiers[replica].get(NAMESPACE, [key], max_stale_ms)
         if found.outcome is Outcome.MISS:
             return
+        stale = found.outcome is Outcome.STALE
+        assert not stale or max_stale_ms, "who takes fresh entries only was given a stale one"
         assert self.history.written[found.value].key == key, "the value of another key"
-        by = self.history.outdated(found.value, begun_at, None if of_anybody else replica)
+        by = self.history.outdated(found.value, begun_at, None if of_anybody else replica, stale=stale)
         assert by is None, f"replica {replica} read {found.value!r} of {key}, outdated by {by}"
 
     async def settle(self) -> None:

@@ -14,6 +14,7 @@ from services.cache.engine.mailbox import Event, Kind, Mailbox
 from services.cache.engine.tally import Tally
 from services.cache.engine.tiers import Item, Tiers
 from services.cache.engine.topics import Topics
+from services.cache.engine.watchers import Watchers
 from tests.clocks import ManualClock
 from tests.fakes.shared_store import SharedStore
 
@@ -37,7 +38,9 @@ class Replica:
 
 def replica_on(store: SharedStore, clock: ManualClock) -> Replica:
     link = Link(configured=True, known=0)
-    tiers = Tiers(memory=Memory(10**6), link=link, store=store, tally=Tally(), clock=clock)
+    tiers = Tiers(
+        memory=Memory(10**6), link=link, store=store, watchers=Watchers(link=link), tally=Tally(), clock=clock
+    )
     topics = Topics(store=store, link=link)
     follower = Follower(tiers=tiers, topics=topics, link=link, entries=store, state=store, messages=store, clock=clock)
     return Replica(tiers=tiers, topics=topics, link=link, follower=follower)

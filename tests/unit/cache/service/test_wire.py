@@ -3,8 +3,10 @@ from furlong.cache.v1.cache_service_pb2 import Found as FoundMessage
 from hypothesis import example, given
 from hypothesis import strategies as some
 
-from services.cache.domain.found import MISSED, OMITTED, Found, Outcome, Tier
-from services.cache.service.wire import answer
+from services.cache.domain.found import MISSED, OMITTED, Found, Tier
+from services.cache.domain.outcome import Outcome
+from services.cache.engine.leases import Wanted
+from services.cache.service.wire import answer, leased
 
 INT64_MAX = 2**63 - 1
 
@@ -13,7 +15,7 @@ answers = some.one_of(
     some.sampled_from((MISSED, OMITTED)),
     some.builds(
         Found,
-        some.sampled_from((Outcome.HIT, Outcome.STALE)),
+        some.sampled_from((Outcome.HIT, Outcome.STALE, Outcome.ABSENT)),
         some.one_of(some.binary(max_size=300), some.integers(0, 20_000).map(bytes)),
         numbers,
         some.one_of(numbers, some.integers(0, 300)),
@@ -42,3 +44,15 @@ def test_a_batch_reads_as_the_message_that_it_stands_for(found: list[Found]) -> 
 @given(answers)
 def test_one_answer_reads_as_the_message_that_it_stands_for(found: Found) -> None:
     assert GetResponse.FromString(answer([found])) == GetResponse(found=message(found))
+
+
+@given(answers, numbers, some.tuples(numbers, numbers), numbers)
+def test_an_answer_to_who_would_load_reads_as_the_message_that_it_stands_for(
+    found: Found, fresh_for_ms: int, lease: tuple[int, int], retry_after_ms: int
+) -> None:
+    expected = message(found)
+    expected.fresh_for_ms, expected.retry_after_ms = fresh_for_ms, retry_after_ms
+    if lease[0]:
+        expected.lease.token, expected.lease.ends_in_ms = lease
+    written = leased(Wanted(found, fresh_for_ms, *lease, retry_after_ms))
+    assert GetResponse.FromString(written) == GetResponse(found=expected)

@@ -82,7 +82,7 @@ def test_tracks_statements_cache_and_slow_calls_have_their_tables() -> None:
     )
     rows = [line.split() for line in text.splitlines()]
     assert ["harbour-mile", "10.0", "90", "10", "45,000", "7"] in rows
-    assert ["rounds", "l1", "1.0", "9", "1", "90.0", "%"] in rows
+    assert ["rounds", "l1", "1.0", "9", "1", "90.0", "%", "━" * 18 + "─" * 2] in rows
     assert ["game.v1.X/Slow", "game", "900", "ms", "ab" * 16] in rows
     assert any(row[:2] == ["commit", "600"] for row in rows)
 

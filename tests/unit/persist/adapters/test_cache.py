@@ -1,6 +1,6 @@
 """The adapter to the cache: what it sends, what it does not, and what it counts."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any
 
 import grpc
@@ -9,6 +9,7 @@ from furlong.cache.v1 import cache_service_pb2 as pb
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
+from services.chassis.freshness import Freshness
 from services.persist import telemetry_names as names
 from services.persist.adapters.cache import (
     DEADLINE_S,
@@ -19,6 +20,7 @@ from services.persist.adapters.cache import (
     ServiceCache,
 )
 from services.persist.domain.shelf import ROUND_LISTS, ROUNDS, ROUNDS_TTL_MS, TRACKS, TRACKS_TTL_MS
+from services.persist.ports import Recalled
 
 DATABASE = "7345.16384"
 FORM = "0f1e2d3c"
@@ -69,16 +71,21 @@ async def cache(methods: Methods, reader: InMemoryMetricReader) -> AsyncIterator
         meters.shutdown()
 
 
+async def wire_of(recalling: Awaitable[Recalled | None]) -> bytes | None:
+    recalled = await recalling
+    return None if recalled is None else recalled.wire
+
+
 async def test_keys_begin_with_database_and_form_and_calls_have_little_time(
     cache: ServiceCache, methods: Methods
 ) -> None:
     await cache.recall(ROUNDS, "17")
-    await cache.keep(ROUNDS, "17", b"wire")
-    await cache.keep(TRACKS, "first/100", b"wire")
+    await cache.keep(ROUNDS, "17", b"wire", 3)
+    await cache.keep(TRACKS, "first/100", b"wire", 3)
     await cache.drop(TRACKS, "first/100")
     await cache.forget(TRACKS)
-    over = pb.Item(key=f"{DATABASE}/{FORM}/17", value=b"wire", ttl_ms=ROUNDS_TTL_MS, tags=[DATABASE])
-    first = pb.Item(key=f"{DATABASE}/{FORM}/first/100", value=b"wire", ttl_ms=TRACKS_TTL_MS, tags=[DATABASE])
+    over = pb.Item(key=f"{DATABASE}/{FORM}/17", value=b"wire", ttl_ms=ROUNDS_TTL_MS, tags=[DATABASE], load_ms=3)
+    first = pb.Item(key=f"{DATABASE}/{FORM}/first/100", value=b"wire", ttl_ms=TRACKS_TTL_MS, tags=[DATABASE], load_ms=3)
     assert methods.requests == [
         pb.GetRequest(namespace="rounds", key=f"{DATABASE}/{FORM}/17"),
         pb.SetRequest(namespace="rounds", item=over),
@@ -92,7 +99,12 @@ async def test_keys_begin_with_database_and_form_and_calls_have_little_time(
 async def test_a_hit_gives_the_bytes_even_when_there_are_none(cache: ServiceCache, methods: Methods) -> None:
     for value in (b"wire", b""):
         methods.found = pb.Found(outcome=pb.Found.HIT, value=value)
-        assert await cache.recall(ROUNDS, "17") == value
+        assert await wire_of(cache.recall(ROUNDS, "17")) == value
+
+
+async def test_a_hit_tells_where_it_lay_and_for_how_long(cache: ServiceCache, methods: Methods) -> None:
+    methods.found = pb.Found(outcome=pb.Found.HIT, value=b"wire", tier=pb.Found.L2, age_ms=3_999)
+    assert await cache.recall(ROUNDS, "17") == Recalled(b"wire", Freshness("L2", 3))
 
 
 @pytest.mark.parametrize("outcome", [pb.Found.MISS, pb.Found.STALE, pb.Found.OMITTED, pb.Found.OUTCOME_UNSPECIFIED])
@@ -102,10 +114,10 @@ async def test_anything_but_a_hit_is_nothing(cache: ServiceCache, methods: Metho
 
 
 async def test_what_the_cache_would_refuse_is_not_sent(cache: ServiceCache, methods: Methods) -> None:
-    await cache.keep(ROUND_LISTS, "1", b"x" * (VALUE_BYTES_MAX + 1))
+    await cache.keep(ROUND_LISTS, "1", b"x" * (VALUE_BYTES_MAX + 1), 3)
     too_long = "x" * KEY_BYTES_MAX
     assert await cache.recall(TRACKS, too_long) is None
-    await cache.keep(TRACKS, too_long, b"wire")
+    await cache.keep(TRACKS, too_long, b"wire", 3)
     await cache.drop(TRACKS, too_long)
     assert methods.requests == []
 
@@ -145,7 +157,7 @@ async def test_it_is_asked_again_once_the_probe_was_answered(
     assert prober is not None
     await prober
     methods.found = pb.Found(outcome=pb.Found.HIT, value=b"wire")
-    assert await cache.recall(ROUNDS, "17") == b"wire"
+    assert await wire_of(cache.recall(ROUNDS, "17")) == b"wire"
     methods.fails_with = grpc.StatusCode.UNAVAILABLE
     for _ in range(FAILURES_MAX):
         await cache.recall(ROUNDS, "17")
@@ -178,11 +190,11 @@ async def test_what_could_not_be_forgotten_is_owed_and_not_asked_for_until_it_is
     methods.fails_with = None
     methods.found = pb.Found(outcome=pb.Found.HIT, value=b"old")
     assert await cache.recall(TRACKS, "first/100") is None
-    assert await cache.recall(ROUNDS, "17") == b"old", "nothing is owed there"
+    assert await wire_of(cache.recall(ROUNDS, "17")) == b"old", "nothing is owed there"
     assert cache._prober is not None
     await cache._prober
     assert methods.requests[-1] == pb.InvalidateRequest(namespace="tracks", tag=DATABASE)
-    assert await cache.recall(TRACKS, "first/100") == b"old"
+    assert await wire_of(cache.recall(TRACKS, "first/100")) == b"old"
 
 
 async def test_lookups_are_counted_by_what_they_came_to(
