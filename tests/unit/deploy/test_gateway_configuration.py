@@ -4,6 +4,7 @@ from typing import Any
 
 import grpc
 import pytest
+from furlong.cache.v1 import cache_service_pb2
 
 from deploy.gateway.errors import REFUSALS, mappers
 from deploy.gateway.render import Address, GatewaySettings, public_methods, render
@@ -92,7 +93,14 @@ def test_no_internal_service_is_reachable() -> None:
 
     assert "furlong.persist" not in configuration
     assert "furlong.cache.v1.TopicService" not in configuration
-    assert '"/furlong.cache.v1.CacheService/Get"' not in configuration
+
+
+def test_of_the_cache_operators_reach_what_looks_and_flushes_and_nothing_that_writes() -> None:
+    methods = cache_service_pb2.DESCRIPTOR.services_by_name["CacheService"].methods
+    configuration = render(settings())
+
+    reached = {each.name for each in methods if f'"/furlong.cache.v1.CacheService/{each.name}"' in configuration}
+    assert reached == {"Get", "GetStats", "Flush"}
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.message[:40])
