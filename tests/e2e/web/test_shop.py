@@ -73,13 +73,16 @@ async def test_a_screen_that_is_opened_in_the_race_shows_the_moment_that_the_oth
     opened = await second.until(lambda look: look.state == "RACING", "the race")
 
     async def together() -> bool:
-        """Whether all looks are at the race and the new screen's is between those at the old one, before and after."""
+        """Whether the look at the new screen is between those at the old one, before and after.
+
+        Its first picture may be late by as much as a busy machine held up what it was told; a race that began anew
+        would never come so close.
+        """
         before, joined, after = [await screen.look() for screen in (first, second, first)]
         assert {look.state for look in (before, joined, after)} == {"RACING"}, "the race was over first"
         return metres_left(after) - LATE_M <= metres_left(joined) <= metres_left(before) + LATE_M
 
     assert opened.round == running.round
-    assert metres_left(opened) <= 0.85 * RACE_M, "the race began anew"
     await until(together, within_s=SHOWN_S, what="both screens show one moment")
     done = await second.until(lambda look: look.state == "RESULT", "the result")
     assert done.order == (await first.until(lambda look: look.state == "RESULT", "the result")).order
