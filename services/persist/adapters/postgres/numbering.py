@@ -12,15 +12,18 @@ from services.persist.domain.round import Phase, Round
 
 NEXT_SEQ: Final = "UPDATE tracks SET transition_seq = transition_seq + 1 WHERE track = $1 RETURNING transition_seq"
 
+RECORD: Final = """
+INSERT INTO transitions (track, transition_seq, round_id, phase, stored_round) VALUES ($1, $2, $3, $4, $5)
+"""
+
 CHANGE: Final = """
+WITH recorded AS (
+    INSERT INTO transitions (track, transition_seq, round_id, phase, stored_round) VALUES ($15, $4, $1, $2, $16)
+)
 UPDATE rounds SET phase = $2, revision = $3, transition_seq = $4, epoch = $5, tickets_root = $6, result = $7,
     server_seed = $8, payout_minor = $9, void_reason = $10, void_actor = $11, correction_reason = $12,
     correction_actor = $13, posting = $14
 WHERE round_id = $1
-"""
-
-RECORD: Final = """
-INSERT INTO transitions (track, transition_seq, round_id, phase, stored_round) VALUES ($1, $2, $3, $4, $5)
 """
 
 
@@ -45,11 +48,12 @@ class Numbering:
             *(numbered.tickets_root, numbered.result, numbered.server_seed, numbered.payout_minor),
             *(numbered.void_reason, numbered.void_actor),
             *(numbered.correction_reason, numbered.correction_actor, numbered.posting),
+            *(numbered.track, self._snapshot(numbered)),
         )
-        return await self.record(connection, numbered)
+        return numbered
 
     async def record(self, connection: Connection, made: Round) -> Round:
-        """Write down the round as it is right after a transition that has its number."""
+        """Write down the round as it is right after its first transition, which has its number."""
         await connection.execute(
             RECORD, made.track, made.transition_seq, made.round_id, made.phase, self._snapshot(made)
         )

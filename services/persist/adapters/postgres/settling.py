@@ -21,44 +21,42 @@ IN_CHUNK: Final = "round_id = $1 AND ticket_id > $2 AND ticket_id <= $3"
 CANCELLED_IN_CHUNK: Final = f"SELECT ticket_id FROM events WHERE {IN_CHUNK} AND kind = {EventKind.CANCELLED:d}"
 
 _WON: Final = f"""
-SELECT sold.ticket_id, sold.account_id, won.payout_minor FROM sold JOIN (
-    SELECT l.ticket_id,
-        sum(l.stake_minor * l.price_hundredths * w.numerator / (100 * w.denominator))::bigint AS payout_minor
-    FROM lines l
-    JOIN unnest($10::smallint[], $11::bytea[], $12::bigint[], $13::bigint[])
-        AS w (market, selection, numerator, denominator) USING (market, selection)
-    WHERE {IN_CHUNK}
-    GROUP BY l.ticket_id
-) AS won USING (ticket_id)
+SELECT l.ticket_id,
+    sum(l.stake_minor * l.price_hundredths * w.numerator / (100 * w.denominator))::bigint AS payout_minor
+FROM (SELECT * FROM lines WHERE {IN_CHUNK} AND ticket_id NOT IN ({CANCELLED_IN_CHUNK})) AS l
+JOIN unnest($10::smallint[], $11::bytea[], $12::bigint[], $13::bigint[])
+    AS w (market, selection, numerator, denominator) USING (market, selection)
+GROUP BY l.ticket_id
 """
 """What the chunk's tickets have won; a line pays rounded down, as in `deciding.py`."""
 
-_VOID: Final = "SELECT ticket_id, account_id, stake_minor AS payout_minor FROM sold"
+_VOID: Final = f"""
+SELECT ticket_id, stake_minor AS payout_minor FROM tickets WHERE {IN_CHUNK} AND ticket_id NOT IN ({CANCELLED_IN_CHUNK})
+"""
 
 
 def _paying(due: str) -> str:
-    """Write the statement that pays what is `due` on the tickets of a chunk that are `sold` and not cancelled.
+    """Write the statement that pays what is `due` on the tickets of a chunk.
 
-    One statement, so that the tickets are read once. Who is paid is known from the locks, which only players have; so
-    no transfer is numbered and no balance changes before the last of them is locked, and a statement of an account
-    lists its transfers in the order of its balances.
+    No transfer is numbered and no balance changes before the last player's account is locked: so a statement of an
+    account lists its transfers in the order of its balances. Whatever is joined is found by its key, because nothing
+    is known yet about a round that has just been sold when its plan is made.
     """
     return f"""
-WITH sold AS MATERIALIZED (
-    SELECT ticket_id, account_id, stake_minor FROM tickets
-    WHERE {IN_CHUNK} AND ticket_id NOT IN ({CANCELLED_IN_CHUNK})
-), due AS MATERIALIZED (
+WITH due AS MATERIALIZED (
     {due}
-), locked AS MATERIALIZED (
-    SELECT account_id FROM accounts
-    WHERE kind = {AccountKind.PLAYER:d} AND account_id IN (SELECT account_id FROM due WHERE payout_minor > 0)
-    ORDER BY account_id FOR UPDATE
 ), paid AS MATERIALIZED (
-    SELECT due.*, locked.account_id IS NULL AS at_a_till FROM due LEFT JOIN locked USING (account_id)
-    WHERE payout_minor > 0
+    SELECT d.ticket_id, d.payout_minor, t.account_id, a.kind = {AccountKind.CASHIER:d} AS at_a_till
+    FROM due d JOIN tickets t ON t.round_id = $1 AND t.ticket_id = d.ticket_id JOIN accounts a USING (account_id)
+    WHERE d.payout_minor > 0
+), locked AS MATERIALIZED (
+    SELECT account_id FROM accounts WHERE account_id IN (SELECT account_id FROM paid WHERE NOT at_a_till)
+    ORDER BY account_id FOR UPDATE
+), when_locked AS MATERIALIZED (
+    SELECT paid.* FROM (SELECT count(*) FROM locked) AS all_locked CROSS JOIN paid
 ), as_balances AS (
     UPDATE accounts a SET balance_minor = a.balance_minor + p.payout_minor
-    FROM (SELECT account_id, sum(payout_minor)::bigint AS payout_minor FROM paid WHERE NOT at_a_till
+    FROM (SELECT account_id, sum(payout_minor)::bigint AS payout_minor FROM when_locked WHERE NOT at_a_till
           GROUP BY account_id) AS p
     WHERE a.account_id = p.account_id
 ), as_events AS (
@@ -69,7 +67,7 @@ WITH sold AS MATERIALIZED (
         (round_id, kind, reference, settlement_no, debit_account_id, credit_account_id, amount_minor, made_at)
     SELECT $1, $6, ticket_id, $4, $7, CASE WHEN at_a_till THEN $8 ELSE account_id END, payout_minor,
         statement_timestamp()
-    FROM paid ORDER BY ticket_id
+    FROM when_locked ORDER BY ticket_id
 ), as_claims AS (
     INSERT INTO unclaimed (ticket_id, round_id, settlement_no, currency, amount_minor, since)
     SELECT ticket_id, $1, $4, $9, payout_minor, statement_timestamp() FROM paid WHERE at_a_till ORDER BY ticket_id
@@ -77,7 +75,8 @@ WITH sold AS MATERIALIZED (
 SELECT (SELECT count(*) FROM due) AS tickets,
     (SELECT coalesce(sum(payout_minor), 0)::bigint FROM due) AS payout_minor,
     (SELECT coalesce(sum(payout_minor), 0)::bigint FROM paid WHERE at_a_till) AS claims_minor,
-    (SELECT sum(stake_minor)::bigint FROM sold) AS stake_minor
+    (SELECT sum(stake_minor)::bigint FROM tickets WHERE {IN_CHUNK} AND ticket_id NOT IN ({CANCELLED_IN_CHUNK}))
+        AS stake_minor
 """
 
 

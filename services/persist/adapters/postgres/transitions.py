@@ -12,7 +12,7 @@ A settlement is decided here and moves no money; `posting.py` does, and makes th
 
 import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from math import ceil
 from typing import Final
@@ -37,10 +37,11 @@ from services.persist.domain.track import TrackState
 from services.persist.domain.winners import canonical
 from services.persist.ports import Operation
 
-READ_FOR_UPDATE: Final = f"{ROUND} WHERE r.round_id = $1 FOR UPDATE OF r"
-"""The totals are read with the row; they are final, because the gate is passed or betting closed long ago."""
-
-CLOCK: Final = "SELECT clock_timestamp()"
+HOLD: Final = f"""
+SELECT held.*, clock_timestamp() AS held_at FROM ({ROUND} WHERE r.round_id = $1 FOR UPDATE OF r) AS held
+"""  # noqa: S608 - put together from a constant of ours
+"""The clock is read when the row is held. The totals are read with the row; they are final, because the gate is passed
+or betting closed long ago."""
 
 SUB_ROOTS: Final = "SELECT sub_root FROM batches WHERE round_id = $1 ORDER BY batch_id"
 
@@ -250,12 +251,12 @@ class PostgresRounds:
             if wanted is Phase.LOCKED:
                 reach("lock.gate_passed")
             await check_epoch_of_round(connection, round_id, epoch)
-            stored = await _hold(connection, round_id)
+            stored, held_at = await _hold_now(connection, round_id)
             match step(stored.phase, wanted):
                 case Step.DURABLE_ALREADY if await same(connection, stored):
                     return stored
                 case Step.TAKE:
-                    await _check_time(connection, stored, wanted)
+                    _check_time(stored, wanted, held_at)
                     changed = await change(connection, stored)
                     numbered = await self._numbering.number(connection, changed, wanted, epoch)
                     await after(connection, numbered)
@@ -269,10 +270,16 @@ class PostgresRounds:
 
 async def _hold(connection: Connection, round_id: int) -> Round:
     """Read a round and hold its row. Raises Refusal ROUND_UNKNOWN."""
-    row = await connection.fetchrow(READ_FOR_UPDATE, round_id)
+    stored, _ = await _hold_now(connection, round_id)
+    return stored
+
+
+async def _hold_now(connection: Connection, round_id: int) -> tuple[Round, datetime]:
+    """Hold a round likewise, and tell when by the database's clock."""
+    row = await connection.fetchrow(HOLD, round_id)
     if row is None:
         raise round_unknown(round_id)
-    return round_of(row)
+    return round_of(row), row["held_at"]
 
 
 async def _insert_round(connection: Connection, plan: RoundPlan, epoch: int, transition_seq: int, currency: str) -> int:
@@ -300,12 +307,12 @@ async def _insert_round(connection: Connection, plan: RoundPlan, epoch: int, tra
     return round_id
 
 
-async def _check_time(connection: Connection, stored: Round, wanted: Phase) -> None:
+def _check_time(stored: Round, wanted: Phase, now: datetime) -> None:
     """Refuse a step whose time has not come on the database's clock."""
     due_at = due(stored, wanted)
     if due_at is None:
         return
-    left_ms = ceil((due_at - await connection.fetchval(CLOCK)) / timedelta(milliseconds=1))
+    left_ms = ceil((due_at - now) / timedelta(milliseconds=1))
     if left_ms > 0:
         raise Refusal(
             Reason.TOO_EARLY,
