@@ -29,9 +29,9 @@ down: $(RUN) ## end the local stack that runs
 status: $(RUN) ## tell what runs
 	@$(BIN)/python -m deploy.local status
 
-# Tests that share no machine-wide thing, each worker with stores of its own; the rest is run by itself: it runs whole
-# stacks and a browser and wants the machine. A failure of the first does not hide the second.
-SHARED := tests/unit tests/contract tests/history tests/model tests/adversity
+# Tests that share no machine-wide thing, each worker with stores of its own; the rest is run by itself: it measures how
+# soon a killed part is back, or runs whole stacks, and wants the machine. A failure of the first does not hide the second.
+SHARED := tests/unit tests/contract tests/history tests/model $(addprefix tests/adversity/,cache chassis client metrics)
 WORKERS ?= 2
 
 test: check ## check, then run every test, those of SHARED in two processes
