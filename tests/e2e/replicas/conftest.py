@@ -64,8 +64,8 @@ class Leader:
         return max((epoch, name) for name in self._logs for epoch in [0, *self._epochs(name, track)])[1]
 
     def _epochs(self, name: str, track: str) -> Iterator[int]:
-        for line in self._logs[name].read_text().splitlines():
-            if line.startswith("{"):
+        for line in self._logs[name].read_text().splitlines(keepends=True):
+            if line.startswith("{") and line.endswith("\n"):  # the last one may only be half written
                 entry = json.loads(line)
                 if entry.get("event") == "leading" and entry.get("track") == track:
                     yield entry["epoch"]
