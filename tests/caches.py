@@ -27,8 +27,9 @@ EVENTUAL: Final = "reports"
 STRICT: Final = "tracks"
 """A namespace that it does not answer for while it cannot hear the others."""
 
-WRITE_S: Final = 5.0
-"""How long a conditional write may take among thousands of other calls in one process."""
+PATIENCE_S: Final = 8.0
+"""How long a call may take on a busy machine, among thousands of others in one process; without it the method's half a
+second counts, which is not what is tested."""
 
 REQUEST_ID: Final = "6f1c0a52-3f5e-4b6e-9c39-0c1d5f1a7b11"
 
@@ -45,7 +46,9 @@ class Replica:
     server: Server
 
     async def get(self, key: str, namespace: str = EVENTUAL, *, max_stale_ms: int = 0) -> pb.Found:
-        answer = await self.entries.Get(pb.GetRequest(namespace=namespace, key=key, max_stale_ms=max_stale_ms))
+        answer = await self.entries.Get(
+            pb.GetRequest(namespace=namespace, key=key, max_stale_ms=max_stale_ms), timeout=PATIENCE_S
+        )
         return answer.found
 
     async def value(self, key: str, namespace: str = EVENTUAL) -> bytes | None:
@@ -74,35 +77,37 @@ class Replica:
         named = {"lease_token", "if_version", "if_missing"}
         item = pb.Item(key=key, value=value, **{name: of for name, of in condition.items() if name not in named})
         under = {name: of for name, of in condition.items() if name in named}
-        return await self.entries.Set(pb.SetRequest(namespace=namespace, item=item, **under), timeout=WRITE_S)
+        return await self.entries.Set(pb.SetRequest(namespace=namespace, item=item, **under), timeout=PATIENCE_S)
 
     async def release(self, key: str, token: int, namespace: str = EVENTUAL) -> None:
-        await self.entries.ReleaseLease(pb.ReleaseLeaseRequest(namespace=namespace, key=key, token=token))
+        await self.entries.ReleaseLease(
+            pb.ReleaseLeaseRequest(namespace=namespace, key=key, token=token), timeout=PATIENCE_S
+        )
 
     async def add(self, key: str, delta: int, request_id: str, namespace: str = EVENTUAL) -> pb.IncrementResponse:
         request = pb.IncrementRequest(request_id=request_id, namespace=namespace, key=key, delta=delta)
-        return await self.entries.Increment(request)
+        return await self.entries.Increment(request, timeout=PATIENCE_S)
 
     async def set(
         self, key: str, value: bytes, namespace: str = EVENTUAL, *, ttl_ms: int = 0, tags: Iterable[str] = ()
     ) -> int:
         item = pb.Item(key=key, value=value, ttl_ms=ttl_ms, tags=tags)
-        return (await self.entries.Set(pb.SetRequest(namespace=namespace, item=item))).version
+        return (await self.entries.Set(pb.SetRequest(namespace=namespace, item=item), timeout=PATIENCE_S)).version
 
     async def delete(self, key: str, namespace: str = EVENTUAL) -> None:
-        await self.entries.Delete(pb.DeleteRequest(namespace=namespace, key=key))
+        await self.entries.Delete(pb.DeleteRequest(namespace=namespace, key=key), timeout=PATIENCE_S)
 
     async def invalidate(self, namespace: str = EVENTUAL, **target: Any) -> None:
         """Invalidate by `keys` (a list), `pattern`, `tag` or `everything`, in a `mode`."""
         if "keys" in target:
             target["keys"] = pb.Keys(keys=target["keys"])
-        await self.entries.Invalidate(pb.InvalidateRequest(namespace=namespace, **target))
+        await self.entries.Invalidate(pb.InvalidateRequest(namespace=namespace, **target), timeout=PATIENCE_S)
 
     async def flush(self) -> None:
-        await self.entries.Flush(pb.FlushRequest())
+        await self.entries.Flush(pb.FlushRequest(), timeout=PATIENCE_S)
 
     async def stats(self) -> pb.GetStatsResponse:
-        return await self.entries.GetStats(pb.GetStatsRequest())
+        return await self.entries.GetStats(pb.GetStatsRequest(), timeout=PATIENCE_S)
 
     async def redis(self) -> str:
         """How this replica sees Redis."""
@@ -110,7 +115,7 @@ class Replica:
 
     async def publish(self, topic: str, payload: bytes, request_id: str = "") -> topics_pb.PublishResponse:
         request = topics_pb.PublishRequest(topic=topic, payload=payload, request_id=request_id or REQUEST_ID)
-        return await self.topics.Publish(request)
+        return await self.topics.Publish(request, timeout=PATIENCE_S)
 
     @contextmanager
     def subscribed(self, topic: str, *, after: int = 0, epoch: str = "") -> "Iterator[Subscription]":
