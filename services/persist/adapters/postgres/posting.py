@@ -89,13 +89,8 @@ class PostgresPosting:
 
 
 def _begin_holding(round_id: int) -> str:
-    """Begin a transaction that holds the round's row, in one round trip, and reads along indexes alone.
-
-    Plans are made when a round has just been sold and the server knows of no events yet. It would read all of them for
-    each chunk, from the first to the last, and so the more of them the further the posting is.
-    """
-    hold = f"SELECT true FROM rounds WHERE round_id = {round_id:d} FOR NO KEY UPDATE"  # noqa: S608 - a number
-    return f"BEGIN; SET LOCAL enable_seqscan = off; {hold}"
+    """Begin a transaction that holds the round's row, in one round trip."""
+    return f"BEGIN; SELECT true FROM rounds WHERE round_id = {round_id:d} FOR NO KEY UPDATE"  # noqa: S608 - a number
 
 
 async def _read(connection: Connection, round_id: int) -> Posted:
