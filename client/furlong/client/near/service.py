@@ -4,15 +4,15 @@ Whatever goes wrong here costs time to nobody: a question waits ASK_S at the mos
 row none is sent for PROBE_MS, then one by one until an answer comes.
 """
 
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 import grpc
 from furlong.cache.v1 import cache_service_pb2 as pb
 from furlong.cache.v1.cache_service_pb2_grpc import CacheServiceStub
-from furlong.client.breaker import TRIPS, Breaker, BreakerSettings
+from furlong.client.breaker import Breaker, BreakerSettings
 from furlong.client.errors import answer_of
+from furlong.client.near.refusals import Refusals
 
 ASK_S: Final = 0.1
 """How long a question waits for its answer, beside the time that it asks the service to wait."""
@@ -25,8 +25,6 @@ PROBE_MS: Final = 500
 
 T = TypeVar("T")
 
-_log = logging.getLogger(__name__)
-
 
 class Service:
     """The service at the other end of `channel`. None in an answer's place means that none came."""
@@ -36,7 +34,7 @@ class Service:
         self._breaker = Breaker(
             "near", BreakerSettings(failures_max=FAILURES_MAX, open_ms=PROBE_MS), monotonic_s=monotonic_s
         )
-        self._refused_with: grpc.StatusCode | None = None
+        self._refusals = Refusals("what the near cache asks")
 
     async def look(self, namespace: str, key: str, *, max_stale_ms: int, wait_ms: int) -> pb.Found | None:
         """Look an entry up, and ask for the right to load it where it is missing."""
@@ -75,16 +73,11 @@ class Service:
             answer = await call()
         except grpc.aio.AioRpcError as error:
             admission.settle(error.code())
-            self._note(error)
+            self._refusals.note(error)
             return None
         except BaseException:
             admission.settle(None)  # a load that was given up says nothing about the service
             raise
         admission.settle(grpc.StatusCode.OK)
+        self._refusals.over()
         return answer
-
-    def _note(self, error: grpc.aio.AioRpcError) -> None:
-        """Log a refusal, like that of our token or of a time to live, when it is another one than before."""
-        if error.code() not in TRIPS and error.code() is not self._refused_with:
-            self._refused_with = error.code()
-            _log.warning("the cache refuses what the near cache asks: %s %s", error.code().name, error.details())

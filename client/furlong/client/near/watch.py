@@ -9,10 +9,10 @@ import grpc
 from furlong.cache.v1.cache_service_pb2 import WatchChangesResponse
 from furlong.client import deadline
 from furlong.client.backoff import Backoff, Timing
-from furlong.client.breaker import TRIPS
 from furlong.client.errors import from_rpc
 from furlong.client.near.change import read
 from furlong.client.near.namespace import NearNamespace
+from furlong.client.near.refusals import Refusals
 from furlong.client.near.service import Service
 from furlong.client.near.trust import Trust
 
@@ -38,7 +38,7 @@ class Watch:
         self._timing = timing
         self._pauses = Backoff(RESUME_FIRST_MS, RESUME_MAX_MS, timing.chance)
         self._task: asyncio.Task[None] | None = None
-        self._refused_with: grpc.StatusCode | None = None
+        self._refusals = Refusals("to be watched")
 
     def start(self) -> None:
         """Begin to hear."""
@@ -59,7 +59,7 @@ class Watch:
                 await self._listen()
             except grpc.aio.AioRpcError as failure:
                 asked_ms = from_rpc(failure).retry_in_ms
-                self._note(failure)
+                self._refusals.note(failure)
             except TimeoutError:
                 pass  # it was silent for too long; another replica may have more to say
             except Exception:
@@ -95,7 +95,7 @@ class Watch:
         elif word.kind == WatchChangesResponse.HEARTBEAT:
             self._trust.begin(word.epoch, now_s)
             self._pauses.reset()
-            self._refused_with = None
+            self._refusals.over()
 
     def _lose(self) -> None:
         if not self._trust.is_hearing:
@@ -104,9 +104,3 @@ class Watch:
         self.gaps += 1
         for namespace in self._namespaces.values():
             namespace.end_session()
-
-    def _note(self, failure: grpc.aio.AioRpcError) -> None:
-        """Log a refusal, like that of our token, when it begins. That a service is away is told by the stats."""
-        if failure.code() not in TRIPS and failure.code() is not self._refused_with:
-            self._refused_with = failure.code()
-            _log.warning("the cache refuses to be watched: %s %s", failure.code().name, failure.details())
