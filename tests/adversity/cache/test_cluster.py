@@ -24,7 +24,11 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def works(one: Replica, other: Replica) -> None:
-    """Two replicas share entries, hear of each other's changes, and carry topics."""
+    """Two replicas share entries, hear of each other's changes, and carry topics.
+
+    A replica hears that the slot moved when it next asks, and is without Redis until it found the new owner.
+    """
+    await are_up(one, other)
     version = await one.set("key", b"value", STRICT, tags=["tag"])
     found = await other.get("key", STRICT)
     assert (found.value, found.version, found.tier) == (b"value", version, Found.L2)
