@@ -158,7 +158,9 @@ class Bench:
         order = range(1, RUNNERS + 1)
         await self._rounds.LockRound(round_store_service_pb2.LockRoundRequest(request_id=uuid7(), **ids))
         await self._rounds.StartRace(
-            round_store_service_pb2.StartRaceRequest(request_id=uuid7(), result=order, server_seed=SEED, **ids)
+            round_store_service_pb2.StartRaceRequest(
+                request_id=uuid7(), round_id=round_id, epoch=self._epoch, result=order, server_seed=SEED
+            )
         )
         await self._rounds.FinishRound(round_store_service_pb2.FinishRoundRequest(request_id=uuid7(), **ids))
 

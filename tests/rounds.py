@@ -67,9 +67,9 @@ def stored_round(
     )
 
 
-def schedule_from(opens_at_ms: int, timetable: Timetable) -> Schedule:
-    """The schedule of a round that opens at this time, as the store would stamp it."""
-    locks_at_ms = opens_at_ms + timetable.betting_window_ms
+def schedule_from(opens_at_ms: int, timetable: Timetable, locks_at_ms: int = 0) -> Schedule:
+    """The schedule of a round that opens at this time, as the store would stamp it; 0 is after the betting window."""
+    locks_at_ms = locks_at_ms or opens_at_ms + timetable.betting_window_ms
     starts_at_ms = locks_at_ms + timetable.lock_ms
     finishes_at_ms = starts_at_ms + timetable.race_ms
     return Schedule(

@@ -16,7 +16,7 @@ from furlong.common.v1.ticket_pb2 import Ticket, TicketResult
 
 from services.game.domain.card import RaceCard
 from services.game.domain.order import Judgement, Order
-from services.game.domain.round import Round, StoredRound, Totals
+from services.game.domain.round import Round, StoredRound, Terms, Totals
 from services.game.domain.track import Track, TrackState
 from services.game.domain.winners import Winner
 
@@ -41,9 +41,21 @@ class RoundOpening(Protocol):
         """Read the card that was run the longest time ago; CARD_MISSING where the track has none."""
 
     async def open_round(
-        self, *, request_id: str, track: Track, epoch: int, card: RaceCard, commitment: bytes, sealed_seed: bytes
+        self,
+        *,
+        request_id: str,
+        track: Track,
+        epoch: int,
+        card: RaceCard,
+        commitment: bytes,
+        sealed_seed: bytes,
+        terms: Terms,
+        locks_at_ms: int,
     ) -> StoredRound:
-        """Open a round on a card with its prices. The store counts its schedule from its own clock."""
+        """Open a round on a card with its prices.
+
+        It locks at `locks_at_ms`; with 0 the store counts its schedule from its own clock.
+        """
 
 
 class RoundTransitions(Protocol):

@@ -9,10 +9,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from services.game.domain.card import RaceCard, Runner
 from services.game.domain.order import Line
 from services.game.domain.phase import Phase
-from services.game.domain.round import Round, Totals
+from services.game.domain.round import DEFAULT_TERMS, Round, Terms, Totals
 from services.game.domain.screen import SCREENS
 from services.game.domain.timeline import Schedule
-from services.game.domain.track import Limits, Timetable, Track, TrackState
+from services.game.domain.track import Limits, Program, Source, Timetable, Track, TrackState
 
 NANOS_PER_MS = 1_000_000
 
@@ -56,6 +56,10 @@ def round_of(message: round_pb2.Round) -> Round:
         void_reason=message.void_reason,
         correction_reason=message.correction_reason,
         payout_minor=message.payout_minor,
+        terms=terms_of(message.terms) if message.HasField("terms") else DEFAULT_TERMS,
+        positions=tuple(message.positions),
+        withdrawn=tuple(message.withdrawn),
+        price_revision=message.price_revision,
     )
 
 
@@ -86,6 +90,62 @@ def round_to(round_: Round) -> round_pb2.Round:
         void_reason=round_.void_reason,
         correction_reason=round_.correction_reason,
         payout_minor=round_.payout_minor,
+        terms=terms_to(round_.terms),
+        positions=round_.positions,
+        withdrawn=round_.withdrawn,
+        price_revision=round_.price_revision,
+    )
+
+
+def terms_of(message: round_pb2.Terms) -> Terms:
+    """Read the terms of a round."""
+    return Terms(
+        source=Source(message.source or Source.DRAWN),
+        places=message.places,
+        place_return_bps=message.place_return_bps,
+        beacon=message.beacon,
+        beacon_round=message.beacon_round,
+        beacon_wait_ms=message.beacon_wait_ms,
+        seed_anchor=message.seed_anchor,
+        seed_index=message.seed_index,
+    )
+
+
+def terms_to(terms: Terms) -> round_pb2.Terms:
+    """Write the terms of a round."""
+    return round_pb2.Terms(
+        source=round_pb2.Source.ValueType(terms.source),
+        places=terms.places,
+        place_return_bps=terms.place_return_bps,
+        beacon=terms.beacon,
+        beacon_round=terms.beacon_round,
+        beacon_wait_ms=terms.beacon_wait_ms,
+        seed_anchor=terms.seed_anchor,
+        seed_index=terms.seed_index,
+    )
+
+
+def program_of(message: round_pb2.Program) -> Program:
+    """Read how a track makes its rounds."""
+    return Program(
+        source=Source(message.source or Source.DRAWN),
+        place_return_bps=message.place_return_bps,
+        beacon=message.beacon,
+        every_ms=message.every_ms,
+        off_times_s=tuple(message.off_times_s),
+        time_zone=message.time_zone,
+    )
+
+
+def program_to(program: Program) -> round_pb2.Program:
+    """Write how a track makes its rounds."""
+    return round_pb2.Program(
+        source=round_pb2.Source.ValueType(program.source),
+        place_return_bps=program.place_return_bps,
+        beacon=program.beacon,
+        every_ms=program.every_ms,
+        off_times_s=program.off_times_s,
+        time_zone=program.time_zone,
     )
 
 
@@ -101,6 +161,7 @@ def runner_of(message: round_pb2.Runner) -> Runner:
         name=message.name,
         weight=message.weight,
         win_price_hundredths=message.win_price_hundredths,
+        place_price_hundredths=message.place_price_hundredths,
     )
 
 
@@ -111,6 +172,7 @@ def runner_to(runner: Runner) -> round_pb2.Runner:
         name=runner.name,
         weight=runner.weight,
         win_price_hundredths=runner.win_price_hundredths,
+        place_price_hundredths=runner.place_price_hundredths,
     )
 
 
@@ -144,6 +206,7 @@ def track_of(message: round_pb2.Track) -> Track:
         limits=limits_of(message.limits),
         return_bps=message.return_bps,
         state=TrackState(message.state),
+        program=program_of(message.program),
     )
 
 
@@ -157,6 +220,7 @@ def track_to(track: Track) -> round_pb2.Track:
         timetable=timetable_to(track.timetable),
         limits=limits_to(track.limits),
         return_bps=track.return_bps,
+        program=program_to(track.program),
     )
 
 
@@ -187,6 +251,7 @@ def limits_of(message: round_pb2.Limits) -> Limits:
         stake_max_minor=message.stake_max_minor,
         selection_payout_max_minor=message.selection_payout_max_minor,
         round_loss_max_minor=message.round_loss_max_minor,
+        payout_max_minor=message.payout_max_minor,
     )
 
 
@@ -197,6 +262,7 @@ def limits_to(limits: Limits) -> round_pb2.Limits:
         stake_max_minor=limits.stake_max_minor,
         selection_payout_max_minor=limits.selection_payout_max_minor,
         round_loss_max_minor=limits.round_loss_max_minor,
+        payout_max_minor=limits.payout_max_minor,
     )
 
 

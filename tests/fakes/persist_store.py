@@ -19,7 +19,7 @@ from services.game.domain.card import RaceCard
 from services.game.domain.draw import commitment as committed
 from services.game.domain.order import Verdict
 from services.game.domain.phase import WAYS, WITH_RESULT, Phase
-from services.game.domain.round import Round, StoredRound, Totals
+from services.game.domain.round import Round, StoredRound, Terms, Totals
 from services.game.domain.track import Track, TrackState
 from services.game.domain.winners import Winner
 from services.game.ports import Appended, Cancelled, Page, Paid, Placing, Transitions
@@ -128,7 +128,16 @@ class FakePersist:
     # Rounds
 
     async def open_round(
-        self, *, request_id: str, track: Track, epoch: int, card: RaceCard, commitment: bytes, sealed_seed: bytes
+        self,
+        *,
+        request_id: str,
+        track: Track,
+        epoch: int,
+        card: RaceCard,
+        commitment: bytes,
+        sealed_seed: bytes,
+        terms: Terms,
+        locks_at_ms: int,
     ) -> StoredRound:
         self._called("open_round", request_id)
         self._check_epoch(track.track, epoch)
@@ -147,7 +156,7 @@ class FakePersist:
             phase=Phase.OPEN,
             revision=0,
             transition_seq=0,
-            schedule=schedule_from(self.clock.now_ms(), track.timetable),
+            schedule=schedule_from(self.clock.now_ms(), track.timetable, locks_at_ms),
             runners=card.runners,
             commitment=commitment.hex(),
             tickets_root="",
@@ -161,6 +170,7 @@ class FakePersist:
             void_reason="",
             correction_reason="",
             payout_minor=0,
+            terms=terms,
         )
         opened = self._record(StoredRound(round=round_, sealed_seed=sealed_seed, server_seed=b""))
         self._fail_after("open_round")

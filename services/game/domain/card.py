@@ -7,14 +7,15 @@ from dataclasses import dataclass
 class Runner:
     """A runner by its saddle-cloth number.
 
-    It wins with probability `weight` over the sum of the weights in its field. `win_price_hundredths` is its price to
-    WIN, 0 on a card, which has no prices.
+    It wins with probability `weight` over the sum of the weights in its field. Its prices are 0 on a card, which has
+    none, and where a market is not offered.
     """
 
     runner: int
     name: str
     weight: int
     win_price_hundredths: int = 0
+    place_price_hundredths: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

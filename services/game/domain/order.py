@@ -21,6 +21,7 @@ class Market(IntEnum):
     """The question that a bet answers. The numbers are those of the wire."""
 
     WIN = 1
+    PLACE = 2
 
 
 class Verdict(IntEnum):

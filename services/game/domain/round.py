@@ -1,11 +1,12 @@
 """A round: one race with its betting, from the opening to the last payout."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from services.game.domain.card import Runner
 from services.game.domain.phase import WITH_RESULT, Phase
 from services.game.domain.timeline import Schedule
-from services.game.domain.track import Limits
+from services.game.domain.track import Limits, Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,11 +18,34 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What was fixed when a round opened, beside runners, prices and limits; `furlong.common.v1.Terms` has the words.
+
+    `places` is how many PLACE pays, 0 where it is not offered. Without a beacon `beacon` is empty. `seed_anchor` is
+    lower-case hex, empty for a seed of no chain.
+    """
+
+    source: Source = Source.DRAWN
+    places: int = 0
+    place_return_bps: int = 0
+    beacon: str = ""
+    beacon_round: int = 0
+    beacon_wait_ms: int = 0
+    seed_anchor: str = ""
+    seed_index: int = 0
+
+
+DEFAULT_TERMS: Final = Terms()
+"""Of rounds that opened before terms were kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
     """A round as everybody may see it; `phase` draws its life and lists its invariants.
 
     `commitment` and `tickets_root` are lower-case hex. `revision` counts the round's own transitions,
     `transition_seq` those of the track, without gaps. With a `correction_reason`, `result` is the corrected one.
+    `positions` go with `result` and are empty without dead heats; runners that were `withdrawn` are not in it.
     """
 
     round_id: int
@@ -43,11 +67,15 @@ class Round:
     void_reason: str
     correction_reason: str
     payout_minor: int
+    terms: Terms = DEFAULT_TERMS
+    positions: tuple[int, ...] = ()
+    withdrawn: tuple[int, ...] = ()
+    price_revision: int = 0
 
     def __post_init__(self) -> None:
         drawn = bool(self.result)
         assert drawn == (self.phase in WITH_RESULT), f"round {self.round_id}: {self.phase.name}, result {self.result}"
-        numbers = sorted(runner.runner for runner in self.runners)
+        numbers = sorted(runner.runner for runner in self.runners if runner.runner not in self.withdrawn)
         assert not drawn or sorted(self.result) == numbers, f"round {self.round_id}: {self.result} is not its field"
         sealed = self.phase in (Phase.OPEN, Phase.VOID)
         assert sealed or self.tickets_root, f"round {self.round_id}: {self.phase.name} without a root"
@@ -65,3 +93,4 @@ class StoredRound:
     sealed_seed: bytes = field(repr=False)
     server_seed: bytes = field(repr=False)
     posting: bool = False
+    beacon_signature: bytes = b""

@@ -27,14 +27,41 @@ class Timetable:
 class Limits:
     """What a track takes, all in minor units.
 
-    Stakes are of one line. The other two bound what the house may come to pay on one selection, and to lose on a round;
-    the store holds tickets against them, 0 is no limit.
+    Stakes are of one line. The others bound what the house may come to pay on one selection, to lose on a round, and to
+    pay on one ticket; the store sees to them, 0 is no limit.
     """
 
     stake_min_minor: int
     stake_max_minor: int
     selection_payout_max_minor: int = 0
     round_loss_max_minor: int = 0
+    payout_max_minor: int = 0
+
+
+class Source(IntEnum):
+    """Where a result comes from. The numbers are those of the wire."""
+
+    DRAWN = 1
+    ENTERED = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """How a track makes its rounds; see `furlong.common.v1.Program` for the words.
+
+    A `place_return_bps` of 0 is the track's `return_bps`. Without `every_ms` and `off_times_s`, which are seconds after
+    midnight in `time_zone`, a round opens as soon as the last one ends.
+    """
+
+    source: Source = Source.DRAWN
+    place_return_bps: int = 0
+    beacon: str = ""
+    every_ms: int = 0
+    off_times_s: tuple[int, ...] = ()
+    time_zone: str = ""
+
+
+DEFAULT_PROGRAM: Final = Program()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +75,7 @@ class Track:
     limits: Limits
     return_bps: int
     state: TrackState = TrackState.RUNNING
+    program: Program = DEFAULT_PROGRAM
 
 
 DEFAULT_TIMETABLE: Final = Timetable(betting_window_ms=30_000, lock_ms=1_000, race_ms=15_000, finish_ms=6_000)

@@ -7,12 +7,16 @@ from services.game.domain.order import Market
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Winner:
-    """A selection that pays. The part of the stake that wins is a fraction: 1/1, or less in a dead heat."""
+    """A selection that pays. The part of the stake that wins is a fraction: 1/1, or less in a dead heat.
+
+    A `refund` gives the stake back, whatever the price: the runner was withdrawn.
+    """
 
     market: Market
     runners: tuple[int, ...]
     stake_numerator: int = 1
     stake_denominator: int = 1
+    refund: bool = False
 
 
 def winners(result: tuple[int, ...]) -> tuple[Winner, ...]:

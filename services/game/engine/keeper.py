@@ -29,7 +29,7 @@ from services.game.domain.draw import SEED_BYTES, commitment, draw
 from services.game.domain.outage import pick_up
 from services.game.domain.phase import Phase
 from services.game.domain.prices import priced
-from services.game.domain.round import Round, StoredRound
+from services.game.domain.round import Round, StoredRound, Terms
 from services.game.domain.timeline import next_due, next_round_opens_at_ms
 from services.game.domain.track import Track, TrackState
 from services.game.domain.winners import winners
@@ -250,6 +250,8 @@ class Keeper:
                 card=offered,
                 commitment=committed,
                 sealed_seed=sealed,
+                terms=Terms(source=track.program.source, place_return_bps=track.program.place_return_bps),
+                locks_at_ms=0,
             )
         )
 

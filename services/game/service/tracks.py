@@ -22,7 +22,7 @@ from services.game.engine.broadcast.hub import Hub
 from services.game.engine.tracks import Tracks
 from services.game.ports import RoundDecisions, TrackStore
 from services.game.service.paging import page_size
-from services.game.wire import card_of, limits_of, round_to, timetable_of, track_to
+from services.game.wire import card_of, limits_of, program_of, round_to, timetable_of, track_to
 
 TRACKS_ON_A_PAGE_MAX: Final = 100
 OPERATOR_EPOCH: Final = 0
@@ -147,6 +147,7 @@ def _with_defaults(track: TrackMessage) -> Track:
         timetable=timetable_of(track.timetable) if track.HasField("timetable") else DEFAULT_TIMETABLE,
         limits=limits_of(track.limits) if track.HasField("limits") else DEFAULT_LIMITS,
         return_bps=track.return_bps or DEFAULT_RETURN_BPS,
+        program=program_of(track.program),
     )
 
 

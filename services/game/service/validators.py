@@ -242,7 +242,7 @@ def _timetable(field: str, timetable: round_pb2.Timetable, checks: Checks) -> No
 def _limits(field: str, limits: round_pb2.Limits, checks: Checks) -> None:
     checks.between(f"{field}.stake_min_minor", limits.stake_min_minor, 1, STAKE_MINOR_MAX)
     checks.between(f"{field}.stake_max_minor", limits.stake_max_minor, limits.stake_min_minor, STAKE_MINOR_MAX)
-    for name in ("selection_payout_max_minor", "round_loss_max_minor"):
+    for name in ("selection_payout_max_minor", "round_loss_max_minor", "payout_max_minor"):
         checks.between(f"{field}.{name}", getattr(limits, name), 0, LIABILITY_MINOR_MAX)
 
 

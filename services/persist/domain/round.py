@@ -73,12 +73,13 @@ def step(now: Phase, wanted: Phase) -> Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
-    """A runner with its chance and its price; the price is 0 on a card."""
+    """A runner with its chance and its prices; they are 0 on a card, and where a market is not offered."""
 
     runner: int
     name: str
     weight: int
     win_price_hundredths: int
+    place_price_hundredths: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +97,14 @@ class Limits:
     """The least and the greatest stake of a line, and the risk that the house takes; a risk of 0 is without limit.
 
     `selection_payout_max_minor` bounds what one selection may come to pay, `round_loss_max_minor` what the house may
-    come to lose on a round.
+    come to lose on a round, `payout_max_minor` what one ticket is paid.
     """
 
     stake_min_minor: int
     stake_max_minor: int
     selection_payout_max_minor: int = 0
     round_loss_max_minor: int = 0
+    payout_max_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +121,11 @@ NOTHING_SOLD: Final = Totals(tickets=0, stake_minor=0, payout_minor_max=0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundPlan:
-    """All that is fixed before the first ticket."""
+    """All that is fixed before the first ticket.
+
+    `terms` are a message of `furlong.common.v1` that the store does not read. Without `locks_at_ms`, in milliseconds
+    since the Unix epoch, the round locks after its timetable's betting window.
+    """
 
     track: str
     card_id: int
@@ -131,13 +137,16 @@ class RoundPlan:
     return_bps: int
     commitment: bytes
     sealed_seed: bytes
+    terms: bytes = b""
+    locks_at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
     """A round as it is stored. Empty bytes, an empty result and an empty reason mean that it has none (yet).
 
-    `posting` says that something was decided on it whose money has not been moved to the end.
+    `posting` says that something was decided on it whose money has not been moved to the end. `positions` go with
+    `result`, and are empty without dead heats.
     """
 
     round_id: int
@@ -171,6 +180,11 @@ class Round:
     correction_actor: str
     posting: bool
     escrow_account_id: str
+    terms: bytes = b""
+    positions: Sequence[int] = ()
+    withdrawn: Sequence[int] = ()
+    price_revision: int = 0
+    beacon_signature: bytes = b""
 
 
 def due(stored: Round, wanted: Phase) -> datetime | None:
@@ -188,9 +202,13 @@ def due(stored: Round, wanted: Phase) -> datetime | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Winner:
-    """A selection that pays; `numerator` over `denominator` is the part of the stake that wins."""
+    """A selection that pays; `numerator` over `denominator` is the part of the stake that wins.
+
+    A `refund` gives the stake back instead.
+    """
 
     market: int
     selection: bytes
     numerator: int
     denominator: int
+    refund: bool = False

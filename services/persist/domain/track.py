@@ -20,7 +20,7 @@ class TrackState(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
-    """A track with its settings."""
+    """A track with its settings; `program` is a message of `furlong.common.v1` that the store does not read."""
 
     track: str
     display_name: str
@@ -29,6 +29,7 @@ class Track:
     timetable: Timetable
     limits: Limits
     return_bps: int
+    program: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,8 @@ def plan(message: round_store_service_pb2.OpenRoundRequest) -> RoundPlan:
         return_bps=message.return_bps,
         commitment=message.commitment,
         sealed_seed=message.sealed_seed,
+        terms=message.terms.SerializeToString(deterministic=True),
+        locks_at_ms=message.locks_at_ms,
     )
 
 
@@ -54,6 +56,7 @@ def winner(message: round_store_service_pb2.Winner) -> Winner:
         selection=bytes(message.runners),
         numerator=message.stake_numerator,
         denominator=message.stake_denominator,
+        refund=message.refund,
     )
 
 
@@ -67,6 +70,7 @@ def track(message: round_pb2.Track) -> Track:
         timetable=_timetable(message.timetable),
         limits=_limits(message.limits),
         return_bps=message.return_bps,
+        program=message.program.SerializeToString(deterministic=True),
     )
 
 
@@ -82,6 +86,7 @@ def _runners(messages: Sequence[round_pb2.Runner]) -> list[Runner]:
             name=message.name,
             weight=message.weight,
             win_price_hundredths=message.win_price_hundredths,
+            place_price_hundredths=message.place_price_hundredths,
         )
         for message in messages
     ]
@@ -102,4 +107,5 @@ def _limits(message: round_pb2.Limits) -> Limits:
         stake_max_minor=message.stake_max_minor,
         selection_payout_max_minor=message.selection_payout_max_minor,
         round_loss_max_minor=message.round_loss_max_minor,
+        payout_max_minor=message.payout_max_minor,
     )

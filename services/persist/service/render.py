@@ -30,6 +30,7 @@ def stored_round(value: Round) -> round_store_service_pb2.StoredRound:
         card_id=value.card_id,
         epoch=value.epoch,
         posting=value.posting,
+        beacon_signature=value.beacon_signature,
     )
 
 
@@ -48,6 +49,7 @@ def track(value: Track) -> round_pb2.Track:
         timetable=_timetable(value.timetable),
         limits=_limits(value.limits),
         return_bps=value.return_bps,
+        program=round_pb2.Program.FromString(value.program) if value.program else None,
     )
 
 
@@ -164,6 +166,10 @@ def _public_round(value: Round) -> round_pb2.Round:
         void_reason=value.void_reason,
         payout_minor=value.payout_minor,
         correction_reason=value.correction_reason,
+        terms=round_pb2.Terms.FromString(value.terms) if value.terms else None,
+        positions=value.positions,
+        withdrawn=value.withdrawn,
+        price_revision=value.price_revision,
     )
 
 
@@ -174,6 +180,7 @@ def _runners(values: Sequence[Runner]) -> list[round_pb2.Runner]:
             name=value.name,
             weight=value.weight,
             win_price_hundredths=value.win_price_hundredths,
+            place_price_hundredths=value.place_price_hundredths,
         )
         for value in values
     ]
@@ -194,4 +201,5 @@ def _limits(value: Limits) -> round_pb2.Limits:
         stake_max_minor=value.stake_max_minor,
         selection_payout_max_minor=value.selection_payout_max_minor,
         round_loss_max_minor=value.round_loss_max_minor,
+        payout_max_minor=value.payout_max_minor,
     )

@@ -34,6 +34,10 @@ RUNNERS_MAX: Final = 40
 SEED_BYTES: Final = 32
 HASH_BYTES: Final = 32
 SEALED_SEED_BYTES_MAX: Final = 256
+TERMS_BYTES_MAX: Final = 512
+PROGRAM_BYTES_MAX: Final = 4_096
+LOCKS_AT_MS_MAX: Final = 253_402_300_799_000
+"""The last second of the year 9999, which is as far as a time on the wire goes."""
 
 _TRACK: Final = re.compile(r"(?=.{1,40}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
@@ -151,6 +155,14 @@ def open_round(request: rounds.OpenRoundRequest, checks: Checks) -> None:
             PRICE_HUNDREDTHS_MIN,
             PRICE_HUNDREDTHS_MAX,
         )
+        if runner.place_price_hundredths:
+            price = runner.place_price_hundredths
+            checks.between(f"runners[{n}].place_price_hundredths", price, PRICE_HUNDREDTHS_MIN, PRICE_HUNDREDTHS_MAX)
+    offered = {runner.place_price_hundredths > 0 for runner in request.runners}
+    checks.that("runners", len(offered) <= 1, "have a price to PLACE in part")
+    checks.between("terms", request.terms.ByteSize(), 0, TERMS_BYTES_MAX)
+    if request.locks_at_ms:
+        checks.between("locks_at_ms", request.locks_at_ms, 1, LOCKS_AT_MS_MAX)
     _timetable("timetable", request.timetable, checks)
     _limits("limits", request.limits, checks)
     checks.between("return_bps", request.return_bps, 5_000, 9_999)
@@ -246,6 +258,7 @@ def create_track(request: tracks.CreateTrackRequest, checks: Checks) -> None:
     _timetable("track.timetable", track.timetable, checks)
     _limits("track.limits", track.limits, checks)
     checks.between("track.return_bps", track.return_bps, 5_000, 9_999)
+    checks.between("track.program", track.program.ByteSize(), 0, PROGRAM_BYTES_MAX)
 
 
 def list_tracks(request: tracks.ListTracksRequest, checks: Checks) -> None:
@@ -385,6 +398,7 @@ def _limits(field: str, limits: round_pb2.Limits, checks: Checks) -> None:
     payout_minor, loss_minor = limits.selection_payout_max_minor, limits.round_loss_max_minor
     checks.between(f"{field}.selection_payout_max_minor", payout_minor, 0, ROUND_PAYOUT_MINOR_MAX)
     checks.between(f"{field}.round_loss_max_minor", loss_minor, 0, ROUND_PAYOUT_MINOR_MAX)
+    checks.between(f"{field}.payout_max_minor", limits.payout_max_minor, 0, ROUND_PAYOUT_MINOR_MAX)
 
 
 VALIDATORS: Final[Validators] = {

@@ -17,8 +17,8 @@ from services.game.domain.draw import commitment, finishing_order
 from services.game.domain.order import Line, Order, content_hash, judge, offer_of
 from services.game.domain.phase import Phase
 from services.game.domain.prices import priced
-from services.game.domain.round import StoredRound
-from services.game.domain.track import Timetable, TrackState
+from services.game.domain.round import StoredRound, Terms
+from services.game.domain.track import Source, Timetable, TrackState
 from services.game.domain.winners import winners
 from services.game.ports import Placing
 from tests.contract.game.conftest import Store
@@ -27,6 +27,8 @@ from tests.rounds import CARD, TRACK
 T = TRACK.track
 BRIEF = replace(TRACK, timetable=Timetable(betting_window_ms=1_000, lock_ms=100, race_ms=100, finish_ms=100))
 LONG = replace(TRACK, timetable=Timetable(betting_window_ms=60_000, lock_ms=100, race_ms=100, finish_ms=100))
+
+TERMS = Terms(source=Source.DRAWN, places=2, place_return_bps=9_000, seed_anchor="ab" * 32, seed_index=7)
 
 
 async def reason_of(call: Awaitable[object]) -> Refusal:
@@ -53,6 +55,8 @@ class Leader:
             card=replace(card, runners=priced(card.runners, track.return_bps)),
             commitment=commitment(seed),
             sealed_seed=b"sealed " + seed,
+            terms=TERMS,
+            locks_at_ms=0,
         )
         self.seed = seed
         return opened
@@ -134,6 +138,7 @@ async def test_a_round_runs_through_its_phases_and_its_history_has_no_gaps(store
     assert [bool(step.round.tickets_root) for step in steps] == [False, True, True, True, True]
     assert [bool(step.server_seed) for step in steps] == [False, False, True, True, True]
     assert [step.sealed_seed for step in steps] == [opened.sealed_seed] * 5
+    assert [step.round.terms for step in steps] == [TERMS] * 5
     history = await store.rounds.transitions(T, 0, 100)
     assert (list(history.items), history.latest) == (steps, 5)
     assert list((await store.rounds.transitions(T, 3, 1)).items) == [finished]

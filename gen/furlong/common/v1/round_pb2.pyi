@@ -20,6 +20,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Source:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Source.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SOURCE_UNSPECIFIED: _Source.ValueType  # 0
+    """SOURCE_UNSPECIFIED stands for DRAWN on a track."""
+    DRAWN: _Source.ValueType  # 1
+    """DRAWN by Furlong from the round's seed; a proof shows how."""
+    ENTERED: _Source.ValueType  # 2
+    """ENTERED by an operator who saw a race that was run somewhere else."""
+
+class Source(_Source, metaclass=_SourceEnumTypeWrapper):
+    """Source is where a result comes from."""
+
+SOURCE_UNSPECIFIED: Source.ValueType  # 0
+"""SOURCE_UNSPECIFIED stands for DRAWN on a track."""
+DRAWN: Source.ValueType  # 1
+"""DRAWN by Furlong from the round's seed; a proof shows how."""
+ENTERED: Source.ValueType  # 2
+"""ENTERED by an operator who saw a race that was run somewhere else."""
+Global___Source: _TypeAlias = Source  # noqa: Y015
+
 @_typing.final
 class Timetable(_message.Message):
     """Timetable is how long the parts of a round last."""
@@ -64,6 +88,7 @@ class Limits(_message.Message):
     STAKE_MAX_MINOR_FIELD_NUMBER: _builtins.int
     SELECTION_PAYOUT_MAX_MINOR_FIELD_NUMBER: _builtins.int
     ROUND_LOSS_MAX_MINOR_FIELD_NUMBER: _builtins.int
+    PAYOUT_MAX_MINOR_FIELD_NUMBER: _builtins.int
     stake_min_minor: _builtins.int
     """stake_min_minor is the least stake of a line, in minor units, at least 1."""
     stake_max_minor: _builtins.int
@@ -74,6 +99,8 @@ class Limits(_message.Message):
     """round_loss_max_minor is the most that the house may come to lose on a round, in minor units: for each market the
     selection that would pay most, summed up, less all stakes; 0 is no limit.
     """
+    payout_max_minor: _builtins.int
+    """payout_max_minor is the most that one ticket is paid, in minor units, over all its lines; 0 is no limit."""
     def __init__(
         self,
         *,
@@ -81,14 +108,113 @@ class Limits(_message.Message):
         stake_max_minor: _builtins.int = ...,
         selection_payout_max_minor: _builtins.int = ...,
         round_loss_max_minor: _builtins.int = ...,
+        payout_max_minor: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["round_loss_max_minor", b"round_loss_max_minor", "selection_payout_max_minor", b"selection_payout_max_minor", "stake_max_minor", b"stake_max_minor", "stake_min_minor", b"stake_min_minor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payout_max_minor", b"payout_max_minor", "round_loss_max_minor", b"round_loss_max_minor", "selection_payout_max_minor", b"selection_payout_max_minor", "stake_max_minor", b"stake_max_minor", "stake_min_minor", b"stake_min_minor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Limits: _TypeAlias = Limits  # noqa: Y015
+
+@_typing.final
+class Program(_message.Message):
+    """Program is how a track makes its rounds. Absent means: drawn, without a beacon, one round after the other."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    PLACE_RETURN_BPS_FIELD_NUMBER: _builtins.int
+    BEACON_FIELD_NUMBER: _builtins.int
+    EVERY_MS_FIELD_NUMBER: _builtins.int
+    OFF_TIMES_S_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    source: Global___Source.ValueType
+    """source of the results."""
+    place_return_bps: _builtins.int
+    """place_return_bps is the target return of PLACE in basis points, 5,000 to 9,999; 0 means as return_bps."""
+    beacon: _builtins.str
+    """beacon is the name of a public beacon of random numbers that the draw takes in; empty for none."""
+    every_ms: _builtins.int
+    """every_ms sets the off of each round at a multiple of so many milliseconds since midnight UTC, 2,000 to 86,400,000;
+    0 for a round as soon as the last one ends.
+    """
+    time_zone: _builtins.str
+    """time_zone of off_times_s, a name of the IANA database; empty means UTC."""
+    @_builtins.property
+    def off_times_s(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """off_times_s sets the offs at these seconds after midnight, 0 to 86,399, rising, at most 500; empty for none."""
+
+    def __init__(
+        self,
+        *,
+        source: Global___Source.ValueType = ...,
+        place_return_bps: _builtins.int = ...,
+        beacon: _builtins.str = ...,
+        every_ms: _builtins.int = ...,
+        off_times_s: _abc.Iterable[_builtins.int] | None = ...,
+        time_zone: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beacon", b"beacon", "every_ms", b"every_ms", "off_times_s", b"off_times_s", "place_return_bps", b"place_return_bps", "source", b"source", "time_zone", b"time_zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Program: _TypeAlias = Program  # noqa: Y015
+
+@_typing.final
+class Terms(_message.Message):
+    """Terms are what was fixed when a round opened, beside its runners, prices and limits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    PLACES_FIELD_NUMBER: _builtins.int
+    PLACE_RETURN_BPS_FIELD_NUMBER: _builtins.int
+    BEACON_FIELD_NUMBER: _builtins.int
+    BEACON_ROUND_FIELD_NUMBER: _builtins.int
+    BEACON_WAIT_MS_FIELD_NUMBER: _builtins.int
+    SEED_ANCHOR_FIELD_NUMBER: _builtins.int
+    SEED_INDEX_FIELD_NUMBER: _builtins.int
+    source: Global___Source.ValueType
+    """source of the result."""
+    places: _builtins.int
+    """places that PLACE pays: 2 with 5 to 7 runners, 3 with more, 0 with fewer, where PLACE is not offered."""
+    place_return_bps: _builtins.int
+    """place_return_bps is the target return of PLACE in basis points."""
+    beacon: _builtins.str
+    """beacon is the name of the beacon that the draw takes in; empty for none."""
+    beacon_round: _builtins.int
+    """beacon_round is the number of the beacon's round, whose time is after the lock."""
+    beacon_wait_ms: _builtins.int
+    """beacon_wait_ms is how long after starts_at the beacon is waited for; the round is void then."""
+    seed_anchor: _builtins.str
+    """seed_anchor is the end of the track's seed chain in lower-case hex, published before its first round. SHA-256 applied
+    seed_index times to the round's seed gives it.
+    """
+    seed_index: _builtins.int
+    """seed_index is the place of the round's seed in the chain, from 1."""
+    def __init__(
+        self,
+        *,
+        source: Global___Source.ValueType = ...,
+        places: _builtins.int = ...,
+        place_return_bps: _builtins.int = ...,
+        beacon: _builtins.str = ...,
+        beacon_round: _builtins.int = ...,
+        beacon_wait_ms: _builtins.int = ...,
+        seed_anchor: _builtins.str = ...,
+        seed_index: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beacon", b"beacon", "beacon_round", b"beacon_round", "beacon_wait_ms", b"beacon_wait_ms", "place_return_bps", b"place_return_bps", "places", b"places", "seed_anchor", b"seed_anchor", "seed_index", b"seed_index", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Terms: _TypeAlias = Terms  # noqa: Y015
 
 @_typing.final
 class Track(_message.Message):
@@ -130,6 +256,7 @@ class Track(_message.Message):
     TIMETABLE_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     RETURN_BPS_FIELD_NUMBER: _builtins.int
+    PROGRAM_FIELD_NUMBER: _builtins.int
     track: _builtins.str
     """track is its name: 1 to 40 lower-case letters, digits and single hyphens, beginning with a letter."""
     display_name: _builtins.str
@@ -150,6 +277,10 @@ class Track(_message.Message):
     def limits(self) -> Global___Limits:
         """limits on stakes."""
 
+    @_builtins.property
+    def program(self) -> Global___Program:
+        """program of its rounds."""
+
     def __init__(
         self,
         *,
@@ -160,10 +291,11 @@ class Track(_message.Message):
         timetable: Global___Timetable | None = ...,
         limits: Global___Limits | None = ...,
         return_bps: _builtins.int = ...,
+        program: Global___Program | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "timetable", b"timetable"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "program", b"program", "timetable", b"timetable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "display_name", b"display_name", "limits", b"limits", "return_bps", b"return_bps", "state", b"state", "timetable", b"timetable", "track", b"track"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "display_name", b"display_name", "limits", b"limits", "program", b"program", "return_bps", b"return_bps", "state", b"state", "timetable", b"timetable", "track", b"track"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -179,6 +311,7 @@ class Runner(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
     WIN_PRICE_HUNDREDTHS_FIELD_NUMBER: _builtins.int
+    PLACE_PRICE_HUNDREDTHS_FIELD_NUMBER: _builtins.int
     runner: _builtins.int
     """runner is its saddle-cloth number, 1 to 40, unique in the race."""
     name: _builtins.str
@@ -187,6 +320,8 @@ class Runner(_message.Message):
     """weight is its chance: it wins with probability weight / sum of the weights in the race; 1 to 1,000,000,000."""
     win_price_hundredths: _builtins.int
     """win_price_hundredths is the price to WIN in hundredths of decimal odds; 0 on a card, which has no prices."""
+    place_price_hundredths: _builtins.int
+    """place_price_hundredths is the price to PLACE likewise; 0 where PLACE is not offered."""
     def __init__(
         self,
         *,
@@ -194,10 +329,11 @@ class Runner(_message.Message):
         name: _builtins.str = ...,
         weight: _builtins.int = ...,
         win_price_hundredths: _builtins.int = ...,
+        place_price_hundredths: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "runner", b"runner", "weight", b"weight", "win_price_hundredths", b"win_price_hundredths"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "place_price_hundredths", b"place_price_hundredths", "runner", b"runner", "weight", b"weight", "win_price_hundredths", b"win_price_hundredths"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -361,6 +497,10 @@ class Round(_message.Message):
     VOID_REASON_FIELD_NUMBER: _builtins.int
     CORRECTION_REASON_FIELD_NUMBER: _builtins.int
     PAYOUT_MINOR_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
+    PRICE_REVISION_FIELD_NUMBER: _builtins.int
     round_id: _builtins.int
     """round_id rises with every round of the deployment."""
     track: _builtins.str
@@ -391,6 +531,8 @@ class Round(_message.Message):
     """correction_reason in words, where the result was corrected after the race; `result` is the corrected one then."""
     payout_minor: _builtins.int
     """payout_minor is the sum of what was paid to winners, in minor units; 0 before the settlement."""
+    price_revision: _builtins.int
+    """price_revision counts the changes of the prices since the opening."""
     @_builtins.property
     def opens_at(self) -> _timestamp_pb2.Timestamp:
         """opens_at is when betting opened."""
@@ -427,6 +569,20 @@ class Round(_message.Message):
     def limits(self) -> Global___Limits:
         """limits on stakes, as they were when the round opened."""
 
+    @_builtins.property
+    def terms(self) -> Global___Terms:
+        """terms of the round."""
+
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """positions of the runners of `result`, in its order: runners that share one have run a dead heat; 0 did not finish.
+        Empty means 1, 2, 3 and so on.
+        """
+
+    @_builtins.property
+    def withdrawn(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """withdrawn runners took no part: they are not in `result`, and what was bet on them is given back."""
+
     def __init__(
         self,
         *,
@@ -454,10 +610,14 @@ class Round(_message.Message):
         void_reason: _builtins.str = ...,
         correction_reason: _builtins.str = ...,
         payout_minor: _builtins.int = ...,
+        terms: Global___Terms | None = ...,
+        positions: _abc.Iterable[_builtins.int] | None = ...,
+        withdrawn: _abc.Iterable[_builtins.int] | None = ...,
+        price_revision: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at", "finishes_at", b"finishes_at", "limits", b"limits", "locks_at", b"locks_at", "opens_at", b"opens_at", "starts_at", b"starts_at", "totals", b"totals"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at", "finishes_at", b"finishes_at", "limits", b"limits", "locks_at", b"locks_at", "opens_at", b"opens_at", "starts_at", b"starts_at", "terms", b"terms", "totals", b"totals"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["commitment", b"commitment", "correction_reason", b"correction_reason", "currency", b"currency", "distance_m", b"distance_m", "ends_at", b"ends_at", "finishes_at", b"finishes_at", "limits", b"limits", "locks_at", b"locks_at", "opens_at", b"opens_at", "payout_minor", b"payout_minor", "phase", b"phase", "race_name", b"race_name", "result", b"result", "return_bps", b"return_bps", "revision", b"revision", "round_id", b"round_id", "runners", b"runners", "screen", b"screen", "starts_at", b"starts_at", "tickets_root", b"tickets_root", "totals", b"totals", "track", b"track", "transition_seq", b"transition_seq", "void_reason", b"void_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commitment", b"commitment", "correction_reason", b"correction_reason", "currency", b"currency", "distance_m", b"distance_m", "ends_at", b"ends_at", "finishes_at", b"finishes_at", "limits", b"limits", "locks_at", b"locks_at", "opens_at", b"opens_at", "payout_minor", b"payout_minor", "phase", b"phase", "positions", b"positions", "price_revision", b"price_revision", "race_name", b"race_name", "result", b"result", "return_bps", b"return_bps", "revision", b"revision", "round_id", b"round_id", "runners", b"runners", "screen", b"screen", "starts_at", b"starts_at", "terms", b"terms", "tickets_root", b"tickets_root", "totals", b"totals", "track", b"track", "transition_seq", b"transition_seq", "void_reason", b"void_reason", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

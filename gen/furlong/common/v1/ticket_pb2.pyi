@@ -36,6 +36,8 @@ class Line(_message.Message):
         """MARKET_UNSPECIFIED is not valid on a line."""
         WIN: Line._Market.ValueType  # 1
         """WIN: the runner finishes first."""
+        PLACE: Line._Market.ValueType  # 2
+        """PLACE: the runner finishes in one of the first places, as many as the round's terms say."""
 
     class Market(_Market, metaclass=_MarketEnumTypeWrapper):
         """Market is the question that a bet answers."""
@@ -44,6 +46,8 @@ class Line(_message.Message):
     """MARKET_UNSPECIFIED is not valid on a line."""
     WIN: Line.Market.ValueType  # 1
     """WIN: the runner finishes first."""
+    PLACE: Line.Market.ValueType  # 2
+    """PLACE: the runner finishes in one of the first places, as many as the round's terms say."""
 
     MARKET_FIELD_NUMBER: _builtins.int
     RUNNERS_FIELD_NUMBER: _builtins.int

@@ -32,6 +32,7 @@ class StoredRound(_message.Message):
     CARD_ID_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     POSTING_FIELD_NUMBER: _builtins.int
+    BEACON_SIGNATURE_FIELD_NUMBER: _builtins.int
     sealed_seed: _builtins.bytes
     """sealed_seed is the round's seed under a key that the store does not have."""
     server_seed: _builtins.bytes
@@ -42,6 +43,8 @@ class StoredRound(_message.Message):
     """epoch of the lease under which the latest transition was made."""
     posting: _builtins.bool
     """posting says that something was decided on the round whose money PostSettlement has not moved to the end."""
+    beacon_signature: _builtins.bytes
+    """beacon_signature of the beacon's round that the draw took in; empty where there was none."""
     @_builtins.property
     def round(self) -> _round_pb2.Round:
         """round as the public may see it; `screen` is not filled in."""
@@ -55,10 +58,11 @@ class StoredRound(_message.Message):
         card_id: _builtins.int = ...,
         epoch: _builtins.int = ...,
         posting: _builtins.bool = ...,
+        beacon_signature: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["round", b"round"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "epoch", b"epoch", "posting", b"posting", "round", b"round", "sealed_seed", b"sealed_seed", "server_seed", b"server_seed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beacon_signature", b"beacon_signature", "card_id", b"card_id", "epoch", b"epoch", "posting", b"posting", "round", b"round", "sealed_seed", b"sealed_seed", "server_seed", b"server_seed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -82,6 +86,8 @@ class OpenRoundRequest(_message.Message):
     RETURN_BPS_FIELD_NUMBER: _builtins.int
     COMMITMENT_FIELD_NUMBER: _builtins.int
     SEALED_SEED_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    LOCKS_AT_MS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is a UUID; the same id gets the same round."""
     track: _builtins.str
@@ -100,6 +106,10 @@ class OpenRoundRequest(_message.Message):
     """commitment is SHA-256 of the seed, 32 bytes."""
     sealed_seed: _builtins.bytes
     """sealed_seed is the seed under game's key, at most 256 bytes."""
+    locks_at_ms: _builtins.int
+    """locks_at_ms is when the round locks, in milliseconds since the Unix epoch, not before a second from now; 0 is after
+    the timetable's betting window.
+    """
     @_builtins.property
     def runners(self) -> _containers.RepeatedCompositeFieldContainer[_round_pb2.Runner]:
         """runners with weights and prices."""
@@ -111,6 +121,10 @@ class OpenRoundRequest(_message.Message):
     @_builtins.property
     def limits(self) -> _round_pb2.Limits:
         """limits of this round."""
+
+    @_builtins.property
+    def terms(self) -> _round_pb2.Terms:
+        """terms of this round, which the store keeps as they are."""
 
     def __init__(
         self,
@@ -127,10 +141,12 @@ class OpenRoundRequest(_message.Message):
         return_bps: _builtins.int = ...,
         commitment: _builtins.bytes = ...,
         sealed_seed: _builtins.bytes = ...,
+        terms: _round_pb2.Terms | None = ...,
+        locks_at_ms: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "timetable", b"timetable"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "terms", b"terms", "timetable", b"timetable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "commitment", b"commitment", "distance_m", b"distance_m", "epoch", b"epoch", "limits", b"limits", "race_name", b"race_name", "request_id", b"request_id", "return_bps", b"return_bps", "runners", b"runners", "sealed_seed", b"sealed_seed", "timetable", b"timetable", "track", b"track"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "commitment", b"commitment", "distance_m", b"distance_m", "epoch", b"epoch", "limits", b"limits", "locks_at_ms", b"locks_at_ms", "race_name", b"race_name", "request_id", b"request_id", "return_bps", b"return_bps", "runners", b"runners", "sealed_seed", b"sealed_seed", "terms", b"terms", "timetable", b"timetable", "track", b"track"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -225,6 +241,11 @@ class StartRaceRequest(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
     SERVER_SEED_FIELD_NUMBER: _builtins.int
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    BEACON_SIGNATURE_FIELD_NUMBER: _builtins.int
+    FROM_NOW_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is a UUID."""
     round_id: _builtins.int
@@ -232,10 +253,24 @@ class StartRaceRequest(_message.Message):
     epoch: _builtins.int
     """epoch of the caller's lease."""
     server_seed: _builtins.bytes
-    """server_seed that the draw used; SHA-256 of it is the commitment, which is checked."""
+    """server_seed that the draw used; SHA-256 of it is the commitment, which is checked. Empty where the result was entered."""
+    actor: _builtins.str
+    """actor is the subject of the operator's token where the result was entered; empty where it was drawn."""
+    beacon_signature: _builtins.bytes
+    """beacon_signature of the beacon's round that the draw took in; empty where there was none."""
+    from_now: _builtins.bool
+    """from_now has the race start now, where the result came later than starts_at: what follows moves by as much."""
     @_builtins.property
     def result(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """result is the finishing order: runners' numbers, first to last."""
+
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """positions of the runners of `result`, as in the round; empty without dead heats."""
+
+    @_builtins.property
+    def withdrawn(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """withdrawn runners, who are not in `result`."""
 
     def __init__(
         self,
@@ -245,10 +280,15 @@ class StartRaceRequest(_message.Message):
         epoch: _builtins.int = ...,
         result: _abc.Iterable[_builtins.int] | None = ...,
         server_seed: _builtins.bytes = ...,
+        positions: _abc.Iterable[_builtins.int] | None = ...,
+        withdrawn: _abc.Iterable[_builtins.int] | None = ...,
+        actor: _builtins.str = ...,
+        beacon_signature: _builtins.bytes = ...,
+        from_now: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "request_id", b"request_id", "result", b"result", "round_id", b"round_id", "server_seed", b"server_seed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "beacon_signature", b"beacon_signature", "epoch", b"epoch", "from_now", b"from_now", "positions", b"positions", "request_id", b"request_id", "result", b"result", "round_id", b"round_id", "server_seed", b"server_seed", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -342,12 +382,15 @@ class Winner(_message.Message):
     RUNNERS_FIELD_NUMBER: _builtins.int
     STAKE_NUMERATOR_FIELD_NUMBER: _builtins.int
     STAKE_DENOMINATOR_FIELD_NUMBER: _builtins.int
+    REFUND_FIELD_NUMBER: _builtins.int
     market: _ticket_pb2.Line.Market.ValueType
     """market of the selection."""
     stake_numerator: _builtins.int
     """stake_numerator over stake_denominator is the part of the stake that wins: 1/1, or less in a dead heat."""
     stake_denominator: _builtins.int
     """stake_denominator is at least stake_numerator, which is at least 1."""
+    refund: _builtins.bool
+    """refund gives the stake back, whatever the price: the runner was withdrawn. The part of the stake is 1/1 then."""
     @_builtins.property
     def runners(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """runners of the selection, as on the lines."""
@@ -359,10 +402,11 @@ class Winner(_message.Message):
         runners: _abc.Iterable[_builtins.int] | None = ...,
         stake_numerator: _builtins.int = ...,
         stake_denominator: _builtins.int = ...,
+        refund: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["market", b"market", "runners", b"runners", "stake_denominator", b"stake_denominator", "stake_numerator", b"stake_numerator"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["market", b"market", "refund", b"refund", "runners", b"runners", "stake_denominator", b"stake_denominator", "stake_numerator", b"stake_numerator"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -810,6 +854,8 @@ class CorrectResultRequest(_message.Message):
     WINNERS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is a UUID; the same id and content gets the same answer again."""
     round_id: _builtins.int
@@ -826,6 +872,14 @@ class CorrectResultRequest(_message.Message):
     def winners(self) -> _containers.RepeatedCompositeFieldContainer[Global___Winner]:
         """winners by this result, as in SettleRoundRequest."""
 
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """positions of the runners of `result`, as in the round; empty without dead heats."""
+
+    @_builtins.property
+    def withdrawn(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """withdrawn runners, who are not in `result`."""
+
     def __init__(
         self,
         *,
@@ -835,10 +889,12 @@ class CorrectResultRequest(_message.Message):
         winners: _abc.Iterable[Global___Winner] | None = ...,
         reason: _builtins.str = ...,
         actor: _builtins.str = ...,
+        positions: _abc.Iterable[_builtins.int] | None = ...,
+        withdrawn: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "reason", b"reason", "request_id", b"request_id", "result", b"result", "round_id", b"round_id", "winners", b"winners"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "positions", b"positions", "reason", b"reason", "request_id", b"request_id", "result", b"result", "round_id", b"round_id", "winners", b"winners", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,11 +11,11 @@ from furlong.persist.v1.track_store_service_pb2_grpc import TrackStoreServiceStu
 from services.game.adapters.persist.answers import read, written
 from services.game.adapters.persist.wire import stored_round_of, winner_to
 from services.game.domain.card import RaceCard
-from services.game.domain.round import StoredRound
+from services.game.domain.round import StoredRound, Terms
 from services.game.domain.track import Track
 from services.game.domain.winners import Winner
 from services.game.ports import Page, Transitions
-from services.game.wire import card_of, limits_to, runner_to, timetable_to, track_of
+from services.game.wire import card_of, limits_to, runner_to, terms_to, timetable_to, track_of
 
 
 class PersistRounds:
@@ -35,7 +35,16 @@ class PersistRounds:
         return card_of((await read(self._tracks.GetNextRaceCard(request))).card)
 
     async def open_round(
-        self, *, request_id: str, track: Track, epoch: int, card: RaceCard, commitment: bytes, sealed_seed: bytes
+        self,
+        *,
+        request_id: str,
+        track: Track,
+        epoch: int,
+        card: RaceCard,
+        commitment: bytes,
+        sealed_seed: bytes,
+        terms: Terms,
+        locks_at_ms: int,
     ) -> StoredRound:
         """Open a round on a card with its prices."""
         request = pb.OpenRoundRequest(
@@ -51,6 +60,8 @@ class PersistRounds:
             return_bps=track.return_bps,
             commitment=commitment,
             sealed_seed=sealed_seed,
+            terms=terms_to(terms),
+            locks_at_ms=locks_at_ms,
         )
         return stored_round_of((await written(self._rounds.OpenRound(request), request_id)).stored)
 

@@ -17,6 +17,7 @@ def stored_round_of(stored: round_store_service_pb2.StoredRound) -> StoredRound:
         sealed_seed=stored.sealed_seed,
         server_seed=stored.server_seed,
         posting=stored.posting,
+        beacon_signature=stored.beacon_signature,
     )
 
 
@@ -27,6 +28,7 @@ def winner_to(winner: Winner) -> round_store_service_pb2.Winner:
         runners=winner.runners,
         stake_numerator=winner.stake_numerator,
         stake_denominator=winner.stake_denominator,
+        refund=winner.refund,
     )
 
 

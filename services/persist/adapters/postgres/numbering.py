@@ -18,11 +18,12 @@ INSERT INTO transitions (track, transition_seq, round_id, phase, stored_round) V
 
 CHANGE: Final = """
 WITH recorded AS (
-    INSERT INTO transitions (track, transition_seq, round_id, phase, stored_round) VALUES ($15, $4, $1, $2, $16)
+    INSERT INTO transitions (track, transition_seq, round_id, phase, stored_round) VALUES ($21, $4, $1, $2, $22)
 )
 UPDATE rounds SET phase = $2, revision = $3, transition_seq = $4, epoch = $5, tickets_root = $6, result = $7,
     server_seed = $8, payout_minor = $9, void_reason = $10, void_actor = $11, correction_reason = $12,
-    correction_actor = $13, posting = $14
+    correction_actor = $13, posting = $14, positions = $15, withdrawn = $16, beacon_signature = $17, starts_at = $18,
+    finishes_at = $19, ends_at = $20
 WHERE round_id = $1
 """
 
@@ -48,6 +49,8 @@ class Numbering:
             *(numbered.tickets_root, numbered.result, numbered.server_seed, numbered.payout_minor),
             *(numbered.void_reason, numbered.void_actor),
             *(numbered.correction_reason, numbered.correction_actor, numbered.posting),
+            *(numbered.positions, numbered.withdrawn, numbered.beacon_signature),
+            *(numbered.starts_at, numbered.finishes_at, numbered.ends_at),
             *(numbered.track, self._snapshot(numbered)),
         )
         return numbered

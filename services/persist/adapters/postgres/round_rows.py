@@ -90,8 +90,10 @@ def round_unknown(round_id: int) -> Refusal:
 def round_of(row: asyncpg.Record | None) -> Round:
     """A round from its row with its totals, which is there."""
     assert row is not None, "this round has been read before"
+    numbers = row["runner_numbers"]
+    place_prices = row["runner_place_prices"] or [0] * len(numbers)
     numbered = zip(
-        row["runner_numbers"], row["runner_names"], row["runner_weights"], row["runner_win_prices"], strict=True
+        numbers, row["runner_names"], row["runner_weights"], row["runner_win_prices"], place_prices, strict=True
     )
     return Round(
         round_id=row["round_id"],
@@ -110,8 +112,14 @@ def round_of(row: asyncpg.Record | None) -> Round:
         distance_m=row["distance_m"],
         currency=row["currency"],
         runners=[
-            Runner(runner=runner, name=name, weight=weight, win_price_hundredths=price)
-            for runner, name, weight, price in numbered
+            Runner(
+                runner=runner,
+                name=name,
+                weight=weight,
+                win_price_hundredths=win_price,
+                place_price_hundredths=place_price,
+            )
+            for runner, name, weight, win_price, place_price in numbered
         ],
         limits=limits_of(row),
         return_bps=row["return_bps"],
@@ -128,4 +136,9 @@ def round_of(row: asyncpg.Record | None) -> Round:
         correction_actor=row["correction_actor"],
         posting=row["posting"],
         escrow_account_id=str(row["escrow_account_id"]),
+        terms=row["terms"],
+        positions=row["positions"],
+        withdrawn=row["withdrawn"],
+        price_revision=row["price_revision"],
+        beacon_signature=row["beacon_signature"],
     )

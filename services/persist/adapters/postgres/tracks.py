@@ -20,8 +20,9 @@ from services.persist.ports import Operation
 
 CREATE: Final = """
 INSERT INTO tracks (track, display_name, currency, state, betting_window_ms, lock_ms, race_ms, finish_ms,
-                    stake_min_minor, stake_max_minor, selection_payout_max_minor, round_loss_max_minor, return_bps)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                    stake_min_minor, stake_max_minor, selection_payout_max_minor, round_loss_max_minor, return_bps,
+                    payout_max_minor, program)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 ON CONFLICT (track) DO NOTHING RETURNING true
 """
 CREATE_LEASE: Final = "INSERT INTO leases (track) VALUES ($1)"
@@ -181,6 +182,7 @@ def _track_values(track: Track) -> tuple[object, ...]:
         *(times.betting_window_ms, times.lock_ms, times.race_ms, times.finish_ms),
         *(limits.stake_min_minor, limits.stake_max_minor),
         *(limits.selection_payout_max_minor, limits.round_loss_max_minor, track.return_bps),
+        *(limits.payout_max_minor, track.program),
     )
 
 
@@ -191,6 +193,7 @@ def limits_of(row: asyncpg.Record) -> Limits:
         stake_max_minor=row["stake_max_minor"],
         selection_payout_max_minor=row["selection_payout_max_minor"],
         round_loss_max_minor=row["round_loss_max_minor"],
+        payout_max_minor=row["payout_max_minor"],
     )
 
 
@@ -209,4 +212,5 @@ def _track(row: asyncpg.Record | None) -> Track:
         ),
         limits=limits_of(row),
         return_bps=row["return_bps"],
+        program=row["program"],
     )

@@ -31,7 +31,7 @@ from services.persist.adapters.postgres.round_rows import READ, ROUND, round_of,
 from services.persist.adapters.postgres.tracks import track_not_found
 from services.persist.domain.account import AccountKind
 from services.persist.domain.audit import Action
-from services.persist.domain.round import ON_TRACK, Phase, Round, RoundPlan, Step, Winner, due, step
+from services.persist.domain.round import ON_TRACK, Phase, Round, RoundPlan, Runner, Step, Winner, due, step
 from services.persist.domain.tickets_root import root
 from services.persist.domain.track import TrackState
 from services.persist.domain.winners import canonical
@@ -63,10 +63,13 @@ INSERT INTO rounds (
     track, phase, revision, transition_seq, epoch, opens_at, locks_at, starts_at, finishes_at, ends_at,
     card_id, race_name, distance_m, currency, runner_numbers, runner_names, runner_weights, runner_win_prices,
     stake_min_minor, stake_max_minor, return_bps, commitment, sealed_seed, escrow_account_id,
-    selection_payout_max_minor, round_loss_max_minor)
-SELECT $1, $22, 1, $2, $3, now, now + ($4 * ms), now + ($5 * ms), now + ($6 * ms), now + ($7 * ms),
-    $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $23, $24
-FROM (SELECT date_trunc('milliseconds', clock_timestamp()) AS now, interval '1 millisecond' AS ms) AS clock
+    selection_payout_max_minor, round_loss_max_minor, payout_max_minor, runner_place_prices, terms)
+SELECT $1, $22, 1, $2, $3, now, off, off + ($5 * ms), off + ($6 * ms), off + ($7 * ms),
+    $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $23, $24, $25, $26, $27
+FROM (
+    SELECT now, ms, coalesce(to_timestamp(nullif($28::bigint, 0) / 1000.0), now + ($4 * ms)) AS off
+    FROM (SELECT date_trunc('milliseconds', clock_timestamp()) AS now, interval '1 millisecond' AS ms) AS clock
+) AS clock
 RETURNING round_id
 """
 
@@ -284,13 +287,12 @@ async def _hold_now(connection: Connection, round_id: int) -> tuple[Round, datet
 
 async def _insert_round(connection: Connection, plan: RoundPlan, epoch: int, transition_seq: int, currency: str) -> int:
     times = plan.timetable
-    locks_ms = times.betting_window_ms
-    starts_ms = locks_ms + times.lock_ms
-    finishes_ms = starts_ms + times.race_ms
+    finishes_ms = times.lock_ms + times.race_ms
     escrow = await connection.fetchval(OPEN_ESCROW, currency, f"Escrow of {plan.race_name}"[:80], AccountKind.ESCROW)
     round_id: int = await connection.fetchval(
         OPEN,
-        *(plan.track, transition_seq, epoch, locks_ms, starts_ms, finishes_ms, finishes_ms + times.finish_ms),
+        *(plan.track, transition_seq, epoch),
+        *(times.betting_window_ms, times.lock_ms, finishes_ms, finishes_ms + times.finish_ms),
         *(plan.card_id, plan.race_name, plan.distance_m, currency),
         [runner.runner for runner in plan.runners],
         [runner.name for runner in plan.runners],
@@ -298,13 +300,21 @@ async def _insert_round(connection: Connection, plan: RoundPlan, epoch: int, tra
         [runner.win_price_hundredths for runner in plan.runners],
         *(plan.limits.stake_min_minor, plan.limits.stake_max_minor, plan.return_bps),
         *(plan.commitment, plan.sealed_seed, escrow, Phase.OPEN),
-        *(plan.limits.selection_payout_max_minor, plan.limits.round_loss_max_minor),
+        *(plan.limits.selection_payout_max_minor, plan.limits.round_loss_max_minor, plan.limits.payout_max_minor),
+        _place_prices(plan.runners),
+        *(plan.terms, plan.locks_at_ms),
     )
     await ensure_partitions(connection, round_id)
     await connection.execute(OPEN_TOTALS, round_id)
     if not await connection.fetchval(RUN_CARD, plan.card_id, plan.track, round_id):
         raise Refusal(Reason.CARD_MISSING, f"track {plan.track} has no card {plan.card_id}")
     return round_id
+
+
+def _place_prices(runners: Sequence[Runner]) -> list[int]:
+    """The prices to PLACE, none where it is not offered."""
+    prices = [runner.place_price_hundredths for runner in runners]
+    return prices if any(prices) else []
 
 
 def _check_time(stored: Round, wanted: Phase, now: datetime) -> None:

@@ -14,6 +14,7 @@ from services.game.adapters.persist.wire import verdict_to
 from services.game.domain.order import Line, Order, Verdict
 from services.game.domain.phase import Phase
 from services.game.domain.round import StoredRound, Totals
+from services.game.engine import pace
 from services.game.engine.desk import Desk
 from services.game.engine.offers import Offers
 from services.game.engine.parcel import BYTES_MAX, bytes_at_most
@@ -381,7 +382,10 @@ async def test_calls_are_small_shortly_before_the_off(desk: Desk, store: Counter
     assert sum(len(call) for call in store.calls) == 400
 
 
-async def test_after_a_call_of_several_callers_the_next_one_waits_for_more(desk: Desk, store: Counter) -> None:
+async def test_after_a_call_of_several_callers_the_next_one_waits_for_more(
+    desk: Desk, store: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "GATHER_MS", 500)  # the ten below take longer than 10 ms to come, on a busy machine
     store.open.clear()
     first = [asyncio.ensure_future(desk.place(17, [order(n)])) for n in range(10)]
     await turns()
