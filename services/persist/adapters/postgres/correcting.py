@@ -17,6 +17,7 @@ from services.persist.adapters.postgres.chunks import Chunk, Sums
 from services.persist.adapters.postgres.database import Connection
 from services.persist.adapters.postgres.deciding import as_columns
 from services.persist.adapters.postgres.settling import CANCELLED_IN_CHUNK, IN_CHUNK
+from services.persist.adapters.postgres.tickets import ticket_of
 from services.persist.domain.account import AccountKind, TransferKind
 from services.persist.domain.correction import Affected, Move, reversals, right_prizes
 from services.persist.domain.ticket import EventKind
@@ -46,8 +47,7 @@ RETURNING u.ticket_id, u.amount_minor
 LOCK_PLAYERS: Final = f"""
 SELECT account_id, balance_minor - floor_minor AS spare_minor FROM accounts
 WHERE kind = {AccountKind.PLAYER:d} AND account_id IN (
-    SELECT t.account_id FROM ({AFFECTED}) AS affected
-    JOIN tickets t ON t.round_id = $1 AND t.ticket_id = affected.ticket_id)
+    SELECT t.account_id FROM ({AFFECTED}) AS affected CROSS JOIN LATERAL ({ticket_of("$1", "affected.ticket_id")}) AS t)
 ORDER BY account_id FOR UPDATE
 """
 
@@ -60,8 +60,7 @@ SELECT affected.ticket_id, affected.prize_minor, t.account_id, a.kind = {Account
      WHERE e.round_id = $1 AND e.ticket_id = affected.ticket_id AND e.kind = {EventKind.PAID:d}) AS paid_minor,
     (SELECT coalesce(sum(payout_minor), 0)::bigint FROM events e
      WHERE e.round_id = $1 AND e.ticket_id = affected.ticket_id AND e.kind = {EventKind.EXPIRED:d}) AS expired_minor
-FROM ({AFFECTED}) AS affected
-JOIN tickets t ON t.round_id = $1 AND t.ticket_id = affected.ticket_id
+FROM ({AFFECTED}) AS affected CROSS JOIN LATERAL ({ticket_of("$1", "affected.ticket_id")}) AS t
 JOIN accounts a ON a.account_id = t.account_id
 ORDER BY affected.ticket_id
 """

@@ -11,6 +11,7 @@ from typing import Final
 from services.persist.adapters.postgres.chunks import Chunk, Sums
 from services.persist.adapters.postgres.database import Connection
 from services.persist.adapters.postgres.deciding import as_columns
+from services.persist.adapters.postgres.tickets import ticket_of
 from services.persist.domain.account import AccountKind, TransferKind
 from services.persist.domain.settlement import DecisionKind
 from services.persist.domain.ticket import EventKind
@@ -39,15 +40,14 @@ def _paying(due: str) -> str:
     """Write the statement that pays what is `due` on the tickets of a chunk.
 
     No transfer is numbered and no balance changes before the last player's account is locked: so a statement of an
-    account lists its transfers in the order of its balances. Whatever is joined is found by its key, because nothing
-    is known yet about a round that has just been sold when its plan is made.
+    account lists its transfers in the order of its balances.
     """
     return f"""
 WITH due AS MATERIALIZED (
     {due}
 ), paid AS MATERIALIZED (
     SELECT d.ticket_id, d.payout_minor, t.account_id, a.kind = {AccountKind.CASHIER:d} AS at_a_till
-    FROM due d JOIN tickets t ON t.round_id = $1 AND t.ticket_id = d.ticket_id JOIN accounts a USING (account_id)
+    FROM due d CROSS JOIN LATERAL ({ticket_of("$1", "d.ticket_id")}) AS t JOIN accounts a USING (account_id)
     WHERE d.payout_minor > 0
 ), locked AS MATERIALIZED (
     SELECT account_id FROM accounts WHERE account_id IN (SELECT account_id FROM paid WHERE NOT at_a_till)

@@ -21,11 +21,21 @@ SELECT t.round_id, t.ticket_id, t.account_id, t.stake_minor, t.placed_at, r.curr
      FROM events e WHERE e.round_id = t.round_id AND e.ticket_id = t.ticket_id) AS events
 """
 
+
+def ticket_of(round_id: str, ticket_id: str) -> str:
+    """Write the sub-query, to be joined laterally, for the one ticket with a key.
+
+    The limit says what is so anyway, and keeps the planner from joining in another way than by the key: where the
+    statistics are older than the round, it expects a single ticket in it, and would go through all of them for each.
+    """
+    return f"SELECT * FROM tickets WHERE round_id = {round_id} AND ticket_id = {ticket_id} LIMIT 1"  # noqa: S608 - both are ours
+
+
 TICKET: Final = f"{_SELECT} FROM tickets t JOIN rounds r ON r.round_id = t.round_id"
 
 READ_PLACED: Final = f"""
-{TICKET} JOIN unnest($1::bigint[], $2::uuid[]) AS wanted (round_id, ticket_id)
-    ON wanted.round_id = t.round_id AND wanted.ticket_id = t.ticket_id
+{_SELECT} FROM unnest($1::bigint[], $2::uuid[]) AS wanted (round_id, ticket_id)
+CROSS JOIN LATERAL ({ticket_of("wanted.round_id", "wanted.ticket_id")}) AS t JOIN rounds r ON r.round_id = t.round_id
 """
 
 READ_TICKET: Final = f"""
@@ -41,12 +51,11 @@ ORDER BY transfer_id DESC LIMIT (SELECT $3::bigint)
 
 The planner does not know a limit that a sub-query tells, and goes along the index however many it expects."""
 
-_OF_STAKE: Final = "SELECT * FROM tickets WHERE round_id = stake.round_id AND ticket_id = stake.reference LIMIT 1"
-"""The limit says what is so anyway, and keeps the planner from joining with all the tickets there are."""
-
 READ_PAGE: Final = f"""
 {_SELECT}, stake.transfer_id
-FROM ({_STAKES}) AS stake CROSS JOIN LATERAL ({_OF_STAKE}) AS t JOIN rounds r ON r.round_id = t.round_id
+FROM ({_STAKES}) AS stake
+CROSS JOIN LATERAL ({ticket_of("stake.round_id", "stake.reference")}) AS t
+JOIN rounds r ON r.round_id = t.round_id
 ORDER BY stake.transfer_id DESC
 """
 
