@@ -173,7 +173,7 @@ def _deviations(chance: int, behind_parts: int) -> Iterator[int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Course:
-    """How one runner runs: to the line at `arrives_us`, or until it pulls up at `stops_at` parts where that is not 0."""
+    """How one runner runs: to the line at `arrives_us`, or until it pulls up at `stops_at` parts, if not 0."""
 
     arrives_us: int
     race_us: int
