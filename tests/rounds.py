@@ -6,6 +6,7 @@ from services.game.domain.card import RaceCard, Runner
 from services.game.domain.draw import commitment, draw
 from services.game.domain.phase import WITH_RESULT, Phase
 from services.game.domain.prices import priced
+from services.game.domain.race import with_race
 from services.game.domain.round import Round, StoredRound, Totals
 from services.game.domain.timeline import Schedule
 from services.game.domain.track import Limits, Timetable, Track
@@ -40,7 +41,7 @@ def stored_round(
         if phase in WITH_RESULT
         else ()
     )
-    return StoredRound(
+    stored = StoredRound(
         round=Round(
             round_id=round_id,
             track=TRACK.track,
@@ -65,6 +66,7 @@ def stored_round(
         sealed_seed=b"sealed",
         server_seed=SEED if result else b"",
     )
+    return with_race(stored)
 
 
 def schedule_from(opens_at_ms: int, timetable: Timetable, locks_at_ms: int = 0) -> Schedule:

@@ -4,6 +4,7 @@ import { listRounds, listTracks } from "./live/api.js";
 import { Stream } from "./live/stream.js";
 import { waitMs } from "./model/backoff.js";
 import { ServerClock } from "./model/clock.js";
+import { withRaceOf } from "./model/frame.js";
 import { Connection } from "./screen/connection.js";
 import { Recent } from "./screen/recent.js";
 import { Shop } from "./screen/shop.js";
@@ -48,7 +49,7 @@ function hear(frame) {
   clock.hear(frame.serverTimeMs);
   recent.add([frame.round]);
   // A round that is settled late is heard of while the next one is shown already.
-  if (round === null || frame.round.id >= round.id) round = frame.round;
+  if (round === null || frame.round.id >= round.id) round = withRaceOf(round, frame.round);
 }
 
 /** Draw as often as the screen can show it. */

@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from services.game.domain.card import RaceCard, Runner
 from services.game.domain.order import Line
 from services.game.domain.phase import Phase
+from services.game.domain.race import Race, race_of
 from services.game.domain.round import DEFAULT_TERMS, Round, Terms, Totals
 from services.game.domain.screen import SCREENS
 from services.game.domain.timeline import Schedule
@@ -60,11 +61,12 @@ def round_of(message: round_pb2.Round) -> Round:
         positions=tuple(message.positions),
         withdrawn=tuple(message.withdrawn),
         price_revision=message.price_revision,
+        race_key=bytes.fromhex(message.race.key),
     )
 
 
 def round_to(round_: Round) -> round_pb2.Round:
-    """Write a round, with the screen for its phase."""
+    """Write a round, with the screen for its phase and without its race."""
     return round_pb2.Round(
         round_id=round_.round_id,
         track=round_.track,
@@ -94,6 +96,32 @@ def round_to(round_: Round) -> round_pb2.Round:
         positions=round_.positions,
         withdrawn=round_.withdrawn,
         price_revision=round_.price_revision,
+    )
+
+
+def round_with_race_to(round_: Round) -> round_pb2.Round:
+    """Write a round with the keyframes of its race, where it has started."""
+    message = round_to(round_)
+    race = race_of(round_)
+    if race is not None:
+        message.race.CopyFrom(race_to(race))
+    return message
+
+
+def race_to(race: Race) -> round_pb2.Race:
+    """Write a race."""
+    return round_pb2.Race(
+        key=race.key.hex(),
+        interval_ms=race.interval_ms,
+        runners=[
+            round_pb2.RaceRunner(
+                runner=way.runner,
+                covered=way.covered,
+                arrives_us=way.arrives_us,
+                margin_hundredths=way.margin_hundredths,
+            )
+            for way in race.ways
+        ],
     )
 
 

@@ -19,6 +19,7 @@ from services.game.domain.card import RaceCard
 from services.game.domain.draw import commitment as committed
 from services.game.domain.order import Verdict
 from services.game.domain.phase import WAYS, WITH_RESULT, Phase
+from services.game.domain.race import with_race
 from services.game.domain.round import Round, StoredRound, Terms, Totals
 from services.game.domain.track import Track, TrackState
 from services.game.domain.winners import Winner
@@ -414,7 +415,7 @@ class FakePersist:
         round_ = stored.round
         history = self._history.setdefault(round_.track, [])
         numbered = replace(round_, revision=round_.revision + 1, transition_seq=len(history) + 1)
-        recorded = replace(stored, round=numbered)
+        recorded = with_race(replace(stored, round=numbered))
         history.append(recorded)
         self._rounds[round_.round_id] = recorded
         return recorded

@@ -27,7 +27,7 @@ export function drawPhoto(ink, { width, height }, round, plan, lanes) {
   ink.fillStyle = edge;
   ink.fillRect(0, 0, width, height);
   ink.restore();
-  hairline(ink, view, lanes.indexOf(round.result[0]));
+  hairline(ink, view, lanes.indexOf(plan.entries[0].number));
 }
 
 /** The hair of the camera, on the winner's nose. */

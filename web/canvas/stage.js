@@ -20,7 +20,7 @@ export class Stage {
   #ink;
   #wantsCalm;
   #pictured = "";
-  #planned = { key: "", plan: null };
+  #planned = { race: null, plan: null };
 
   /**
    * @param {HTMLCanvasElement} canvas
@@ -58,14 +58,23 @@ export class Stage {
 
   /** Where everybody is, the leader first; in the gate before the race. */
   field(round, nowMs) {
-    return round.result.length > 0 ? fieldAt(this.#plan(round), nowMs) : fieldInGate(round);
+    const plan = this.plan(round);
+    return plan === null ? fieldInGate(round) : fieldAt(plan, nowMs);
+  }
+
+  /** The plan of the round's race; null where it has none. */
+  plan(round) {
+    if (this.#planned.race !== round.race) this.#planned = { race: round.race, plan: planRace(round) };
+    return this.#planned.plan;
   }
 
   #paint(round, moment, nowMs, size) {
-    const lanes = round.runners.map((runner) => runner.number);
     const field = this.field(round, nowMs);
-    if (moment.state === "RESULT" && round.result.length > 0) {
-      drawPhoto(this.#ink, size, round, this.#plan(round), lanes);
+    const takesPart = new Set(field.map((runner) => runner.number));
+    const lanes = round.runners.map((runner) => runner.number).filter((number) => takesPart.has(number));
+    const plan = this.plan(round);
+    if (moment.state === "RESULT" && plan !== null) {
+      drawPhoto(this.#ink, size, round, plan, lanes);
     } else if (this.#wantsCalm()) {
       drawOverview(this.#ink, size, field, lanes);
     } else {
@@ -74,12 +83,6 @@ export class Stage {
       drawRunners(this.#ink, view, field, lanes, nowMs);
       drawForeground(this.#ink, view);
     }
-  }
-
-  #plan(round) {
-    const key = `${round.id}/${round.result}`;
-    if (this.#planned.key !== key) this.#planned = { key, plan: planRace(round) };
-    return this.#planned.plan;
   }
 
   /** Give the canvas as many pixels as it is large on the screen. */

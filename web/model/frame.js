@@ -15,6 +15,11 @@ export function readFrame(text) {
   };
 }
 
+/** The round of a frame with the race that an earlier frame of it brought: it is sent once. */
+export function withRaceOf(known, round) {
+  return round.race === null && known?.id === round.id ? { ...round, race: known.race } : round;
+}
+
 /** Read a round as the API answers it. */
 export function readRound(round) {
   return {
@@ -38,6 +43,19 @@ export function readRound(round) {
     stakeMinor: Number(round.totals.stake_minor),
     payoutMinor: Number(round.payout_minor),
     voidReason: round.void_reason,
+    race: round.race ? readRace(round.race) : null,
+  };
+}
+
+function readRace(race) {
+  return {
+    intervalMs: race.interval_ms,
+    runners: race.runners.map((runner) => ({
+      number: runner.runner,
+      covered: runner.covered,
+      arrivesUs: runner.arrives_us,
+      marginHundredths: runner.margin_hundredths,
+    })),
   };
 }
 

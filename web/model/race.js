@@ -1,97 +1,102 @@
 /**
- * The race as a pure function of the round and the time: where every runner is now.
+ * Where every runner is at a moment: the race that the server published, as a pure function of the time.
  *
  * Every screen in the world sees the same race, and a screen that is opened in the middle of it sees the right moment,
- * because nothing is remembered from frame to frame. How a runner runs comes from the round's commitment, which is
- * public and fixed before the first ticket; when it arrives comes from the result.
+ * because nothing is remembered from frame to frame. The server says where everybody is at each keyframe and when each
+ * passes the line; in between, a curve through these points is drawn that never falls.
  *
- *     progress 0 is the gate, 1 the line; share 0 is startsAt, 1 is finishesAt
+ *     progress 0 is the gate, 1 the line
  *
  * 1. Progress never falls.
- * 2. Runners pass the line in the order of the result, all of them before finishesAt.
+ * 2. Runners pass the line when the server says, which is in the order of the result.
  */
 
-import { chanceOf } from "./chance.js";
-
-const WINNER_SHARE = 0.9;
-/** When the winner passes the line; what is left lets the others arrive. */
-const FIELD_SHARE_MAX = 0.06;
-/** How long after the winner the last one arrives, at most. */
-const GAP_SHARE = 0.006;
-/** The usual gap between two that arrive one after the other. */
-const GATE_SHARE = 0.025;
-/** How long it takes to come up to speed. */
-const STYLE_MAX = 0.025;
-/** How far a front runner may be ahead, and a late closer behind, of an even pace. */
-const SURGE_MAX = 0.011;
-/** How far a surge carries. Both are so small that nobody ever runs backwards. */
-const SURGES = 2;
-const RUN_OUT = 0.12;
-/** How far runners gallop on behind the line. */
+const LINE_PARTS = 100_000;
+const US_PER_MS = 1_000;
+const GRAINS_PER_MS = 1_024;
+/** A time of day in milliseconds has no finer grain that is exact. */
+const PACE_LOOK_MS = 40;
+/** How far ahead a runner is looked at to see how fast it is. */
+const GALLOP = 0.5;
+/** The part of an even pace from which on a runner gallops. */
 
 /**
- * Make the plan of a race whose result is known.
+ * Make the plan of a round's race; null where it has none: before the start, and after a correction that was all we saw.
  *
- * @returns {{startsAtMs: number, raceMs: number, entries: {number: number, arrives: number, style: number,
- *   surge: number, turn: number}[]}} entries in the order of the result; `arrives` is the share at which a runner
- *   passes the line.
+ * @returns {null | {startsAtMs: number, raceMs: number, wonMs: number, entries: {number: number, arrivesMs: number,
+ *   marginHundredths: number, curve: object}[]}} entries in the order of the result; `arrivesMs` is counted from the
+ *   start and Infinity for who does not finish.
  */
 export function planRace(round) {
-  const chance = chanceOf(`${round.commitment}/${round.id}`);
-  const gaps = round.result.map((_, place) => (place === 0 ? 0 : 0.15 + 1.85 * chance() ** 1.5));
-  const sum = gaps.reduce((total, gap) => total + gap, 0) || 1;
-  const scale = Math.min(FIELD_SHARE_MAX, GAP_SHARE * (gaps.length - 1)) / sum;
-  let arrives = WINNER_SHARE;
-  const entries = round.result.map((number, place) => {
-    arrives += gaps[place] * scale;
-    return {
-      number,
-      arrives,
-      style: STYLE_MAX * (2 * chance() - 1),
-      surge: SURGE_MAX * (0.4 + 0.6 * chance()),
-      turn: 2 * Math.PI * chance(),
-    };
+  if (round.race === null) return null;
+  const { intervalMs, runners } = round.race;
+  const raceMs = round.finishesAtMs - round.startsAtMs;
+  const entries = runners.map(({ number, covered, arrivesUs, marginHundredths }) => {
+    const arrivesMs = arrivesUs > 0 ? arrivesUs / US_PER_MS : Infinity;
+    return { number, arrivesMs, marginHundredths, curve: curveOf(pointsOf(covered, intervalMs, arrivesMs)) };
   });
-  return { startsAtMs: round.startsAtMs, raceMs: round.finishesAtMs - round.startsAtMs, entries };
+  const wonMs = Math.ceil(Math.min(entries[0].arrivesMs, raceMs) * GRAINS_PER_MS) / GRAINS_PER_MS;
+  return { startsAtMs: round.startsAtMs, raceMs, wonMs, entries };
 }
 
-/** Where everybody is at `nowMs`, the leader first: `{number, progress, hasArrived}`. */
+/** Where everybody is at `nowMs`, the leader first: `{number, progress, pace, hasArrived}`; a pace of 1 is a gallop. */
 export function fieldAt(plan, nowMs) {
-  const share = Math.min(1, Math.max(0, (nowMs - plan.startsAtMs) / plan.raceMs));
-  const field = plan.entries.map((entry) => ({
-    number: entry.number,
-    progress: progressOf(entry, share),
-    hasArrived: share >= entry.arrives,
-  }));
+  const atMs = Math.max(0, nowMs - plan.startsAtMs);
+  const field = plan.entries.map(({ number, arrivesMs, curve }) => {
+    const progress = valueAt(curve, atMs);
+    const speed = ((valueAt(curve, atMs + PACE_LOOK_MS) - progress) / PACE_LOOK_MS) * plan.raceMs;
+    const hasArrived = atMs >= arrivesMs;
+    return { number, progress, pace: hasArrived ? 1 : Math.min(1, speed / GALLOP), hasArrived };
+  });
   // Who has arrived keeps the place of the result, however far the gallop goes on behind the line.
   const arrived = field.filter((runner) => runner.hasArrived);
-  const running = field.filter((runner) => !runner.hasArrived).sort((one, other) => other.progress - one.progress);
-  return [...arrived, ...running];
+  const running = field.filter((runner) => !runner.hasArrived);
+  return [...arrived, ...running.sort((one, other) => other.progress - one.progress || one.number - other.number)];
 }
 
 /** The field before the off: everybody in the gate, in the order of the numbers. */
 export function fieldInGate(round) {
-  return round.runners.map(({ number }) => ({ number, progress: 0, hasArrived: false }));
+  return round.runners.map(({ number }) => ({ number, progress: 0, pace: 0, hasArrived: false }));
 }
 
 /** When the winner passes the line. */
 export function wonAtMs(plan) {
-  return plan.startsAtMs + WINNER_SHARE * plan.raceMs;
+  return plan.startsAtMs + plan.wonMs;
 }
 
-/** How long after the winner the runner in `place` (1 is the winner) passes the line. */
-export function behindMs(plan, place) {
-  return (plan.entries[place - 1].arrives - WINNER_SHARE) * plan.raceMs;
+/** The points that a runner's curve goes through: its keyframes, and its nose on the line. */
+function pointsOf(covered, intervalMs, arrivesMs) {
+  const points = covered.map((parts, index) => ({ atMs: index * intervalMs, progress: parts / LINE_PARTS }));
+  if (arrivesMs === Infinity || points.some(({ atMs }) => atMs === arrivesMs)) return points;
+  return [...points, { atMs: arrivesMs, progress: 1 }].sort((one, other) => one.atMs - other.atMs);
 }
 
-function progressOf(entry, share) {
-  const pace = covered(share) / covered(entry.arrives);
-  if (pace >= 1) return 1 + RUN_OUT * (1 - Math.exp((1 - pace) / RUN_OUT));
-  const window = Math.sin(Math.PI * pace);
-  return pace + window * (entry.style + entry.surge * Math.sin(2 * Math.PI * SURGES * pace + entry.turn));
+/**
+ * A smooth curve through points: cubic pieces with the slopes of Fritsch and Butland, which never overshoot. It begins
+ * standing, and after its last point it stays where it is.
+ */
+function curveOf(points) {
+  const steps = points.slice(1).map((point, index) => {
+    const ms = point.atMs - points[index].atMs;
+    return { ms, slope: (point.progress - points[index].progress) / ms };
+  });
+  const slopes = points.map((_, index) => {
+    const [before, after] = [steps[index - 1], steps[index]];
+    if (before === undefined) return 0;
+    if (after === undefined) return before.slope;
+    if (before.slope <= 0 || after.slope <= 0) return 0;
+    const [one, other] = [2 * after.ms + before.ms, after.ms + 2 * before.ms];
+    return (one + other) / (one / before.slope + other / after.slope);
+  });
+  return { points, steps, slopes };
 }
 
-/** The way that an even runner has covered, out of a standing start. */
-function covered(share) {
-  return share - GATE_SHARE * (1 - Math.exp(-share / GATE_SHARE));
+function valueAt({ points, steps, slopes }, atMs) {
+  const next = points.findIndex((point) => point.atMs > atMs);
+  if (next === -1) return points.at(-1).progress;
+  const at = next - 1;
+  const { ms, slope } = steps[at];
+  const share = (atMs - points[at].atMs) / ms;
+  const bend = (slopes[at] + slopes[next] - 2 * slope) * share;
+  return points[at].progress + ms * share * (slopes[at] + share * (3 * slope - 2 * slopes[at] - slopes[next] + bend));
 }

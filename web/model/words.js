@@ -20,3 +20,25 @@ export function place(number) {
   const ending = isTeen ? "th" : ({ 1: "st", 2: "nd", 3: "rd" }[number % 10] ?? "th");
   return `${number}${ending}`;
 }
+
+const HUNDREDTHS = 100;
+const QUARTERS = ["", "¼", "½", "¾"];
+const MARGINS = [
+  [8, "a nose"],
+  [15, "a short head"],
+  [25, "a head"],
+  [40, "a neck"],
+  [63, "½ length"],
+  [88, "¾ length"],
+];
+/** The words of small margins, each below so many hundredths of a length. */
+
+/** A margin between two runners as it is said: a neck, 1¼ lengths. */
+export function margin(hundredths) {
+  if (hundredths === 0) return "dead heat";
+  const small = MARGINS.find(([below]) => hundredths < below);
+  if (small !== undefined) return small[1];
+  const quarters = Math.round((4 * hundredths) / HUNDREDTHS);
+  const lengths = `${Math.floor(quarters / 4)}${QUARTERS[quarters % 4]}`;
+  return lengths === "1" ? "1 length" : `${lengths} lengths`;
+}

@@ -1,19 +1,17 @@
 /** The first three, large, beside the photo finish. */
 
 import { money, price } from "../model/money.js";
-import { behindMs } from "../model/race.js";
-import { place } from "../model/words.js";
+import { margin, place } from "../model/words.js";
 import { badge } from "./badge.js";
 import { byId, element } from "./element.js";
 
 const PLACES = 3;
-const MS_PER_S = 1_000;
 
 export class Podium {
   #box = byId("podium");
   #shown = "";
 
-  /** Show the result of a round, or nothing; `plan` tells the gaps as they were seen. */
+  /** Show the result of a round, or nothing; `plan` tells the margins as they were seen. */
   show(round, moment, plan) {
     const isResult = moment.state === "RESULT" && round.result.length > 0;
     const key = isResult ? `${round.id}` : "";
@@ -31,7 +29,7 @@ export class Podium {
 
   #step(round, plan, number, at) {
     const runner = round.runners.find((each) => each.number === number);
-    const detail = at === 1 ? `pays ${price(runner.priceHundredths)}` : `+${(behindMs(plan, at) / MS_PER_S).toFixed(2)} s`;
+    const detail = at === 1 ? `pays ${price(runner.priceHundredths)}` : marginOf(plan, number, at);
     return element(
       "div",
       `step step-${at}`,
@@ -41,6 +39,12 @@ export class Podium {
       element("span", "step-detail", detail),
     );
   }
+}
+
+/** How far behind the one before it a runner was seen; a result that was corrected was not seen like that. */
+function marginOf(plan, number, at) {
+  const entry = plan?.entries[at - 1];
+  return entry?.number === number ? margin(entry.marginHundredths) : "";
 }
 
 /** The sum that was paid, in words; empty before the settlement. */

@@ -6,7 +6,6 @@
 
 import { Stage } from "../canvas/stage.js";
 import { momentOf } from "../model/moment.js";
-import { planRace } from "../model/race.js";
 import { Announcer } from "./announcer.js";
 import { Board } from "./board.js";
 import { Countdown } from "./countdown.js";
@@ -52,7 +51,7 @@ export class Shop {
     this.#heading(round, nowMs);
     this.#countdown.show(round, moment, field[0]);
     this.#board.show(round, moment, field, nowMs);
-    this.#podium.show(round, moment, moment.state === "RESULT" ? planRace(round) : null);
+    this.#podium.show(round, moment, this.#stage.plan(round));
     this.#figures.show(round, moment, nowMs);
     this.#announcer.show(round, moment);
     this.#stage.draw(round, moment, nowMs);

@@ -81,9 +81,12 @@ def frame_to(news: Round | Standing) -> WatchRoundsResponse:
     """Write what happened."""
     match news:
         case Round():
-            return WatchRoundsResponse(
+            message = WatchRoundsResponse(
                 kind=WatchRoundsResponse.TRANSITION, round=round_to(news), transition_seq=news.transition_seq
             )
+            if news.race_key:  # whoever hears it runs the race again
+                message.round.race.key = news.race_key.hex()
+            return message
         case Standing():
             totals = round_pb2.Totals(tickets=news.totals.tickets, stake_minor=news.totals.stake_minor)
             round_ = round_pb2.Round(round_id=news.round_id, track=news.track, totals=totals)
@@ -108,7 +111,8 @@ def heard_of(event: SubscribeResponse) -> Round | Standing | Signal:
 def _news_of(frame: WatchRoundsResponse) -> Round | Standing | Signal:
     match frame.kind:
         case WatchRoundsResponse.TRANSITION:
-            return round_of(frame.round)
+            heard = round_of(frame.round)
+            return heard if heard.race_key or not heard.result else Signal.MISSED  # the store has its race
         case WatchRoundsResponse.UPDATE:
             return Standing(
                 track=frame.round.track, round_id=frame.round.round_id, totals=totals_of(frame.round.totals)

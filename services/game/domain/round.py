@@ -46,6 +46,7 @@ class Round:
     `commitment` and `tickets_root` are lower-case hex. `revision` counts the round's own transitions,
     `transition_seq` those of the track, without gaps. With a `correction_reason`, `result` is the corrected one.
     `positions` go with `result` and are empty without dead heats; runners that were `withdrawn` are not in it.
+    `race_key` is what the race is run from, empty until it starts.
     """
 
     round_id: int
@@ -71,9 +72,11 @@ class Round:
     positions: tuple[int, ...] = ()
     withdrawn: tuple[int, ...] = ()
     price_revision: int = 0
+    race_key: bytes = b""
 
     def __post_init__(self) -> None:
         drawn = bool(self.result)
+        assert drawn or not self.race_key, f"round {self.round_id}: {self.phase.name} has a race already"
         assert drawn == (self.phase in WITH_RESULT), f"round {self.round_id}: {self.phase.name}, result {self.result}"
         numbers = sorted(runner.runner for runner in self.runners if runner.runner not in self.withdrawn)
         assert not drawn or sorted(self.result) == numbers, f"round {self.round_id}: {self.result} is not its field"

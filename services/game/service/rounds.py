@@ -15,7 +15,7 @@ from services.game.engine.broadcast.hub import Hub
 from services.game.engine.broadcast.mailbox import Mailbox
 from services.game.ports import RoundReader
 from services.game.service.paging import page_size
-from services.game.wire import round_to, runner_to
+from services.game.wire import round_to, round_with_race_to, runner_to
 
 ROUNDS_ON_A_PAGE: Final = 20
 ROUNDS_ON_A_PAGE_MAX: Final = 100
@@ -36,12 +36,12 @@ class RoundService(RoundServiceServicer):
         """Read one round."""
         stored = await self._rounds.round(request.round_id)
         await tell(context)
-        return pb.GetRoundResponse(round=round_to(stored.round))
+        return pb.GetRoundResponse(round=round_with_race_to(stored.round))
 
     async def GetCurrentRound(self, request: pb.GetCurrentRoundRequest, context: Any) -> pb.GetCurrentRoundResponse:
         """Read the round that was opened last."""
         stored = await self._rounds.current_round(request.track)
-        return pb.GetCurrentRoundResponse(round=round_to(stored.round))
+        return pb.GetCurrentRoundResponse(round=round_with_race_to(stored.round))
 
     async def ListRounds(self, request: pb.ListRoundsRequest, context: Any) -> pb.ListRoundsResponse:
         """Read the rounds of a track, the newest first."""

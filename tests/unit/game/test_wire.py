@@ -11,11 +11,26 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from services.game.domain.order import Line, Market, Verdict
 from services.game.domain.phase import Phase
 from services.game.domain.proof import Trust
+from services.game.domain.race import run
 from services.game.domain.screen import Screen
 from services.game.engine.broadcast.frame import Frame, Kind
 from services.game.service.frames import encode
-from services.game.wire import card_of, card_to, line_of, line_to, ms_of, ms_to, round_of, round_to, track_of, track_to
+from services.game.wire import (
+    card_of,
+    card_to,
+    line_of,
+    line_to,
+    ms_of,
+    ms_to,
+    race_to,
+    round_of,
+    round_with_race_to,
+    track_of,
+    track_to,
+)
 from tests.rounds import CARD, SEED, TRACK, stored_round
+
+RACE_BYTES_MAX = 5_000
 
 
 @pytest.mark.parametrize(
@@ -41,7 +56,7 @@ def test_every_number_means_the_same_on_both_sides(
 def test_a_round_comes_back_from_the_wire_as_it_went(phase: Phase) -> None:
     round_ = stored_round(phase).round
 
-    assert round_of(round_to(round_)) == round_
+    assert round_of(round_with_race_to(round_)) == round_
 
 
 def test_tracks_cards_and_lines_come_back_from_the_wire_as_they_went() -> None:
@@ -74,3 +89,44 @@ def test_a_frame_shows_the_screen_and_never_the_seed(phase: str, screen: str) ->
     assert (shown.transition_seq, shown.server_time.ToMilliseconds()) == (9, 1_500)
     assert SEED.hex() not in MessageToJson(shown)
     assert SEED not in frame
+
+
+@pytest.mark.parametrize(
+    ("kind", "phase", "has_race"),
+    [
+        (Kind.TRANSITION, Phase.OPEN, False),
+        (Kind.TRANSITION, Phase.LOCKED, False),
+        (Kind.TRANSITION, Phase.RUNNING, True),
+        (Kind.TRANSITION, Phase.FINISHED, False),
+        (Kind.TRANSITION, Phase.SETTLED, False),
+        (Kind.TRANSITION, Phase.VOID, False),
+        (Kind.UPDATE, Phase.OPEN, False),
+        (Kind.UPDATE, Phase.LOCKED, False),
+        (Kind.UPDATE, Phase.RUNNING, True),
+        (Kind.UPDATE, Phase.FINISHED, True),
+        (Kind.UPDATE, Phase.SETTLED, True),
+        (Kind.UPDATE, Phase.VOID, False),
+        (Kind.GAP, Phase.LOCKED, False),
+        (Kind.GAP, Phase.RUNNING, True),
+        (Kind.TICK, Phase.RUNNING, False),
+        (Kind.TICK, Phase.FINISHED, False),
+    ],
+)
+def test_the_race_comes_once_and_never_before_it_starts(kind: Kind, phase: Phase, has_race: bool) -> None:
+    frame = encode(Frame(kind=kind, round=stored_round(phase).round, transition_seq=9, made_at_ms=1_500))
+    shown = WatchRoundsResponse.FromString(frame).round
+
+    assert shown.HasField("race") == has_race
+    if has_race:
+        assert [runner.runner for runner in shown.race.runners] == list(shown.result)
+
+
+def test_the_race_of_the_largest_field_is_a_few_kilobytes() -> None:
+    race = run(key=SEED, result=tuple(range(1, 41)), positions=(), race_ms=600_000)
+
+    assert race_to(race).ByteSize() <= RACE_BYTES_MAX
+
+
+def test_no_race_of_a_round_that_is_still_open_can_be_written() -> None:
+    for phase in (Phase.OPEN, Phase.LOCKED, Phase.VOID):
+        assert not round_with_race_to(stored_round(phase).round).HasField("race")

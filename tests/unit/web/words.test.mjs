@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { chanceOf } from "../../../web/model/chance.js";
 import { money, price } from "../../../web/model/money.js";
 import { silksOf } from "../../../web/model/silks.js";
-import { place, timeLeft } from "../../../web/model/words.js";
+import { margin, place, timeLeft } from "../../../web/model/words.js";
 
 const NUMBER_MAX = 40;
 
@@ -42,14 +41,7 @@ test("a trim is never of the colour that it lies on", () => {
   }
 });
 
-test("the same text gives the same chance everywhere, spread over the whole range", () => {
-  const [one, other] = [chanceOf("8dee/17"), chanceOf("8dee/17")];
-  const drawn = Array.from({ length: 4_000 }, () => one());
-  assert.deepEqual(drawn.slice(0, 50), Array.from({ length: 50 }, () => other()));
-  assert.ok(drawn.every((value) => value >= 0 && value < 1));
-  for (let tenth = 0; tenth < 10; tenth += 1) {
-    const inTenth = drawn.filter((value) => Math.floor(value * 10) === tenth).length;
-    assert.ok(Math.abs(inTenth - 400) < 90, `${inTenth} of 4000 in tenth ${tenth}`);
-  }
-  assert.notEqual(chanceOf("8dee/17")(), chanceOf("8dee/18")());
+test("margins are said as on the racecourse", () => {
+  const table = [[0, "dead heat"], [1, "a nose"], [5, "a nose"], [10, "a short head"], [20, "a head"], [30, "a neck"], [50, "½ length"], [75, "¾ length"], [100, "1 length"], [125, "1¼ lengths"], [187, "1¾ lengths"], [200, "2 lengths"], [250, "2½ lengths"]];
+  for (const [hundredths, words] of table) assert.equal(margin(hundredths), words);
 });

@@ -501,6 +501,7 @@ class Round(_message.Message):
     POSITIONS_FIELD_NUMBER: _builtins.int
     WITHDRAWN_FIELD_NUMBER: _builtins.int
     PRICE_REVISION_FIELD_NUMBER: _builtins.int
+    RACE_FIELD_NUMBER: _builtins.int
     round_id: _builtins.int
     """round_id rises with every round of the deployment."""
     track: _builtins.str
@@ -583,6 +584,12 @@ class Round(_message.Message):
     def withdrawn(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """withdrawn runners took no part: they are not in `result`, and what was bet on them is given back."""
 
+    @_builtins.property
+    def race(self) -> Global___Race:
+        """race as it is run, from RUNNING on and never before; absent where the result was corrected, and in lists. On a
+        watch it comes with the transition into RUNNING and with every UPDATE and GAP, and with no other frame.
+        """
+
     def __init__(
         self,
         *,
@@ -614,14 +621,87 @@ class Round(_message.Message):
         positions: _abc.Iterable[_builtins.int] | None = ...,
         withdrawn: _abc.Iterable[_builtins.int] | None = ...,
         price_revision: _builtins.int = ...,
+        race: Global___Race | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at", "finishes_at", b"finishes_at", "limits", b"limits", "locks_at", b"locks_at", "opens_at", b"opens_at", "starts_at", b"starts_at", "terms", b"terms", "totals", b"totals"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at", "finishes_at", b"finishes_at", "limits", b"limits", "locks_at", b"locks_at", "opens_at", b"opens_at", "race", b"race", "starts_at", b"starts_at", "terms", b"terms", "totals", b"totals"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["commitment", b"commitment", "correction_reason", b"correction_reason", "currency", b"currency", "distance_m", b"distance_m", "ends_at", b"ends_at", "finishes_at", b"finishes_at", "limits", b"limits", "locks_at", b"locks_at", "opens_at", b"opens_at", "payout_minor", b"payout_minor", "phase", b"phase", "positions", b"positions", "price_revision", b"price_revision", "race_name", b"race_name", "result", b"result", "return_bps", b"return_bps", "revision", b"revision", "round_id", b"round_id", "runners", b"runners", "screen", b"screen", "starts_at", b"starts_at", "terms", b"terms", "tickets_root", b"tickets_root", "totals", b"totals", "track", b"track", "transition_seq", b"transition_seq", "void_reason", b"void_reason", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commitment", b"commitment", "correction_reason", b"correction_reason", "currency", b"currency", "distance_m", b"distance_m", "ends_at", b"ends_at", "finishes_at", b"finishes_at", "limits", b"limits", "locks_at", b"locks_at", "opens_at", b"opens_at", "payout_minor", b"payout_minor", "phase", b"phase", "positions", b"positions", "price_revision", b"price_revision", "race", b"race", "race_name", b"race_name", "result", b"result", "return_bps", b"return_bps", "revision", b"revision", "round_id", b"round_id", "runners", b"runners", "screen", b"screen", "starts_at", b"starts_at", "terms", b"terms", "tickets_root", b"tickets_root", "totals", b"totals", "track", b"track", "transition_seq", b"transition_seq", "void_reason", b"void_reason", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Round: _TypeAlias = Round  # noqa: Y015
+
+@_typing.final
+class Race(_message.Message):
+    """Race is how a race is run that ends with the round's result: keyframes that every screen draws alike. It follows from
+    `key` and the result, by "furlong/race/v1".
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    INTERVAL_MS_FIELD_NUMBER: _builtins.int
+    RUNNERS_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """key in lower-case hex: HMAC-SHA256 under the round's seed, so that anybody can compute it once the seed is revealed."""
+    interval_ms: _builtins.int
+    """interval_ms is the time between two keyframes in milliseconds; the first is at starts_at."""
+    @_builtins.property
+    def runners(self) -> _containers.RepeatedCompositeFieldContainer[Global___RaceRunner]:
+        """runners in the order of the result, at most 40."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        interval_ms: _builtins.int = ...,
+        runners: _abc.Iterable[Global___RaceRunner] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interval_ms", b"interval_ms", "key", b"key", "runners", b"runners"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Race: _TypeAlias = Race  # noqa: Y015
+
+@_typing.final
+class RaceRunner(_message.Message):
+    """RaceRunner is one runner's way through a race."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUNNER_FIELD_NUMBER: _builtins.int
+    COVERED_FIELD_NUMBER: _builtins.int
+    ARRIVES_US_FIELD_NUMBER: _builtins.int
+    MARGIN_HUNDREDTHS_FIELD_NUMBER: _builtins.int
+    runner: _builtins.int
+    """runner is its number."""
+    arrives_us: _builtins.int
+    """arrives_us is when it passes the line, in microseconds after starts_at; 0 where it did not finish."""
+    margin_hundredths: _builtins.int
+    """margin_hundredths is how far it is behind who arrived right before it, in hundredths of a length; 0 for the winner
+    and in a dead heat.
+    """
+    @_builtins.property
+    def covered(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """covered is how far it has come at each of the 33 keyframes: 0 is the gate, 100,000 the line. It never falls."""
+
+    def __init__(
+        self,
+        *,
+        runner: _builtins.int = ...,
+        covered: _abc.Iterable[_builtins.int] | None = ...,
+        arrives_us: _builtins.int = ...,
+        margin_hundredths: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrives_us", b"arrives_us", "covered", b"covered", "margin_hundredths", b"margin_hundredths", "runner", b"runner"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RaceRunner: _TypeAlias = RaceRunner  # noqa: Y015
 
 @_typing.final
 class RoundProof(_message.Message):

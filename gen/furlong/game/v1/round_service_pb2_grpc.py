@@ -81,7 +81,7 @@ class RoundServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRounds(self, request, context):
-        """ListRounds reads the rounds of a track, the newest first.
+        """ListRounds reads the rounds of a track, the newest first, without their races.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,7 @@ class RoundServiceStub:
     GetCurrentRound: _grpc.UnaryUnaryMultiCallable[_round_service_pb2.GetCurrentRoundRequest, _round_service_pb2.GetCurrentRoundResponse]
     """GetCurrentRound reads the latest round of a track."""
     ListRounds: _grpc.UnaryUnaryMultiCallable[_round_service_pb2.ListRoundsRequest, _round_service_pb2.ListRoundsResponse]
-    """ListRounds reads the rounds of a track, the newest first."""
+    """ListRounds reads the rounds of a track, the newest first, without their races."""
     GetRoundProof: _grpc.UnaryUnaryMultiCallable[_round_service_pb2.GetRoundProofRequest, _round_service_pb2.GetRoundProofResponse]
     """GetRoundProof reads what is needed to compute the result of a round again. Before the race is over it is
     refused with FAILED_PRECONDITION, reason PROOF_NOT_READY.
@@ -60,7 +60,7 @@ class RoundServiceAsyncStub(RoundServiceStub):
     GetCurrentRound: _aio.UnaryUnaryMultiCallable[_round_service_pb2.GetCurrentRoundRequest, _round_service_pb2.GetCurrentRoundResponse]  # type: ignore[assignment]
     """GetCurrentRound reads the latest round of a track."""
     ListRounds: _aio.UnaryUnaryMultiCallable[_round_service_pb2.ListRoundsRequest, _round_service_pb2.ListRoundsResponse]  # type: ignore[assignment]
-    """ListRounds reads the rounds of a track, the newest first."""
+    """ListRounds reads the rounds of a track, the newest first, without their races."""
     GetRoundProof: _aio.UnaryUnaryMultiCallable[_round_service_pb2.GetRoundProofRequest, _round_service_pb2.GetRoundProofResponse]  # type: ignore[assignment]
     """GetRoundProof reads what is needed to compute the result of a round again. Before the race is over it is
     refused with FAILED_PRECONDITION, reason PROOF_NOT_READY.
@@ -97,7 +97,7 @@ class RoundServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _round_service_pb2.ListRoundsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_round_service_pb2.ListRoundsResponse, _abc.Awaitable[_round_service_pb2.ListRoundsResponse]]:
-        """ListRounds reads the rounds of a track, the newest first."""
+        """ListRounds reads the rounds of a track, the newest first, without their races."""
 
     @_abc_1.abstractmethod
     def GetRoundProof(

@@ -4,6 +4,7 @@ from furlong.common.v1 import ticket_pb2
 from furlong.persist.v1 import round_store_service_pb2, ticket_store_service_pb2
 
 from services.game.domain.order import Verdict
+from services.game.domain.race import with_race
 from services.game.domain.round import StoredRound
 from services.game.domain.winners import Winner
 from services.game.ports import Placing
@@ -11,13 +12,15 @@ from services.game.wire import round_of
 
 
 def stored_round_of(stored: round_store_service_pb2.StoredRound) -> StoredRound:
-    """Read a round with its secrets."""
-    return StoredRound(
-        round=round_of(stored.round),
-        sealed_seed=stored.sealed_seed,
-        server_seed=stored.server_seed,
-        posting=stored.posting,
-        beacon_signature=stored.beacon_signature,
+    """Read a round with its secrets, and with the key of its race where it has started."""
+    return with_race(
+        StoredRound(
+            round=round_of(stored.round),
+            sealed_seed=stored.sealed_seed,
+            server_seed=stored.server_seed,
+            posting=stored.posting,
+            beacon_signature=stored.beacon_signature,
+        )
     )
 
 

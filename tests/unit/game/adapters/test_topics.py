@@ -42,3 +42,12 @@ def test_no_secret_of_a_round_is_told() -> None:
 )
 def test_what_is_no_news_is_a_signal(event: SubscribeResponse, signal: Signal) -> None:
     assert heard_of(event) is signal
+
+
+def test_a_race_is_told_by_its_key_and_one_without_it_is_read_in_the_store() -> None:
+    told = frame_to(stored_round(RUN_ON[2]).round)
+    assert not told.round.race.runners
+
+    told.round.ClearField("race")  # as a game that knows no races tells it
+
+    assert heard_of(message(told.SerializeToString())) is Signal.MISSED

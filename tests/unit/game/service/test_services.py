@@ -13,6 +13,7 @@ from furlong.game.v1 import account_service_pb2 as accounts
 from furlong.game.v1 import round_service_pb2 as rounds
 from furlong.game.v1 import ticket_service_pb2 as tickets
 from furlong.game.v1 import track_service_pb2 as tracks
+from google.protobuf.json_format import MessageToDict
 
 from services.chassis.principal import Principal, set_current
 from services.chassis.refusal import Refusal
@@ -20,6 +21,7 @@ from services.game.domain.track import DEFAULT_LIMITS, DEFAULT_RETURN_BPS, DEFAU
 from tests.fakes.virtual_clock import VirtualClock
 from tests.gaming import Playing
 from tests.model import draw as model
+from tests.model import race as race_model
 from tests.rounds import TRACK
 
 MINE = "0190d3c5-0000-7000-8000-000000000001"
@@ -334,6 +336,36 @@ async def test_a_void_round_has_no_proof(game: Playing) -> None:
     with pytest.raises(Refusal) as refused:
         await game.rounds.GetRoundProof(rounds.GetRoundProofRequest(round_id=1), CONTEXT)
     assert refused.value.metadata == {"phase": "VOID"}
+
+
+async def test_a_round_shows_its_race_when_it_runs_and_not_before(game: Playing) -> None:
+    asked, current = rounds.GetRoundRequest(round_id=1), rounds.GetCurrentRoundRequest(track=TRACK.track)
+    for ms, phase in ((0, Round.OPEN), (1_000, Round.LOCKED)):
+        await clock_of(game).run_for_ms(ms)
+        for shown in (await game.rounds.GetRound(asked, CONTEXT), await game.rounds.GetCurrentRound(current, CONTEXT)):
+            assert (shown.round.phase, shown.round.HasField("race")) == (phase, False)
+    await clock_of(game).run_for_ms(100)
+    running = (await game.rounds.GetRound(asked, CONTEXT)).round
+    assert (await game.rounds.GetCurrentRound(current, CONTEXT)).round == running
+    await clock_of(game).run_for_ms(900)
+    over = (await game.rounds.GetRound(asked, CONTEXT)).round
+    proof = (await game.rounds.GetRoundProof(rounds.GetRoundProofRequest(round_id=1), CONTEXT)).proof
+
+    key = race_model.key(bytes.fromhex(proof.server_seed), proof.track, proof.round_id)
+    race = race_model.race(key, proof.result, [], TRACK.timetable.race_ms)
+    assert (
+        MessageToDict(running.race, preserving_proto_field_name=True, always_print_fields_with_no_presence=True) == race
+    )
+    assert over.race == running.race
+
+
+async def test_rounds_are_listed_without_their_races(game: Playing) -> None:
+    await clock_of(game).run_for_ms(2_500 * 2)
+
+    page = await game.rounds.ListRounds(rounds.ListRoundsRequest(track=TRACK.track), CONTEXT)
+
+    assert any(round_.result for round_ in page.rounds)
+    assert not any(round_.HasField("race") for round_ in page.rounds)
 
 
 async def settled_with_a_ticket(game: Playing) -> tuple[int, ...]:
