@@ -67,7 +67,7 @@ class Order(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What can be bet on in a round: prices to WIN by runner, in hundredths, and the limits on stakes.
+    """What can be bet on in a round: prices by market and runner, in hundredths, and the limits on stakes.
 
     `locks_at_ms` is when that ends, in milliseconds since the Unix epoch.
     """
@@ -75,7 +75,7 @@ class Offer:
     round_id: int
     track: str
     locks_at_ms: int
-    win_price_hundredths: Mapping[int, int]
+    prices: Mapping[tuple[int, int], int]
     limits: Limits
 
 
@@ -92,12 +92,12 @@ class Judgement(NamedTuple):
 
 def offer_of(round_: Round) -> Offer:
     """Give what can be bet on in a round."""
-    prices = {runner.runner: runner.win_price_hundredths for runner in round_.runners}
+    prices = {(int(Market.WIN), runner.runner): runner.win_price_hundredths for runner in round_.runners}
     return Offer(
         round_id=round_.round_id,
         track=round_.track,
         locks_at_ms=round_.schedule.locks_at_ms,
-        win_price_hundredths=prices,
+        prices=prices,
         limits=round_.limits,
     )
 
@@ -121,13 +121,13 @@ def _selection(line: Line, offer: Offer) -> str:
         return f"market {line.market} is not offered"
     if len(line.runners) != 1:
         return f"WIN takes one runner, not {len(line.runners)}"
-    if line.runners[0] not in offer.win_price_hundredths:
+    if (line.market, line.runners[0]) not in offer.prices:
         return f"runner {line.runners[0]} is not offered to WIN"
     return ""
 
 
 def _price(line: Line, offer: Offer) -> str:
-    offered = offer.win_price_hundredths[line.runners[0]]
+    offered = offer.prices[line.market, line.runners[0]]
     if line.price_hundredths in (0, offered):
         return ""
     return f"runner {line.runners[0]} is offered at {offered}, not at {line.price_hundredths} hundredths"
@@ -159,7 +159,7 @@ def _at_kept_prices(lines: tuple[Line, ...], offer: Offer) -> tuple[Line, ...]:
         [
             line
             if line.price_hundredths
-            else Line(line.market, line.runners, line.stake_minor, offer.win_price_hundredths[line.runners[0]])
+            else Line(line.market, line.runners, line.stake_minor, offer.prices[line.market, line.runners[0]])
             for line in lines
         ]
     )

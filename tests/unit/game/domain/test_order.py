@@ -12,7 +12,7 @@ OFFER = Offer(
     round_id=17,
     track="harbour-mile",
     locks_at_ms=1_800_000_060_000,
-    win_price_hundredths={1: 313, 3: 827},
+    prices={(1, 1): 313, (1, 3): 827},
     limits=Limits(stake_min_minor=10, stake_max_minor=1_000),
 )
 
