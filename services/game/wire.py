@@ -7,6 +7,7 @@ from furlong.common.v1 import round_pb2, ticket_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.game.domain.card import RaceCard, Runner
+from services.game.domain.markets import MarketOffer, markets_of
 from services.game.domain.order import Line
 from services.game.domain.phase import Phase
 from services.game.domain.race import Race, race_of
@@ -96,6 +97,18 @@ def round_to(round_: Round) -> round_pb2.Round:
         positions=round_.positions,
         withdrawn=round_.withdrawn,
         price_revision=round_.price_revision,
+        markets=[market_to(offer) for offer in markets_of(round_)],
+    )
+
+
+def market_to(offer: MarketOffer) -> round_pb2.MarketOffer:
+    """Write what a market returns."""
+    return round_pb2.MarketOffer(
+        market=ticket_pb2.Line.Market.ValueType(offer.market),
+        target_return_bps=offer.target_return_bps,
+        true_return_min_ppm=offer.true_return_min_ppm,
+        true_return_max_ppm=offer.true_return_max_ppm,
+        places=offer.places,
     )
 
 

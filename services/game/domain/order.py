@@ -18,10 +18,18 @@ from services.game.domain.track import Limits
 
 
 class Market(IntEnum):
-    """The question that a bet answers. The numbers are those of the wire."""
+    """The question that a bet answers. The numbers are those of the wire.
+
+    EACH_WAY is asked for and never kept: it becomes a line to WIN and one to PLACE, each of the line's stake.
+    """
 
     WIN = 1
     PLACE = 2
+    EACH_WAY = 3
+
+
+EACH_WAY: Final = int(Market.EACH_WAY)
+PARTS_OF_EACH_WAY: Final = (int(Market.WIN), int(Market.PLACE))
 
 
 class Verdict(IntEnum):
@@ -67,7 +75,7 @@ class Order(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What can be bet on in a round: prices to WIN by runner, in hundredths, and the limits on stakes.
+    """What can be bet on in a round: prices by market and runner, in hundredths, and the limits on stakes.
 
     `locks_at_ms` is when that ends, in milliseconds since the Unix epoch.
     """
@@ -75,7 +83,7 @@ class Offer:
     round_id: int
     track: str
     locks_at_ms: int
-    win_price_hundredths: Mapping[int, int]
+    prices: Mapping[tuple[int, int], int]
     limits: Limits
 
 
@@ -91,13 +99,18 @@ class Judgement(NamedTuple):
 
 
 def offer_of(round_: Round) -> Offer:
-    """Give what can be bet on in a round."""
-    prices = {runner.runner: runner.win_price_hundredths for runner in round_.runners}
+    """Give what can be bet on in a round; EACH_WAY stands with the price of its WIN part, which an order may name."""
+    win, place = PARTS_OF_EACH_WAY
+    prices = {(win, runner.runner): runner.win_price_hundredths for runner in round_.runners}
+    for runner in round_.runners:
+        if runner.place_price_hundredths:
+            prices[place, runner.runner] = runner.place_price_hundredths
+            prices[EACH_WAY, runner.runner] = runner.win_price_hundredths
     return Offer(
         round_id=round_.round_id,
         track=round_.track,
         locks_at_ms=round_.schedule.locks_at_ms,
-        win_price_hundredths=prices,
+        prices=prices,
         limits=round_.limits,
     )
 
@@ -117,17 +130,24 @@ def on_no_round(order: Order, round_id: int) -> Judgement:
 
 
 def _selection(line: Line, offer: Offer) -> str:
-    if line.market != Market.WIN:
-        return f"market {line.market} is not offered"
+    if len(line.runners) == 1 and (line.market, line.runners[0]) in offer.prices:
+        return ""
+    if line.market not in [market for market, _ in offer.prices]:
+        return f"market {_name(line.market)} is not offered"
     if len(line.runners) != 1:
-        return f"WIN takes one runner, not {len(line.runners)}"
-    if line.runners[0] not in offer.win_price_hundredths:
-        return f"runner {line.runners[0]} is not offered to WIN"
-    return ""
+        return f"{_name(line.market)} takes one runner, not {len(line.runners)}"
+    return f"runner {line.runners[0]} is not offered to {_name(line.market)}"
+
+
+def _name(market: int) -> str:
+    return _NAMES.get(market, str(market))
+
+
+_NAMES: Final[Mapping[int, str]] = {int(market): market.name for market in Market}
 
 
 def _price(line: Line, offer: Offer) -> str:
-    offered = offer.win_price_hundredths[line.runners[0]]
+    offered = offer.prices[line.market, line.runners[0]]
     if line.price_hundredths in (0, offered):
         return ""
     return f"runner {line.runners[0]} is offered at {offered}, not at {line.price_hundredths} hundredths"
@@ -155,14 +175,24 @@ RULES: Final[Sequence[tuple[Verdict, Callable[[Line, Offer], str]]]] = (
 
 
 def _at_kept_prices(lines: tuple[Line, ...], offer: Offer) -> tuple[Line, ...]:
+    if EACH_WAY in [line.market for line in lines]:
+        lines = tuple([part for line in lines for part in _parts(line)])
     return tuple(
         [
             line
             if line.price_hundredths
-            else Line(line.market, line.runners, line.stake_minor, offer.win_price_hundredths[line.runners[0]])
+            else Line(line.market, line.runners, line.stake_minor, offer.prices[line.market, line.runners[0]])
             for line in lines
         ]
     )
+
+
+def _parts(line: Line) -> tuple[Line, ...]:
+    """Part an each-way line; whatever price it named was that of its WIN part, so the other takes the one offered."""
+    if line.market != EACH_WAY:
+        return (line,)
+    win, place = PARTS_OF_EACH_WAY
+    return line._replace(market=win), line._replace(market=place, price_hundredths=0)
 
 
 def content_hash(round_id: int, order: Order) -> bytes:

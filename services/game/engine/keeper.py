@@ -26,6 +26,7 @@ from services.chassis.refusal import Refusal
 from services.chassis.waiting import until
 from services.game.domain.card import RaceCard
 from services.game.domain.draw import SEED_BYTES, commitment, draw
+from services.game.domain.markets import places_of
 from services.game.domain.outage import pick_up
 from services.game.domain.phase import Phase
 from services.game.domain.prices import priced
@@ -235,11 +236,13 @@ class Keeper:
         seed = self._chance.bytes(SEED_BYTES)
         committed = commitment(seed)
         sealed = self._seal.seal(seed=seed, track=track.track, commitment=committed.hex())
+        places = places_of(len(card.runners))
+        place_return_bps = track.program.place_return_bps or track.return_bps
         offered = RaceCard(
             card_id=card.card_id,
             name=card.name,
             distance_m=card.distance_m,
-            runners=priced(card.runners, track.return_bps),
+            runners=priced(card.runners, track.return_bps, places, place_return_bps),
         )
         request_id = self._request_id()
         return await self._ask(
@@ -250,7 +253,7 @@ class Keeper:
                 card=offered,
                 commitment=committed,
                 sealed_seed=sealed,
-                terms=Terms(source=track.program.source, place_return_bps=track.program.place_return_bps),
+                terms=Terms(source=track.program.source, places=places, place_return_bps=place_return_bps),
                 locks_at_ms=0,
             )
         )
@@ -297,9 +300,9 @@ class Keeper:
         """Decide on a round that is not decided, and move its money to the end."""
         round_id = stored.round.round_id
         if not stored.posting:
-            request_id = self._request_id()
+            request_id, who_won = self._request_id(), winners(stored.round)
             stored = await self._store.settle_round(
-                request_id=request_id, round_id=round_id, epoch=self._epoch, winners=winners(stored.round.result)
+                request_id=request_id, round_id=round_id, epoch=self._epoch, winners=who_won
             )
         while stored.posting:
             stored = await self._store.post_settlement(round_id)

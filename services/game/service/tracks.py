@@ -17,10 +17,10 @@ from services.game.domain.card import RaceCard
 from services.game.domain.prices import too_strong
 from services.game.domain.round import Round, StoredRound
 from services.game.domain.track import DEFAULT_LIMITS, DEFAULT_RETURN_BPS, DEFAULT_TIMETABLE, Track, TrackState
-from services.game.domain.winners import winners
+from services.game.domain.winners import winners_by
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.tracks import Tracks
-from services.game.ports import RoundDecisions, TrackStore
+from services.game.ports import RoundStore, TrackStore
 from services.game.service.paging import page_size
 from services.game.wire import card_of, limits_of, program_of, round_to, timetable_of, track_to
 
@@ -37,7 +37,7 @@ _log = structlog.get_logger(__name__)
 class TrackService(TrackServiceServicer):
     """Keeps tracks in the store, and wakes whoever looks after them."""
 
-    def __init__(self, *, store: TrackStore, rounds: RoundDecisions, tracks: Tracks, hub: Hub) -> None:
+    def __init__(self, *, store: TrackStore, rounds: RoundStore, tracks: Tracks, hub: Hub) -> None:
         self._store = store
         self._rounds = rounds
         self._tracks = tracks
@@ -100,11 +100,12 @@ class TrackService(TrackServiceServicer):
     async def CorrectResult(self, request: pb.CorrectResultRequest, context: Any) -> pb.CorrectResultResponse:
         """Put the result of a settled round right."""
         result = tuple(request.result)
+        settled = (await self._rounds.round(request.round_id)).round
         stored = await self._rounds.correct_result(
             request_id=request.request_id,
             round_id=request.round_id,
             result=result,
-            winners=winners(result),
+            winners=winners_by(result, (), (), settled.terms.places),
             reason=request.reason,
             actor=principal.current().subject,
         )

@@ -1,6 +1,7 @@
 """What the contract asks of each request, as the protos state it. What an order bets on is judged, not checked."""
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from furlong.common.v1 import account_pb2, round_pb2, ticket_pb2
@@ -15,6 +16,8 @@ INT32_MAX: Final = 2**31 - 1
 INT64_MAX: Final = 2**63 - 1
 TICKETS_MAX: Final = 500
 LINES_MAX: Final = 20
+LINES_ALL_EACH_WAY_MAX: Final = 10
+"""So many lines are not too many even where each of them becomes two."""
 RUNNERS_MIN: Final = 2
 RUNNERS_MAX: Final = 40
 CARDS_MAX: Final = 200
@@ -43,15 +46,25 @@ def _is_sound(order: ticket_pb2.TicketOrder) -> bool:
     if not (is_uuid7(order.request_id) and is_uuid(order.account_id)):
         return False
     lines = order.lines[:]
-    if not 1 <= len(lines) <= LINES_MAX:
+    if not 1 <= len(lines) <= LINES_MAX or (len(lines) > LINES_ALL_EACH_WAY_MAX and _parts(lines) > LINES_MAX):
         return False
     return not any([len(line.runners) > RUNNERS_MAX or line.price_hundredths < 0 for line in lines])  # noqa: C419 - faster
+
+
+def _parts(lines: Sequence[ticket_pb2.Line]) -> int:
+    """Count the lines that the ticket will have."""
+    return len(lines) + [line.market for line in lines].count(ticket_pb2.Line.EACH_WAY)
 
 
 def _order(at: str, order: ticket_pb2.TicketOrder, checks: Checks) -> None:
     checks.uuid7(f"{at}.request_id", order.request_id)
     checks.uuid(f"{at}.account_id", order.account_id)
     checks.length(f"{at}.lines", order.lines, 1, LINES_MAX)
+    checks.that(
+        f"{at}.lines",
+        len(order.lines) > LINES_MAX or _parts(order.lines) <= LINES_MAX,
+        f"are more than {LINES_MAX} where each EACH_WAY line is counted as two",
+    )
     for n, line in enumerate(order.lines[:LINES_MAX]):
         checks.length(f"{at}.lines[{n}].runners", line.runners, 0, RUNNERS_MAX)
         checks.between(f"{at}.lines[{n}].price_hundredths", line.price_hundredths, 0, INT64_MAX)
@@ -99,6 +112,8 @@ def create_track(request: tracks.CreateTrackRequest, checks: Checks) -> None:
     checks.that("track.state", track.state in known_states, "is neither absent nor RUNNING")
     if track.return_bps:
         checks.between("track.return_bps", track.return_bps, 5_000, 9_999)
+    if track.program.place_return_bps:
+        checks.between("track.program.place_return_bps", track.program.place_return_bps, 5_000, 9_999)
     if track.HasField("timetable"):
         _timetable("track.timetable", track.timetable, checks)
     if track.HasField("limits"):
@@ -126,7 +141,8 @@ def _card(at: str, card: round_pb2.RaceCard, checks: Checks) -> None:
         checks.between(f"{at}.runners[{n}].runner", runner.runner, 1, RUNNERS_MAX)
         checks.text(f"{at}.runners[{n}].name", runner.name, 1, 80)
         checks.between(f"{at}.runners[{n}].weight", runner.weight, 1, 1_000_000_000)
-        checks.that(f"{at}.runners[{n}].win_price_hundredths", runner.win_price_hundredths == 0, "is not on a card")
+        for price in ("win_price_hundredths", "place_price_hundredths"):
+            checks.that(f"{at}.runners[{n}].{price}", getattr(runner, price) == 0, "is not on a card")
     numbers = [runner.runner for runner in card.runners]
     checks.that(f"{at}.runners", numbers == sorted(set(numbers)), "are not in the order of their numbers, each once")
 

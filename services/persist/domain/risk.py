@@ -1,7 +1,8 @@
 """The risk of a round as a batch is decided: what its selections could come to pay, and what the house takes of it.
 
 Each line that is accepted adds its payout to its selection. The house could come to lose, over all markets, the sum of
-the payouts of the selection that would pay most in each, less all stakes of the round.
+the payouts of the selections that would pay most in each, one to WIN and three to PLACE, less all stakes of the round.
+Where only two places are paid, or one ticket's prize is bounded, that is more than can happen; it is never less.
 
 1. Without limits a round takes tickets until the payouts of all its lines add up to ROUND_PAYOUT_MINOR_MAX.
 2. An order is refused whole: none of its lines is taken where one of them goes too far.
@@ -10,7 +11,9 @@ the payouts of the selection that would pay most in each, less all stakes of the
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple, Self
+from heapq import nlargest
+from types import MappingProxyType
+from typing import Final, NamedTuple, Self
 
 from services.persist.domain.bounds import ROUND_PAYOUT_MINOR_MAX
 from services.persist.domain.round import NOTHING_SOLD, Limits, Totals
@@ -27,6 +30,10 @@ class Sold(NamedTuple):
     stake_minor: int
     payout_minor: int
 
+
+_PLACE: Final = 2
+_PAID_MAX: Final[Mapping[int, int]] = MappingProxyType({_PLACE: 3})
+"""How many selections of a market win with their whole stakes at the most; in a dead heat more win, with parts."""
 
 _NOTHING = Sold(0, 0, 0)
 _NO_LIMITS = Limits(stake_min_minor=1, stake_max_minor=1)
@@ -87,8 +94,8 @@ class Risk:
 
 
 def _worst_minor(payouts_minor: Mapping[Selection, int]) -> int:
-    """What is paid when in each market the selection wins that pays most."""
-    worst: dict[int, int] = {}
+    """What is paid when in each market the selections win that pay most."""
+    by_market: dict[int, list[int]] = {}
     for (market, _), payout_minor in payouts_minor.items():
-        worst[market] = max(worst.get(market, 0), payout_minor)
-    return sum(worst.values())
+        by_market.setdefault(market, []).append(payout_minor)
+    return sum([sum(nlargest(_PAID_MAX.get(market, 1), payouts)) for market, payouts in by_market.items()])

@@ -42,7 +42,8 @@ LOCKS_AT_MS_MAX: Final = 253_402_300_799_000
 _TRACK: Final = re.compile(r"(?=.{1,40}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _TRACK_STATES: Final = frozenset(round_pb2.Track.State.values()) - {round_pb2.Track.STATE_UNSPECIFIED}
-_MARKETS: Final = frozenset(ticket_pb2.Line.Market.values()) - {ticket_pb2.Line.MARKET_UNSPECIFIED}
+_MARKETS: Final = frozenset((ticket_pb2.Line.WIN, ticket_pb2.Line.PLACE))
+"""What can be kept: EACH_WAY is on orders only."""
 _REFUSALS_OF_GAME: Final = range(Verdict.ROUND_NOT_FOUND, Verdict.STAKE_ABOVE_MAX + 1)
 
 
@@ -158,8 +159,6 @@ def open_round(request: rounds.OpenRoundRequest, checks: Checks) -> None:
         if runner.place_price_hundredths:
             price = runner.place_price_hundredths
             checks.between(f"runners[{n}].place_price_hundredths", price, PRICE_HUNDREDTHS_MIN, PRICE_HUNDREDTHS_MAX)
-    offered = {runner.place_price_hundredths > 0 for runner in request.runners}
-    checks.that("runners", len(offered) <= 1, "have a price to PLACE in part")
     checks.between("terms", request.terms.ByteSize(), 0, TERMS_BYTES_MAX)
     if request.locks_at_ms:
         checks.between("locks_at_ms", request.locks_at_ms, 1, LOCKS_AT_MS_MAX)
@@ -212,6 +211,8 @@ def _winners(winners: Any, checks: Checks) -> None:
         _selection(f"winners[{n}]", winner, checks)
         checks.between(f"winners[{n}].stake_denominator", winner.stake_denominator, 1, DEAD_HEAT_RUNNERS_MAX)
         checks.between(f"winners[{n}].stake_numerator", winner.stake_numerator, 1, winner.stake_denominator)
+        whole = (winner.stake_numerator, winner.stake_denominator) == (1, 1)
+        checks.that(f"winners[{n}].refund", whole or not winner.refund, "is of a part of the stake")
     selections = {(winner.market, tuple(winner.runners)) for winner in winners}
     checks.that("winners", len(selections) == len(winners), "name a selection twice")
 

@@ -19,7 +19,7 @@ from services.game.domain.phase import Phase
 from services.game.domain.prices import priced
 from services.game.domain.round import StoredRound, Terms
 from services.game.domain.track import Source, Timetable, TrackState
-from services.game.domain.winners import winners
+from services.game.domain.winners import winners, winners_by
 from services.game.ports import Placing
 from tests.contract.game.conftest import Store
 from tests.rounds import CARD, TRACK
@@ -88,7 +88,7 @@ class Leader:
             request_id=uuid7(),
             round_id=stored.round.round_id,
             epoch=self.epoch,
-            winners=winners(stored.round.result),
+            winners=winners(stored.round),
         )
 
     async def void(self, stored: StoredRound, reason: str = "rain", epoch: int = 0) -> StoredRound:
@@ -264,7 +264,7 @@ async def test_a_settled_round_is_corrected_once_its_money_has_moved(store: Stor
     async def correct(result: tuple[int, ...]) -> StoredRound:
         ids: dict[str, Any] = {"request_id": uuid7(), "round_id": opened.round.round_id}
         return await store.rounds.correct_result(
-            **ids, result=result, winners=winners(result), reason="photo finish", actor="operator"
+            **ids, result=result, winners=winners_by(result, (), (), 0), reason="photo finish", actor="operator"
         )
 
     finished = await leader.finish(await leader.start(await leader.lock(opened)))

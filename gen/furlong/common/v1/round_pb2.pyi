@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from furlong.common.v1 import ticket_pb2 as _ticket_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -97,10 +98,12 @@ class Limits(_message.Message):
     """selection_payout_max_minor is the most that one selection may come to pay if it wins, in minor units; 0 is no limit."""
     round_loss_max_minor: _builtins.int
     """round_loss_max_minor is the most that the house may come to lose on a round, in minor units: for each market the
-    selection that would pay most, summed up, less all stakes; 0 is no limit.
+    selection that would pay most, for PLACE the three that would, summed up, less all stakes; 0 is no limit.
     """
     payout_max_minor: _builtins.int
-    """payout_max_minor is the most that one ticket is paid, in minor units, over all its lines; 0 is no limit."""
+    """payout_max_minor is the most that one ticket wins, in minor units, over all its lines; 0 is no limit. Stakes that
+    are given back for withdrawn runners come on top of it.
+    """
     def __init__(
         self,
         *,
@@ -321,7 +324,9 @@ class Runner(_message.Message):
     win_price_hundredths: _builtins.int
     """win_price_hundredths is the price to WIN in hundredths of decimal odds; 0 on a card, which has no prices."""
     place_price_hundredths: _builtins.int
-    """place_price_hundredths is the price to PLACE likewise; 0 where PLACE is not offered."""
+    """place_price_hundredths is the price to PLACE likewise; 0 where PLACE is not offered, or not on this runner, which is
+    so strong that its price would be below 1.01.
+    """
     def __init__(
         self,
         *,
@@ -501,6 +506,7 @@ class Round(_message.Message):
     POSITIONS_FIELD_NUMBER: _builtins.int
     WITHDRAWN_FIELD_NUMBER: _builtins.int
     PRICE_REVISION_FIELD_NUMBER: _builtins.int
+    MARKETS_FIELD_NUMBER: _builtins.int
     RACE_FIELD_NUMBER: _builtins.int
     round_id: _builtins.int
     """round_id rises with every round of the deployment."""
@@ -585,6 +591,10 @@ class Round(_message.Message):
         """withdrawn runners took no part: they are not in `result`, and what was bet on them is given back."""
 
     @_builtins.property
+    def markets(self) -> _containers.RepeatedCompositeFieldContainer[Global___MarketOffer]:
+        """markets that the round offers, with what each returns."""
+
+    @_builtins.property
     def race(self) -> Global___Race:
         """race as it is run, from RUNNING on and never before; absent where the result was corrected, and in lists. On a
         watch it comes with the transition into RUNNING and with every UPDATE and GAP, and with no other frame.
@@ -621,15 +631,56 @@ class Round(_message.Message):
         positions: _abc.Iterable[_builtins.int] | None = ...,
         withdrawn: _abc.Iterable[_builtins.int] | None = ...,
         price_revision: _builtins.int = ...,
+        markets: _abc.Iterable[Global___MarketOffer] | None = ...,
         race: Global___Race | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at", "finishes_at", b"finishes_at", "limits", b"limits", "locks_at", b"locks_at", "opens_at", b"opens_at", "race", b"race", "starts_at", b"starts_at", "terms", b"terms", "totals", b"totals"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["commitment", b"commitment", "correction_reason", b"correction_reason", "currency", b"currency", "distance_m", b"distance_m", "ends_at", b"ends_at", "finishes_at", b"finishes_at", "limits", b"limits", "locks_at", b"locks_at", "opens_at", b"opens_at", "payout_minor", b"payout_minor", "phase", b"phase", "positions", b"positions", "price_revision", b"price_revision", "race", b"race", "race_name", b"race_name", "result", b"result", "return_bps", b"return_bps", "revision", b"revision", "round_id", b"round_id", "runners", b"runners", "screen", b"screen", "starts_at", b"starts_at", "terms", b"terms", "tickets_root", b"tickets_root", "totals", b"totals", "track", b"track", "transition_seq", b"transition_seq", "void_reason", b"void_reason", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commitment", b"commitment", "correction_reason", b"correction_reason", "currency", b"currency", "distance_m", b"distance_m", "ends_at", b"ends_at", "finishes_at", b"finishes_at", "limits", b"limits", "locks_at", b"locks_at", "markets", b"markets", "opens_at", b"opens_at", "payout_minor", b"payout_minor", "phase", b"phase", "positions", b"positions", "price_revision", b"price_revision", "race", b"race", "race_name", b"race_name", "result", b"result", "return_bps", b"return_bps", "revision", b"revision", "round_id", b"round_id", "runners", b"runners", "screen", b"screen", "starts_at", b"starts_at", "terms", b"terms", "tickets_root", b"tickets_root", "totals", b"totals", "track", b"track", "transition_seq", b"transition_seq", "void_reason", b"void_reason", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Round: _TypeAlias = Round  # noqa: Y015
+
+@_typing.final
+class MarketOffer(_message.Message):
+    """MarketOffer is a market of a round and what it returns to the player in the long run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MARKET_FIELD_NUMBER: _builtins.int
+    TARGET_RETURN_BPS_FIELD_NUMBER: _builtins.int
+    TRUE_RETURN_MIN_PPM_FIELD_NUMBER: _builtins.int
+    TRUE_RETURN_MAX_PPM_FIELD_NUMBER: _builtins.int
+    PLACES_FIELD_NUMBER: _builtins.int
+    market: _ticket_pb2.Line.Market.ValueType
+    """market that is offered. EACH_WAY, which is WIN and PLACE, is offered wherever PLACE is and not listed."""
+    target_return_bps: _builtins.int
+    """target_return_bps is the target return in basis points."""
+    true_return_min_ppm: _builtins.int
+    """true_return_min_ppm is the least true return of a runner, by its weight and its price, in millionths of the stake,
+    rounded down. Prices are rounded down, so it is the target or a little less.
+    """
+    true_return_max_ppm: _builtins.int
+    """true_return_max_ppm is the greatest true return of a runner likewise."""
+    places: _builtins.int
+    """places that are paid; 1 for WIN."""
+    def __init__(
+        self,
+        *,
+        market: _ticket_pb2.Line.Market.ValueType = ...,
+        target_return_bps: _builtins.int = ...,
+        true_return_min_ppm: _builtins.int = ...,
+        true_return_max_ppm: _builtins.int = ...,
+        places: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["market", b"market", "places", b"places", "target_return_bps", b"target_return_bps", "true_return_max_ppm", b"true_return_max_ppm", "true_return_min_ppm", b"true_return_min_ppm"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarketOffer: _TypeAlias = MarketOffer  # noqa: Y015
 
 @_typing.final
 class Race(_message.Message):

@@ -38,6 +38,10 @@ class Line(_message.Message):
         """WIN: the runner finishes first."""
         PLACE: Line._Market.ValueType  # 2
         """PLACE: the runner finishes in one of the first places, as many as the round's terms say."""
+        EACH_WAY: Line._Market.ValueType  # 3
+        """EACH_WAY is two bets of the line's stake each, one to WIN and one to PLACE: the line costs twice its stake. It is
+        on orders only; the ticket has the two lines.
+        """
 
     class Market(_Market, metaclass=_MarketEnumTypeWrapper):
         """Market is the question that a bet answers."""
@@ -48,6 +52,10 @@ class Line(_message.Message):
     """WIN: the runner finishes first."""
     PLACE: Line.Market.ValueType  # 2
     """PLACE: the runner finishes in one of the first places, as many as the round's terms say."""
+    EACH_WAY: Line.Market.ValueType  # 3
+    """EACH_WAY is two bets of the line's stake each, one to WIN and one to PLACE: the line costs twice its stake. It is
+    on orders only; the ticket has the two lines.
+    """
 
     MARKET_FIELD_NUMBER: _builtins.int
     RUNNERS_FIELD_NUMBER: _builtins.int
@@ -59,11 +67,14 @@ class Line(_message.Message):
     """stake_minor is the amount bet, in minor units of the track's currency."""
     price_hundredths: _builtins.int
     """price_hundredths is decimal odds in hundredths, 235 is 2.35. On an order it is the price that the client saw,
-    and 0 or absent means "at the current price"; on a ticket it is the price that the ticket keeps.
+    and 0 or absent means "at the current price"; on a ticket it is the price that the ticket keeps. On an EACH_WAY line
+    it is the price of the part to WIN, and the part to PLACE is taken at the current one.
     """
     @_builtins.property
     def runners(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """runners is the selection: saddle-cloth numbers, in the order that the market asks for; one for WIN."""
+        """runners is the selection: saddle-cloth numbers, in the order that the market asks for; one for WIN,
+        PLACE and EACH_WAY.
+        """
 
     def __init__(
         self,
@@ -98,7 +109,7 @@ class TicketOrder(_message.Message):
     """account_id is the account that pays the stake and gets the payout; its currency is the track's."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___Line]:
-        """lines of the ticket, 1 to 20."""
+        """lines of the ticket, 1 to 20; an EACH_WAY line counts as two."""
 
     def __init__(
         self,
@@ -173,6 +184,7 @@ class Ticket(_message.Message):
     PLACED_AT_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
+    PAYOUT_UNCAPPED_MINOR_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
     """ticket_id is the request_id of the order."""
     round_id: _builtins.int
@@ -184,9 +196,15 @@ class Ticket(_message.Message):
     stake_minor: _builtins.int
     """stake_minor is the sum over the lines, in minor units."""
     payout_minor: _builtins.int
-    """payout_minor is what was credited back, winnings with stake, or the refund of a voided round, in minor units."""
+    """payout_minor is what was credited back, in minor units: winnings with stake and stakes on withdrawn runners, or the
+    refund of a voided round.
+    """
     currency: _builtins.str
     """currency of all amounts, ISO 4217."""
+    payout_uncapped_minor: _builtins.int
+    """payout_uncapped_minor is what the ticket would have been paid without the greatest payout of its round, in minor
+    units; 0 where that has cut nothing off.
+    """
     @_builtins.property
     def placed_at(self) -> _timestamp_pb2.Timestamp:
         """placed_at is the database's time inside the transaction that accepted the ticket."""
@@ -207,10 +225,11 @@ class Ticket(_message.Message):
         placed_at: _timestamp_pb2.Timestamp | None = ...,
         lines: _abc.Iterable[Global___Line] | None = ...,
         currency: _builtins.str = ...,
+        payout_uncapped_minor: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["placed_at", b"placed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "currency", b"currency", "lines", b"lines", "payout_minor", b"payout_minor", "placed_at", b"placed_at", "round_id", b"round_id", "stake_minor", b"stake_minor", "state", b"state", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "currency", b"currency", "lines", b"lines", "payout_minor", b"payout_minor", "payout_uncapped_minor", b"payout_uncapped_minor", "placed_at", b"placed_at", "round_id", b"round_id", "stake_minor", b"stake_minor", "state", b"state", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,22 +1,28 @@
 """The rules of racing answer an order with the lowest verdict that is true of any of its lines."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.game.domain.order import Line, Offer, Order, Verdict, content_hash, judge, on_no_round
+from services.game.domain.card import Runner
+from services.game.domain.order import Line, Offer, Order, Verdict, content_hash, judge, offer_of, on_no_round
+from services.game.domain.phase import Phase
+from services.game.domain.prices import priced
 from services.game.domain.track import Limits
+from tests.rounds import stored_round
 
 ACCOUNT = "0190d3c5-0000-7000-8000-000000000001"
 OFFER = Offer(
     round_id=17,
     track="harbour-mile",
     locks_at_ms=1_800_000_060_000,
-    win_price_hundredths={1: 313, 3: 827},
+    prices={(1, 1): 313, (1, 3): 827, (1, 5): 900, (2, 1): 162, (2, 3): 240, (3, 1): 313, (3, 3): 827},
     limits=Limits(stake_min_minor=10, stake_max_minor=1_000),
 )
 
-WIN, PLACE = 1, 2
+WIN, PLACE, EACH_WAY = 1, 2, 3
 
 
 def line(market: int, runners: str, stake_minor: int, price_hundredths: int) -> Line:
@@ -35,7 +41,18 @@ TABLE = [
     (WIN,   "1",     10,     313, "UNDECIDED"),
     (WIN,   "3",     1_000,  827, "UNDECIDED"),
     (WIN,   "1",     500,    0,   "UNDECIDED"),
-    (PLACE, "1",     10,     313, "INVALID_SELECTION"),
+    (PLACE, "1",     10,     162, "UNDECIDED"),
+    (PLACE, "3",     10,     0,   "UNDECIDED"),
+    (PLACE, "5",     10,     0,   "INVALID_SELECTION"),  # so strong that it has no price to PLACE
+    (PLACE, "1 3",   10,     0,   "INVALID_SELECTION"),
+    (PLACE, "1",     10,     313, "PRICE_CHANGED"),
+    (EACH_WAY, "1",  10,     0,   "UNDECIDED"),
+    (EACH_WAY, "1",  10,     313, "UNDECIDED"),
+    (EACH_WAY, "1",  10,     162, "PRICE_CHANGED"),
+    (EACH_WAY, "5",  10,     0,   "INVALID_SELECTION"),
+    (EACH_WAY, "1",  501,    0,   "UNDECIDED"),          # limits are on the stake of each part
+    (EACH_WAY, "1",  9,      0,   "STAKE_BELOW_MIN"),
+    (4,     "1",     10,     313, "INVALID_SELECTION"),
     (0,     "1",     10,     313, "INVALID_SELECTION"),
     (WIN,   "",      10,     0,   "INVALID_SELECTION"),
     (WIN,   "1 3",   10,     0,   "INVALID_SELECTION"),
@@ -85,6 +102,44 @@ def test_a_line_without_a_price_keeps_the_price_that_is_offered() -> None:
     judgement = judge(order(line(WIN, "1", 10, 0), line(WIN, "3", 10, 827)), OFFER)
 
     assert [kept.price_hundredths for kept in judgement.lines] == [313, 827]
+
+
+def test_an_each_way_line_becomes_one_to_win_and_one_to_place_of_its_stake_each() -> None:
+    judgement = judge(order(line(EACH_WAY, "3", 10, 0), GOOD, line(EACH_WAY, "1", 20, 313)), OFFER)
+
+    assert judgement.lines == (
+        line(WIN, "3", 10, 827),
+        line(PLACE, "3", 10, 240),
+        GOOD,
+        line(WIN, "1", 20, 313),
+        line(PLACE, "1", 20, 162),
+    )
+
+
+@pytest.mark.parametrize(
+    ("market", "runners", "words"),
+    [
+        (PLACE, "5", "runner 5 is not offered to PLACE"),
+        (PLACE, "1 3", "PLACE takes one runner, not 2"),
+        (EACH_WAY, "5", "runner 5 is not offered to EACH_WAY"),
+        (9, "1", "market 9 is not offered"),
+    ],
+)
+def test_what_cannot_be_bet_on_is_said_in_words(market: int, runners: str, words: str) -> None:
+    assert judge(order(line(market, runners, 10, 0)), OFFER).reason == words
+
+
+def test_a_round_offers_place_and_each_way_where_it_has_a_price_to_place() -> None:
+    runners = [Runner(runner=at, name="", weight=weight) for at, weight in enumerate((900, 20, 20, 20, 40), start=1)]
+    offered = offer_of(replace(stored_round(Phase.OPEN).round, runners=priced(runners, 9_900, 2, 8_500))).prices
+
+    assert sorted(offered) == [
+        *((WIN, runner) for runner in range(1, 6)),
+        *((PLACE, runner) for runner in range(2, 6)),
+        *((EACH_WAY, runner) for runner in range(2, 6)),
+    ]
+    assert all(offered[EACH_WAY, runner] == offered[WIN, runner] > offered[PLACE, runner] for runner in range(2, 6))
+    assert {market for market, _ in offer_of(stored_round(Phase.OPEN).round).prices} == {WIN}
 
 
 def test_a_refused_order_is_passed_on_as_it_was_sent() -> None:

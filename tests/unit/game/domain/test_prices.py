@@ -3,11 +3,18 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.game.domain.card import Runner
-from services.game.domain.prices import PRICE_HUNDREDTHS_MAX, priced, too_strong, win_price_hundredths
+from services.game.domain.chances import chances
+from services.game.domain.prices import (
+    PRICE_HUNDREDTHS_MAX,
+    place_prices_hundredths,
+    priced,
+    too_strong,
+    win_price_hundredths,
+)
 
 
 @pytest.mark.parametrize(
@@ -61,3 +68,37 @@ def test_a_runner_without_a_price_above_its_stake_is_named() -> None:
 
     assert too_strong(runners, 9_100) == (4,)
     assert too_strong(runners, 9_200) == ()
+
+
+@pytest.mark.parametrize(("places", "price_hundredths", "true_return"), [(2, 162, "0.906450"), (3, 117, "0.905008")])
+def test_the_favourite_of_the_notes_has_the_price_to_place_that_they_say(
+    places: int, price_hundredths: int, true_return: str
+) -> None:
+    weights = (29, 34, 11, 7, 14, 5)
+
+    assert place_prices_hundredths(weights, places, 9_100)[0] == price_hundredths
+    assert f"{float(chances(weights, places).of(0) * price_hundredths / 100):.6f}" == true_return
+
+
+@settings(deadline=None)  # exact chances of large weights take their time on a busy machine
+@given(
+    st.lists(st.integers(1, 10**9), min_size=5, max_size=20).map(tuple), st.integers(1, 3), st.integers(5_000, 9_999)
+)
+def test_no_price_to_place_returns_more_than_the_target_or_could_be_a_hundredth_more(
+    weights: tuple[int, ...], places: int, return_bps: int
+) -> None:
+    target = Fraction(return_bps, 10_000)
+    for at, price_hundredths in enumerate(place_prices_hundredths(weights, places, return_bps)):
+        chance = chances(weights, places).of(at)
+        assert chance * Fraction(price_hundredths, 100) <= target
+        if 0 < price_hundredths < PRICE_HUNDREDTHS_MAX:
+            assert chance * Fraction(price_hundredths + 1, 100) > target
+        if not price_hundredths:
+            assert chance * Fraction(101, 100) > target, "only who is too strong has no price"
+
+
+def test_a_field_is_priced_to_place_where_places_are_paid() -> None:
+    runners = [Runner(runner=number, name="", weight=1) for number in range(1, 6)]
+
+    assert {runner.place_price_hundredths for runner in priced(runners, 9_000, 2, 8_000)} == {200}
+    assert {runner.place_price_hundredths for runner in priced(runners, 9_000)} == {0}

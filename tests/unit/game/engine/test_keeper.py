@@ -14,7 +14,7 @@ from services.game.domain.draw import commitment
 from services.game.domain.order import Line, Market, Order, judge, offer_of
 from services.game.domain.round import Round
 from services.game.domain.track import Track, TrackState
-from services.game.domain.winners import winners
+from services.game.domain.winners import winners_by
 from services.game.engine.keeper import REFUSED_PAUSE_MS, STANDSTILL_LOOK_MS, Keeper
 from services.game.ports import Placing
 from tests.fakes.persist_store import FakePersist
@@ -509,7 +509,12 @@ async def test_what_an_operator_decided_is_posted_by_the_keeper_when_it_is_woken
         await stable.run_to(FINISH_MS)
         result = (await stable.store.round(1)).round.result[::-1]
         await stable.store.correct_result(
-            request_id="", round_id=1, result=result, winners=winners(result), reason="photo", actor="operator"
+            request_id="",
+            round_id=1,
+            result=result,
+            winners=winners_by(result, (), (), 0),
+            reason="photo",
+            actor="operator",
         )
         await stable.run_to(END_MS)
         await stable.sell(2)

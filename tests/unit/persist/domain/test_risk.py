@@ -133,3 +133,19 @@ def test_a_refused_order_takes_no_risk() -> None:
 def test_a_round_takes_no_more_than_can_be_counted(left_minor: int, wanted: str) -> None:
     totals = Totals(tickets=1, stake_minor=1, payout_minor_max=ROUND_PAYOUT_MINOR_MAX - left_minor)
     check(risk(totals=totals), f"1/1/100 {wanted}")
+
+
+def test_three_selections_to_place_may_win_at_once_beside_the_one_to_win() -> None:
+    check(
+        risk(round_loss_max_minor=100),
+        """
+        2/1/40          -
+        2/2/40          -
+        2/3/10          -
+        2/4/10          -
+        1/1/20          -
+        1/1/1           loss
+        2/1/1           loss
+        1/2/20          -
+        """,
+    )
