@@ -54,7 +54,8 @@ class RoundOpening(Protocol):
     ) -> StoredRound:
         """Open a round on a card with its prices.
 
-        It locks at `locks_at_ms`; with 0 the store counts its schedule from its own clock.
+        It locks at `locks_at_ms`, or is refused with ROUND_PHASE where that is less than a second away; with 0 the
+        store counts its schedule from its own clock.
         """
 
 

@@ -149,6 +149,8 @@ class FakePersist:
                 raise Refusal(Reason.ROUND_PHASE, f"round {stored.round.round_id} is on the track")
         if self._tracks[track.track].state is not TrackState.RUNNING:
             raise Refusal(Reason.ROUND_PHASE, f"track {track.track} is stopped")
+        if locks_at_ms and locks_at_ms < self.clock.now_ms() + 1_000:
+            raise Refusal(Reason.ROUND_PHASE, "the off has been missed")
         round_id = len(self._rounds) + 1
         self._runs[card.card_id] = round_id
         round_ = Round(

@@ -3,7 +3,8 @@
     pick up ──▶ next transition of the current round is due ──▶ make it durable ──▶ tell the watchers ──┐
                     ▲                                                                                   │
                     └───────────────────────────────────────────────────────────────────────────────────┘
-    open    ──▶ a track that is PAUSED or SUSPENDED, or has no card, ends its round and waits for that to change
+    open    ──▶ a track that is PAUSED or SUSPENDED, or has no card, ends its round and waits for that to change;
+                one with times of its own waits for the next of them
     settle  ──▶ every FINISHED round, and any whose money is still to be moved, the oldest first, apart from the above:
                 the next round never waits for money
 
@@ -32,6 +33,7 @@ from services.game.domain.phase import Phase
 from services.game.domain.prices import priced
 from services.game.domain.round import Round, StoredRound, Terms
 from services.game.domain.timeline import next_due, next_round_opens_at_ms
+from services.game.domain.timetable import next_off
 from services.game.domain.track import Track, TrackState
 from services.game.domain.winners import winners
 from services.game.engine.backoff import BACKOFF_MAX_MS, backoff_ms
@@ -213,13 +215,18 @@ class Keeper:
         )
 
     async def _open(self, before: StoredRound | None = None) -> StoredRound | None:
-        """Open the next round; where the track may not, wait for a change and give the round before back."""
+        """Open the next round; where the track may not yet, wait, or for a change, and give the round before back."""
         track = await self._ask(lambda: self._store.track(self._track))
+        now_ms = self._clock.now_ms()
+        off = next_off(track.program, track.timetable, now_ms)
+        if off is not None and off.opens_at_ms > now_ms:
+            await until(self._clock, min(off.opens_at_ms, now_ms + STANDSTILL_LOOK_MS), self._woken)
+            return before
         card = await self._card() if track.state is TrackState.RUNNING else None
         if card is None:
             await until(self._clock, self._clock.now_ms() + STANDSTILL_LOOK_MS, self._woken)
             return before
-        stored = await self._open_on(track, card)
+        stored = await self._open_on(track, card, 0 if off is None else off.locks_at_ms)
         self._published(stored.round)
         self._log.info("round opened", round_id=stored.round.round_id, race=card.name)
         return stored
@@ -232,7 +239,7 @@ class Keeper:
                 raise
             return None
 
-    async def _open_on(self, track: Track, card: RaceCard) -> StoredRound:
+    async def _open_on(self, track: Track, card: RaceCard, locks_at_ms: int) -> StoredRound:
         seed = self._chance.bytes(SEED_BYTES)
         committed = commitment(seed)
         sealed = self._seal.seal(seed=seed, track=track.track, commitment=committed.hex())
@@ -254,7 +261,7 @@ class Keeper:
                 commitment=committed,
                 sealed_seed=sealed,
                 terms=Terms(source=track.program.source, places=places, place_return_bps=place_return_bps),
-                locks_at_ms=0,
+                locks_at_ms=locks_at_ms,
             )
         )
 

@@ -11,6 +11,7 @@ from furlong.game.v1 import ticket_service_pb2 as tickets
 from furlong.game.v1 import track_service_pb2 as tracks
 
 from services.chassis.validation import Checks, Validators, is_uuid, is_uuid7
+from services.game.domain.timetable import DAY_MS, DAY_S, is_time_zone
 
 INT32_MAX: Final = 2**31 - 1
 INT64_MAX: Final = 2**63 - 1
@@ -27,6 +28,10 @@ LIABILITY_MINOR_MAX: Final = 1_000_000_000_000_000_000
 INTERVAL_MS_MIN: Final = 100
 INTERVAL_MS_MAX: Final = 60_000
 PAGE_TOKEN_CHARACTERS_MAX: Final = 200
+EVERY_MS_MIN: Final = 2_000
+OFF_TIMES_MAX: Final = 500
+NAME_CHARACTERS_MAX: Final = 60
+"""Of a beacon or a time zone."""
 
 _TRACK: Final = re.compile(r"(?=.{1,40}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
@@ -118,6 +123,7 @@ def create_track(request: tracks.CreateTrackRequest, checks: Checks) -> None:
         _timetable("track.timetable", track.timetable, checks)
     if track.HasField("limits"):
         _limits("track.limits", track.limits, checks)
+    _program("track.program", track.program, checks)
 
 
 def import_race_cards(request: tracks.ImportRaceCardsRequest, checks: Checks) -> None:
@@ -253,6 +259,29 @@ def _timetable(field: str, timetable: round_pb2.Timetable, checks: Checks) -> No
     checks.between(f"{field}.lock_ms", timetable.lock_ms, 100, 60_000)
     checks.between(f"{field}.race_ms", timetable.race_ms, 100, 600_000)
     checks.between(f"{field}.finish_ms", timetable.finish_ms, 100, 600_000)
+
+
+def _program(field: str, program: round_pb2.Program, checks: Checks) -> None:
+    checks.that(f"{field}.source", program.source in round_pb2.Source.values(), "is no source of results")
+    if program.place_return_bps:
+        checks.between(f"{field}.place_return_bps", program.place_return_bps, 5_000, 9_999)
+    checks.text(f"{field}.beacon", program.beacon, 0, NAME_CHARACTERS_MAX)
+    if program.every_ms:
+        checks.between(f"{field}.every_ms", program.every_ms, EVERY_MS_MIN, DAY_MS)
+    _off_times(field, program, checks)
+    checks.text(f"{field}.time_zone", program.time_zone, 0, NAME_CHARACTERS_MAX)
+    checks.that(f"{field}.time_zone", is_time_zone(program.time_zone[:NAME_CHARACTERS_MAX]), "is no known time zone")
+    needless = program.time_zone and not program.off_times_s
+    checks.that(f"{field}.time_zone", not needless, "stands without times of the day")
+
+
+def _off_times(field: str, program: round_pb2.Program, checks: Checks) -> None:
+    times_s = program.off_times_s[: OFF_TIMES_MAX + 1]
+    checks.length(f"{field}.off_times_s", program.off_times_s, 0, OFF_TIMES_MAX)
+    for n, time_s in enumerate(times_s):
+        checks.between(f"{field}.off_times_s[{n}]", time_s, 0, DAY_S - 1)
+    checks.that(f"{field}.off_times_s", list(times_s) == sorted(set(times_s)), "do not rise")
+    checks.that(f"{field}.off_times_s", not (times_s and program.every_ms), "stand beside every_ms; one of the two")
 
 
 def _limits(field: str, limits: round_pb2.Limits, checks: Checks) -> None:

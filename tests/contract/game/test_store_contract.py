@@ -45,7 +45,7 @@ class Leader:
         self.epoch = epoch
         self.seed = b""
 
-    async def open(self, seed: bytes = b"s" * 32) -> StoredRound:
+    async def open(self, seed: bytes = b"s" * 32, locks_at_ms: int = 0) -> StoredRound:
         track = await self.store.rounds.track(T)
         card = await self.store.rounds.next_card(T)
         opened = await self.store.rounds.open_round(
@@ -56,7 +56,7 @@ class Leader:
             commitment=commitment(seed),
             sealed_seed=b"sealed " + seed,
             terms=TERMS,
-            locks_at_ms=0,
+            locks_at_ms=locks_at_ms,
         )
         self.seed = seed
         return opened
@@ -153,6 +153,20 @@ async def test_a_schedule_follows_the_timetable(store: Store) -> None:
     assert schedule.starts_at_ms - schedule.locks_at_ms == 100
     assert schedule.finishes_at_ms - schedule.starts_at_ms == 100
     assert schedule.ends_at_ms - schedule.finishes_at_ms == 100
+
+
+async def test_an_off_of_its_own_fixes_the_schedule_unless_it_is_missed(store: Store) -> None:
+    leader = await lead(store, LONG)
+    now_ms = int(time.time() * 1_000)
+    for missed_ms in (1, now_ms - 60_000, now_ms + 500):
+        assert (await reason_of(leader.open(locks_at_ms=missed_ms))).reason == Reason.ROUND_PHASE
+    opened = await leader.open(locks_at_ms=now_ms + 20_000)
+    schedule = opened.round.schedule
+
+    assert schedule.locks_at_ms == now_ms + 20_000
+    assert schedule.starts_at_ms - schedule.locks_at_ms == 100
+    assert schedule.ends_at_ms - schedule.finishes_at_ms == 100
+    assert (opened.round.revision, opened.round.transition_seq) == (1, 1), "a round that did not open left nothing"
 
 
 async def test_no_transition_comes_before_its_time(store: Store) -> None:

@@ -70,8 +70,10 @@ FROM (
     SELECT now, ms, coalesce(to_timestamp(nullif($28::bigint, 0) / 1000.0), now + ($4 * ms)) AS off
     FROM (SELECT date_trunc('milliseconds', clock_timestamp()) AS now, interval '1 millisecond' AS ms) AS clock
 ) AS clock
+WHERE $28 = 0 OR off >= now + interval '1 second'
 RETURNING round_id
 """
+"""A round with an off of its own is betted on for a second at least; nothing is inserted where it would not be."""
 
 OPEN_TOTALS: Final = "INSERT INTO exposure (round_id, market, selection) VALUES ($1, 0, '')"
 RUN_CARD: Final = "UPDATE cards SET last_round_id = $3 WHERE card_id = $1 AND track = $2 RETURNING true"
@@ -96,7 +98,10 @@ class PostgresRounds:
         self._numbering = Numbering(snapshot)
 
     async def open(self, operation: Operation[Round], plan: RoundPlan, epoch: int) -> bytes:
-        """Open the track's next round. Raises Refusal ROUND_PHASE where another one is on it or it is stopped."""
+        """Open the track's next round.
+
+        Raises Refusal ROUND_PHASE where another one is on the track, it is stopped, or the round's off was missed.
+        """
 
         async def work(connection: Connection) -> Round:
             await check_epoch_of_track(connection, plan.track, epoch)
@@ -289,7 +294,7 @@ async def _insert_round(connection: Connection, plan: RoundPlan, epoch: int, tra
     times = plan.timetable
     finishes_ms = times.lock_ms + times.race_ms
     escrow = await connection.fetchval(OPEN_ESCROW, currency, f"Escrow of {plan.race_name}"[:80], AccountKind.ESCROW)
-    round_id: int = await connection.fetchval(
+    round_id: int | None = await connection.fetchval(
         OPEN,
         *(plan.track, transition_seq, epoch),
         *(times.betting_window_ms, times.lock_ms, finishes_ms, finishes_ms + times.finish_ms),
@@ -304,6 +309,9 @@ async def _insert_round(connection: Connection, plan: RoundPlan, epoch: int, tra
         _place_prices(plan.runners),
         *(plan.terms, plan.locks_at_ms),
     )
+    if round_id is None:
+        message = f"the off of the next round of {plan.track} is less than a second away, or has passed"
+        raise Refusal(Reason.ROUND_PHASE, message, metadata={"track": plan.track})
     await ensure_partitions(connection, round_id)
     await connection.execute(OPEN_TOTALS, round_id)
     if not await connection.fetchval(RUN_CARD, plan.card_id, plan.track, round_id):

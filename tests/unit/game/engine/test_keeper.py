@@ -13,7 +13,7 @@ from services.game.domain.card import RaceCard
 from services.game.domain.draw import commitment
 from services.game.domain.order import Line, Market, Order, judge, offer_of
 from services.game.domain.round import Round
-from services.game.domain.track import Track, TrackState
+from services.game.domain.track import Program, Track, TrackState
 from services.game.domain.winners import winners_by
 from services.game.engine.keeper import REFUSED_PAUSE_MS, STANDSTILL_LOOK_MS, Keeper
 from services.game.ports import Placing
@@ -534,3 +534,60 @@ async def test_the_keeper_waits_for_the_clock_and_never_polls(stable: Stable) ->
         await stable.run_to(LOCK_MS - 1)
 
         assert len(stable.store.calls) == asked
+
+
+async def test_a_track_with_times_of_its_own_waits_for_them() -> None:
+    stable = Stable()
+    await stable.prepare()
+    every_ms = 10_000
+    stable.store._tracks[TRACK.track] = replace(TRACK, program=Program(every_ms=every_ms))
+    async with stable.kept():
+        await stable.run_to(6_999)
+        assert await stable.history() == []
+        await stable.run_to(7_000)  # three seconds, a betting window of one is too short
+        assert await stable.history() == [(1, "OPEN")]
+        await stable.run_to(9_999)
+        assert phases(await stable.history(), 1) == ["OPEN"]
+        await stable.run_to(10_000)
+        assert phases(await stable.history(), 1) == ["OPEN", "LOCKED"]
+        await stable.run_to(40_000)
+        assert [
+            round_.schedule.locks_at_ms - stable.began_ms for round_ in stable.published if round_.revision == 1
+        ] == [every_ms * n for n in range(1, 5)]
+
+
+async def test_an_off_that_is_missed_is_skipped_and_not_made_up_for() -> None:
+    stable = Stable()
+    await stable.prepare()
+    stable.store._tracks[TRACK.track] = replace(TRACK, program=Program(every_ms=10_000))
+    async with stable.kept():
+        await stable.run_to(7_500)
+    await stable.run_to(38_600)  # the round lies open all the while; the next off is 1,400 ms away
+    async with stable.kept():
+        await stable.run_to(51_000)
+    opened = [round_ for round_ in stable.published if round_.revision == 1]
+    assert [round_.schedule.locks_at_ms - stable.began_ms for round_ in opened] == [10_000, 10_000, 50_000]
+
+
+async def test_an_off_that_the_store_finds_missed_is_given_up_for_the_next() -> None:
+    stable = Stable()
+    await stable.prepare()
+    stable.store._tracks[TRACK.track] = replace(TRACK, program=Program(every_ms=10_000))
+    stable.store.fail("open_round", *[Refusal(Reason.DEPENDENCY_DOWN, "down", retry_in_ms=1_000)] * 8)
+    async with stable.kept():
+        await stable.run_to(30_000)  # asked from 7,000 on for the off at 10,000, for as long as the store is down
+    rounds = (await stable.store.rounds(TRACK.track, 9, "")).items
+    assert [stored.round.schedule.locks_at_ms - stable.began_ms for stored in rounds] == [30_000, 20_000]
+    assert len(set(stable.writes("open_round"))) == 3, "one that was given up, and one for each round"
+
+
+async def test_new_times_hold_from_the_next_round_on() -> None:
+    stable = Stable()
+    await stable.prepare()
+    stable.store._tracks[TRACK.track] = replace(TRACK, program=Program(every_ms=3_600_000))
+    async with stable.kept():
+        await stable.run_to(100_000)
+        assert await stable.history() == []
+        stable.store._tracks[TRACK.track] = TRACK
+        await stable.run_to(100_000 + STANDSTILL_LOOK_MS)  # nobody said so
+        assert (await stable.history())[0] == (1, "OPEN")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from furlong.common.v1.account_pb2 import Account
-from furlong.common.v1.round_pb2 import Limits, RaceCard, Runner, Timetable, Track
+from furlong.common.v1.round_pb2 import Limits, Program, RaceCard, Runner, Timetable, Track
 from furlong.common.v1.ticket_pb2 import Line, TicketOrder
 from furlong.game.v1 import account_service_pb2 as accounts
 from furlong.game.v1 import round_service_pb2 as rounds
@@ -164,6 +164,21 @@ TABLE: list[tuple[Message, str]] = [
     (created(return_bps=10_000), "track.return_bps"),
     (created(timetable=Timetable(**(TIMES | {"lock_ms": 99}))), "track.timetable.lock_ms"),
     (created(timetable=Timetable(**(TIMES | {"betting_window_ms": 0}))), "track.timetable.betting_window_ms"),
+    (created(program=Program(every_ms=2_000)), ""),
+    (created(program=Program(off_times_s=[0, 86_399], time_zone="Europe/London", place_return_bps=9_000)), ""),
+    (created(program=Program(off_times_s=range(500))), ""),
+    (created(program=Program(off_times_s=range(501))), "track.program.off_times_s"),
+    (created(program=Program(off_times_s=[3, 3])), "track.program.off_times_s"),
+    (created(program=Program(off_times_s=[4, 3])), "track.program.off_times_s"),
+    (created(program=Program(off_times_s=[86_400])), "track.program.off_times_s[0]"),
+    (created(program=Program(off_times_s=[1], every_ms=2_000)), "track.program.off_times_s"),
+    (created(program=Program(every_ms=1_999)), "track.program.every_ms"),
+    (created(program=Program(every_ms=86_400_001)), "track.program.every_ms"),
+    (created(program=Program(every_ms=2_000, time_zone="Europe/London")), "track.program.time_zone"),
+    (created(program=Program(off_times_s=[1], time_zone="../etc/passwd")), "track.program.time_zone"),
+    (created(program=Program(place_return_bps=1)), "track.program.place_return_bps"),
+    (created(program=Program(source=9)), "track.program.source"),
+    (created(program=Program(beacon="b" * 61)), "track.program.beacon"),
     (created(limits=Limits(stake_min_minor=1, stake_max_minor=10_000_000)), ""),
     (created(limits=Limits(stake_min_minor=0, stake_max_minor=5)), "track.limits.stake_min_minor"),
     (created(limits=Limits(stake_min_minor=6, stake_max_minor=5)), "track.limits.stake_max_minor"),
