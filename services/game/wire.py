@@ -4,11 +4,13 @@ Times are rounded up to whole milliseconds, so that nobody who waits for one com
 """
 
 from furlong.common.v1 import round_pb2, ticket_pb2
+from furlong.game.v1 import track_service_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.game.domain.card import RaceCard, Runner
 from services.game.domain.order import Line
 from services.game.domain.phase import Phase
+from services.game.domain.race_result import RaceResult
 from services.game.domain.round import DEFAULT_TERMS, Round, Terms, Totals
 from services.game.domain.screen import SCREENS
 from services.game.domain.timeline import Schedule
@@ -94,6 +96,15 @@ def round_to(round_: Round) -> round_pb2.Round:
         positions=round_.positions,
         withdrawn=round_.withdrawn,
         price_revision=round_.price_revision,
+    )
+
+
+def race_result_of(
+    message: track_service_pb2.EnterResultRequest | track_service_pb2.CorrectResultRequest,
+) -> RaceResult:
+    """Read how a race ended."""
+    return RaceResult(
+        order=tuple(message.result), positions=tuple(message.positions), withdrawn=tuple(message.withdrawn)
     )
 
 

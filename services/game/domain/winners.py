@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from services.game.domain.order import Market
+from services.game.domain.round import Round
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +20,14 @@ class Winner:
     refund: bool = False
 
 
-def winners(result: tuple[int, ...]) -> tuple[Winner, ...]:
-    """Tell who won, from the finishing order; every selection that is not named has lost."""
-    assert result, "without a result nobody has won"
-    return (Winner(market=Market.WIN, runners=result[:1]),)
+def winners(round_: Round) -> tuple[Winner, ...]:
+    """Tell who won a round that has a result; every selection that is not named has lost.
+
+    Of n runners that are first together each pays with 1/n of the stake. Withdrawn runners give the stake back.
+    """
+    assert round_.result, "without a result nobody has won"
+    together = round_.positions.count(1) or 1
+    return (
+        *(Winner(market=Market.WIN, runners=(each,), stake_denominator=together) for each in round_.result[:together]),
+        *(Winner(market=Market.WIN, runners=(each,), refund=True) for each in round_.withdrawn),
+    )
