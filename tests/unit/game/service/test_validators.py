@@ -91,6 +91,11 @@ def corrected(**changes: Any) -> Message:
     return tracks.CorrectResultRequest(**(fields | changes))
 
 
+def entered(**changes: Any) -> Message:
+    fields: dict[str, Any] = {"request_id": ID, "round_id": 1, "result": [2, 1, 3], "reason": "seen at the rails"}
+    return tracks.EnterResultRequest(**(fields | changes))
+
+
 ADJUST = accounts.AdjustAccountRequest
 MOVES = (accounts.CreditAccountRequest, accounts.PayOutAccountRequest)
 BLOCKS = (accounts.BlockAccountRequest, accounts.UnblockAccountRequest)
@@ -209,6 +214,20 @@ TABLE: list[tuple[Message, str]] = [
     (corrected(result=[1, 2, 41]), "result[2]"),
     (corrected(result=[2, 2, 3]), "result"),
     (corrected(reason=""), "reason"),
+    (corrected(positions=[1, 1, 3], withdrawn=[4]), ""),
+    (corrected(positions=[1, 2, -1]), "positions[2]"),
+    (corrected(withdrawn=[4, 4]), "withdrawn"),
+    (entered(), ""),
+    (entered(positions=[1, 0, 0], withdrawn=[4, 7]), ""),
+    (entered(positions=[1] * 41), "positions"),
+    (entered(positions=[1, 41, 2]), "positions[1]"),
+    (entered(withdrawn=[0]), "withdrawn[0]"),
+    (entered(withdrawn=range(1, 42)), "withdrawn"),
+    (entered(result=[3]), "result"),
+    (entered(result=[3, 3]), "result"),
+    (entered(request_id="x"), "request_id"),
+    (entered(round_id=0), "round_id"),
+    (entered(reason=""), "reason"),
     # accounts
     (opened(), ""),
     (opened(kind=Account.CASHIER, credit_limit_minor=500), ""),
