@@ -21,7 +21,7 @@ from furlong.game.v1 import (
 from services.chassis.clock import Clock, SystemClock
 from services.chassis.hosted import Hosted
 from services.chassis.refusal import Refusal
-from services.game.domain.track import Timetable
+from services.game.domain.track import Program, Timetable
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.desk import Desk
 from services.game.engine.offers import Offers
@@ -123,9 +123,9 @@ class Playing:
         self.accounts = AccountService(ledger=self.ledger)
         self.track_service = TrackService(store=self.store, rounds=self.store, tracks=self.tracks, hub=self.hub)
 
-    async def add_track(self, timetable: Timetable = TRACK.timetable) -> None:
+    async def add_track(self, timetable: Timetable = TRACK.timetable, program: Program = TRACK.program) -> None:
         """TRACK with one card."""
-        await self.store.create_track(request_id="", track=replace(TRACK, timetable=timetable))
+        await self.store.create_track(request_id="", track=replace(TRACK, timetable=timetable, program=program))
         await self.store.put_cards(request_id="", track=TRACK.track, cards=[CARD])
 
     async def go_away(self) -> None:

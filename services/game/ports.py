@@ -16,6 +16,7 @@ from furlong.common.v1.ticket_pb2 import Ticket, TicketResult
 
 from services.game.domain.card import RaceCard
 from services.game.domain.order import Judgement, Order
+from services.game.domain.race_result import RaceResult
 from services.game.domain.round import Round, StoredRound, Terms, Totals
 from services.game.domain.track import Track, TrackState
 from services.game.domain.winners import Winner
@@ -94,7 +95,7 @@ class RoundDecisions(Protocol):
         *,
         request_id: str,
         round_id: int,
-        result: Sequence[int],
+        result: RaceResult,
         winners: Sequence[Winner],
         reason: str,
         actor: str,
@@ -103,6 +104,18 @@ class RoundDecisions(Protocol):
 
     async def post_settlement(self, round_id: int) -> StoredRound:
         """Move the money for about half a second. Anybody may ask; who asks again goes on where it stopped."""
+
+
+class RoundsByHand(RoundDecisions, Protocol):
+    """What operators do with rounds; `actor` names who asks."""
+
+    async def round(self, round_id: int) -> StoredRound:
+        """Read one round; ROUND_UNKNOWN where there is none."""
+
+    async def enter_result(
+        self, *, request_id: str, round_id: int, result: RaceResult, reason: str, actor: str
+    ) -> StoredRound:
+        """Store how the race of a LOCKED round ended and start it now; TOO_EARLY before `starts_at`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +149,7 @@ class RoundReader(RoundHistory, Protocol):
         """Read the rounds that are neither SETTLED nor VOID, or still `posting`, the oldest first."""
 
 
-class RoundStore(RoundOpening, RoundTransitions, RoundDecisions, RoundReader, Protocol):
+class RoundStore(RoundOpening, RoundTransitions, RoundsByHand, RoundReader, Protocol):
     """All that the keeper of a track asks of the store."""
 
 

@@ -4,6 +4,7 @@ Times are rounded up to whole milliseconds, so that nobody who waits for one com
 """
 
 from furlong.common.v1 import round_pb2, ticket_pb2
+from furlong.game.v1 import track_service_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.game.domain.card import RaceCard, Runner
@@ -11,6 +12,7 @@ from services.game.domain.markets import MarketOffer, markets_of
 from services.game.domain.order import Line
 from services.game.domain.phase import Phase
 from services.game.domain.race import Race, race_of
+from services.game.domain.race_result import RaceResult
 from services.game.domain.round import DEFAULT_TERMS, Round, Terms, Totals
 from services.game.domain.screen import SCREENS
 from services.game.domain.timeline import Schedule
@@ -135,6 +137,15 @@ def race_to(race: Race) -> round_pb2.Race:
             )
             for way in race.ways
         ],
+    )
+
+
+def race_result_of(
+    message: track_service_pb2.EnterResultRequest | track_service_pb2.CorrectResultRequest,
+) -> RaceResult:
+    """Read how a race ended."""
+    return RaceResult(
+        order=tuple(message.result), positions=tuple(message.positions), withdrawn=tuple(message.withdrawn)
     )
 
 

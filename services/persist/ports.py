@@ -7,6 +7,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from services.chassis.freshness import Freshness
 from services.persist.domain.account import Account, AccountKind
 from services.persist.domain.decision import Facts, Judged
+from services.persist.domain.race_result import RaceResult
 from services.persist.domain.round import Round, RoundPlan, Totals, Winner
 from services.persist.domain.shelf import Shelf
 from services.persist.domain.statement import Place, StatementLine
@@ -73,6 +74,22 @@ class Operation(Generic[T]):
     render: Callable[[T], bytes]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What a race starts with.
+
+    A drawn result comes with its seed, and with the beacon's signature where there is one; an entered one with the
+    `actor` who saw the race, and why it was entered. `from_now` moves the times of a race that starts late.
+    """
+
+    result: RaceResult
+    server_seed: bytes = b""
+    beacon_signature: bytes = b""
+    actor: str = ""
+    reason: str = ""
+    from_now: bool = False
+
+
 class Rounds(Protocol):
     """Rounds and their transitions. `epoch` None is an operator's, who needs no lease."""
 
@@ -82,9 +99,7 @@ class Rounds(Protocol):
     async def lock(self, operation: Operation[Round], round_id: int, epoch: int) -> bytes:
         """Close betting."""
 
-    async def start(
-        self, operation: Operation[Round], round_id: int, epoch: int, result: Sequence[int], server_seed: bytes
-    ) -> bytes:
+    async def start(self, operation: Operation[Round], round_id: int, epoch: int | None, start: Start) -> bytes:
         """Store the result."""
 
     async def finish(self, operation: Operation[Round], round_id: int, epoch: int) -> bytes:
@@ -102,7 +117,7 @@ class Rounds(Protocol):
         self,
         operation: Operation[Round],
         round_id: int,
-        result: Sequence[int],
+        result: RaceResult,
         winners: Sequence[Winner],
         reason: str,
         actor: str,

@@ -38,6 +38,7 @@ GET_TRACK = _method("TrackService", "GetTrack", tracks, "GET", "/v1/tracks/{trac
 CREATE_TRACK = _method("TrackService", "CreateTrack", tracks, "POST", "/v1/tracks")
 IMPORT_CARDS = _method("TrackService", "ImportRaceCards", tracks, "POST", "/v1/tracks/{track}:importCards")
 VOID_ROUND = _method("TrackService", "VoidRound", tracks, "POST", "/v1/rounds/{round_id}:void")
+ENTER_RESULT = _method("TrackService", "EnterResult", tracks, "POST", "/v1/rounds/{round_id}:enterResult")
 CORRECT_RESULT = _method("TrackService", "CorrectResult", tracks, "POST", "/v1/rounds/{round_id}:correctResult")
 PAUSE_TRACK = _method("TrackService", "PauseTrack", tracks, "POST", "/v1/tracks/{track}:pause")
 RESUME_TRACK = _method("TrackService", "ResumeTrack", tracks, "POST", "/v1/tracks/{track}:resume")

@@ -337,6 +337,7 @@ async def test_a_track_that_exists_is_not_made_again_with_other_settings(
         (methods.GET_PROOF,         {"round_id": NO_SUCH_ROUND},                         "ROUND_UNKNOWN"),
         (methods.VOID_ROUND,        {"round_id": NO_SUCH_ROUND, "request_id": NO_SUCH_UUID, "reason": "a test"},
                                                                                          "ROUND_UNKNOWN"),
+        (methods.ENTER_RESULT,      {"round_id": NO_SUCH_ROUND, **BY_HAND, "result": [2, 1]},       "ROUND_UNKNOWN"),
         (methods.CORRECT_RESULT,    {"round_id": NO_SUCH_ROUND, "request_id": NO_SUCH_UUID, "result": [2, 1],
                                      "reason": "a test"},                                "ROUND_UNKNOWN"),
         (methods.PAUSE_TRACK,       {"track": "no-such-track", **BY_HAND},               "TRACK_NOT_FOUND"),
@@ -386,6 +387,12 @@ async def test_what_does_not_exist_is_not_found(
         (methods.CREDIT,         {"request_id": NO_SUCH_UUID, "account_id": NO_SUCH_UUID, "amount_minor": "1"},
                                                                                                 "reason"),
         (methods.VOID_ROUND,     {"request_id": NO_SUCH_UUID, "round_id": "1"},                 "reason"),
+        (methods.ENTER_RESULT,   {"round_id": "1", "result": [1], **BY_HAND},                   "result"),
+        (methods.ENTER_RESULT,   {"round_id": "1", "result": [2, 1], "request_id": NO_SUCH_UUID}, "reason"),
+        (methods.ENTER_RESULT,   {"round_id": "1", "result": [2, 1], "withdrawn": [3, 3], **BY_HAND}, "withdrawn"),
+        (methods.ENTER_RESULT,   {"round_id": "1", "result": [2, 1], "withdrawn": [0], **BY_HAND}, "withdrawn[0]"),
+        (methods.ENTER_RESULT,   {"round_id": "1", "result": [2, 1], "positions": [1, -1], **BY_HAND}, "positions[1]"),
+        (methods.CORRECT_RESULT, {"round_id": "1", "result": [2, 1], "positions": [1, 41], **BY_HAND}, "positions[1]"),
         (methods.CORRECT_RESULT, {"round_id": "1", "result": [1], **BY_HAND},                   "result"),
         (methods.CORRECT_RESULT, {"round_id": "1", "result": [1, 1], **BY_HAND},                "result"),
         (methods.CORRECT_RESULT, {"round_id": "1", "result": [1, 41], **BY_HAND},               "result[1]"),
@@ -480,6 +487,7 @@ async def test_the_proof_of_a_round_that_is_open_is_refused(door: Door, steady_t
         (methods.CREATE_TRACK,   {"request_id": NO_SUCH_UUID, "track": {"track": "a", "currency": "EUR"}}),
         (methods.IMPORT_CARDS,   {"request_id": NO_SUCH_UUID, "track": "a", "cards": [GOOD_CARD]}),
         (methods.VOID_ROUND,     {"request_id": NO_SUCH_UUID, "round_id": "1", "reason": "a test"}),
+        (methods.ENTER_RESULT,   {"round_id": "1", "result": [2, 1], **BY_HAND}),
         (methods.CORRECT_RESULT, {"round_id": "1", "result": [2, 1], **BY_HAND}),
         (methods.PAUSE_TRACK,    {"track": "a", **BY_HAND}),
         (methods.RESUME_TRACK,   {"track": "a", **BY_HAND}),
@@ -512,6 +520,7 @@ async def test_a_method_that_is_not_for_anyone_asks_for_a_good_token_with_one_of
 
 
 ROLES_OF = {
+    methods.ENTER_RESULT: {"OPERATOR"},
     methods.CORRECT_RESULT: {"OPERATOR"},
     methods.PAUSE_TRACK: {"OPERATOR"},
     methods.RESUME_TRACK: {"OPERATOR"},

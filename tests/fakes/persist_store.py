@@ -20,6 +20,7 @@ from services.game.domain.draw import commitment as committed
 from services.game.domain.order import Verdict
 from services.game.domain.phase import WAYS, WITH_RESULT, Phase
 from services.game.domain.race import with_race
+from services.game.domain.race_result import RaceResult, fault, normal
 from services.game.domain.round import Round, StoredRound, Terms, Totals
 from services.game.domain.track import Track, TrackState
 from services.game.domain.winners import Winner
@@ -190,6 +191,29 @@ class FakePersist:
             "start_race", request_id, round_id, epoch, Phase.RUNNING, server_seed=server_seed, result=tuple(result)
         )
 
+    async def enter_result(
+        self, *, request_id: str, round_id: int, result: RaceResult, reason: str, actor: str
+    ) -> StoredRound:
+        self._called("enter_result", request_id)
+        stored = await self.round(round_id)
+        round_, entered = stored.round, normal(result)
+        if round_.phase in WITH_RESULT and _result_of(round_) == entered:
+            return stored
+        if round_.phase is not Phase.LOCKED:
+            raise Refusal(Reason.ROUND_PHASE, f"round {round_id} is {round_.phase.name}")
+        self._check_time(round_, Phase.RUNNING)
+        _check_result(entered, round_)
+        late_ms = self.clock.now_ms() - round_.schedule.starts_at_ms
+        times = round_.schedule
+        moved = replace(
+            times,
+            starts_at_ms=times.starts_at_ms + late_ms,
+            finishes_at_ms=times.finishes_at_ms + late_ms,
+            ends_at_ms=times.ends_at_ms + late_ms,
+        )
+        started = replace(_with_result(round_, entered, Phase.RUNNING), schedule=moved)
+        return self._record(replace(stored, round=started))
+
     async def finish_round(self, *, request_id: str, round_id: int, epoch: int) -> StoredRound:
         return self._step("finish_round", request_id, round_id, epoch, Phase.FINISHED)
 
@@ -217,7 +241,7 @@ class FakePersist:
         *,
         request_id: str,
         round_id: int,
-        result: Sequence[int],
+        result: RaceResult,
         winners: Sequence[Winner],
         reason: str,
         actor: str,
@@ -225,13 +249,12 @@ class FakePersist:
         self._called("correct_result", request_id)
         stored = await self.round(round_id)
         round_ = stored.round
-        if round_.phase is Phase.SETTLED and round_.result == tuple(result):
+        if round_.phase is Phase.SETTLED and _result_of(round_) == normal(result):
             return stored
         if round_.phase is not Phase.SETTLED or stored.posting:
             raise Refusal(Reason.ROUND_PHASE, f"round {round_id} is {round_.phase.name}")
-        if sorted(result) != sorted(runner.runner for runner in round_.runners):
-            raise Refusal(Reason.MALFORMED, "no order of the runners")
-        corrected = replace(round_, result=tuple(result), correction_reason=reason)
+        _check_result(normal(result), round_)
+        corrected = replace(_with_result(round_, normal(result), Phase.SETTLED), correction_reason=reason)
         return self._record(replace(stored, round=corrected, posting=bool(round_.totals.tickets)))
 
     async def post_settlement(self, round_id: int) -> StoredRound:
@@ -462,3 +485,17 @@ class FakePersist:
             currency=stored.round.currency,
         )
         return TicketResult(request_id=placing.order.request_id, verdict=TicketResult.ACCEPTED, ticket=ticket)
+
+
+def _result_of(round_: Round) -> RaceResult:
+    return normal(RaceResult(order=round_.result, positions=round_.positions, withdrawn=round_.withdrawn))
+
+
+def _with_result(round_: Round, result: RaceResult, phase: Phase) -> Round:
+    return replace(round_, phase=phase, result=result.order, positions=result.positions, withdrawn=result.withdrawn)
+
+
+def _check_result(result: RaceResult, round_: Round) -> None:
+    wrong = fault(result, round_)
+    if wrong is not None:
+        raise Refusal(Reason.MALFORMED, f"{wrong.field} {wrong.description}")

@@ -52,16 +52,54 @@ class Tracks:
         request = wire.VoidRoundRequest(request_id=request_id or uuid7(), round_id=round_id, reason=reason)
         return (await answer_of(self._stub.VoidRound(request), [request.request_id])).round
 
-    async def correct_result(
-        self, round_id: int, result: Sequence[int], reason: str, *, request_id: str | None = None
+    async def enter_result(
+        self,
+        round_id: int,
+        result: Sequence[int],
+        reason: str,
+        *,
+        positions: Sequence[int] = (),
+        withdrawn: Sequence[int] = (),
+        request_id: str | None = None,
     ) -> Round:
-        """Put the result of a settled round right: all its runners' numbers, first to last.
+        """Tell how the race of a LOCKED round ended, on a track whose results are entered; it starts then.
+
+        `result` has the numbers of the runners that took part, first to last. `positions` go with it and are needed for
+        dead heats, whose runners share one (1, 1, 3), and for runners that did not finish, which come last with 0. What
+        was bet on `withdrawn` runners is given back.
+        """
+        request = wire.EnterResultRequest(
+            request_id=request_id or uuid7(),
+            round_id=round_id,
+            result=result,
+            positions=positions,
+            withdrawn=withdrawn,
+            reason=reason,
+        )
+        return (await answer_of(self._stub.EnterResult(request), [request.request_id])).round
+
+    async def correct_result(
+        self,
+        round_id: int,
+        result: Sequence[int],
+        reason: str,
+        *,
+        positions: Sequence[int] = (),
+        withdrawn: Sequence[int] = (),
+        request_id: str | None = None,
+    ) -> Round:
+        """Put the result of a settled round right; it is written as for `enter_result`.
 
         Prizes of the wrong result are taken back as far as the accounts have them, the right winners are paid, and the
         house bears the rest. Money may still be moving when this answers.
         """
         request = wire.CorrectResultRequest(
-            request_id=request_id or uuid7(), round_id=round_id, result=result, reason=reason
+            request_id=request_id or uuid7(),
+            round_id=round_id,
+            result=result,
+            positions=positions,
+            withdrawn=withdrawn,
+            reason=reason,
         )
         return (await answer_of(self._stub.CorrectResult(request), [request.request_id])).round
 

@@ -9,6 +9,9 @@ A new leader looks at each round of its track that is not done yet, and does for
     LOCKED      draw and start at starts_at, at once when      the seed was sealed before the first ticket and the root
                 past; where the sealed seed cannot be opened,  is durable: the result is the one that would have been;
                 void, every stake back                         without the seed there can be no fair one
+    LOCKED, and wait for the result, or for a void, which is      only people know how that race ended, or that it was
+    the result  an operator's                                  not run; being late makes no result wrong
+    is entered
     RUNNING     finish at finishes_at, at once when past       the result is durable and is never drawn again
     FINISHED    settle at once, or go on where the settlement  the store settles once, however often it is asked, and
                 stopped                                        moves each chunk of the money once
@@ -24,6 +27,7 @@ from dataclasses import dataclass
 
 from services.game.domain.phase import Phase
 from services.game.domain.timeline import Schedule, phase_by_time
+from services.game.domain.track import Source
 
 _BY_THE_CLOCK = (Phase.OPEN, Phase.LOCKED, Phase.RUNNING, Phase.FINISHED)
 
@@ -36,10 +40,12 @@ class PickUp:
     settles: bool
 
 
-def pick_up(phase: Phase, schedule: Schedule, now_ms: int) -> PickUp:
-    """Read the table for one round."""
+def pick_up(phase: Phase, schedule: Schedule, now_ms: int, source: Source) -> PickUp:
+    """Read the table for one round, whose result comes from `source`."""
     if phase not in _BY_THE_CLOCK:
         return PickUp(overdue=(), settles=False)
     by_time = phase_by_time(schedule, now_ms)
+    if source is Source.ENTERED and phase < Phase.RUNNING:
+        by_time = min(by_time, Phase.LOCKED)
     overdue = tuple(missed for missed in _BY_THE_CLOCK if phase < missed <= by_time)
     return PickUp(overdue=overdue, settles=Phase.FINISHED in (phase, *overdue))

@@ -83,6 +83,11 @@ class Round:
         sealed = self.phase in (Phase.OPEN, Phase.VOID)
         assert sealed or self.tickets_root, f"round {self.round_id}: {self.phase.name} without a root"
 
+    @property
+    def awaits_result(self) -> bool:
+        """Tell whether the round goes on when its result is entered, and by no time."""
+        return self.phase is Phase.LOCKED and self.terms.source is Source.ENTERED
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRound:

@@ -5,6 +5,7 @@
                     └───────────────────────────────────────────────────────────────────────────────────┘
     open    ──▶ a track that is PAUSED or SUSPENDED, or has no card, ends its round and waits for that to change;
                 one with times of its own waits for the next of them
+    LOCKED  ──▶ a round whose result is entered waits for the operator who does it, for as long as that takes
     settle  ──▶ every FINISHED round, and any whose money is still to be moved, the oldest first, apart from the above:
                 the next round never waits for money
 
@@ -42,7 +43,8 @@ from services.game.ports import RoundStore, SeedLost, SeedSeal
 RECOVERY_ACTOR: Final = "outage rule"
 SEED_LOST_REASON: Final = "the sealed seed could not be opened, so there can be no fair result"
 STANDSTILL_LOOK_MS: Final = 5_000
-"""How often a track that may open no round looks whether it may by now, should nobody say so."""
+"""How often a track that may open no round looks whether it may by now, and one that awaits a result whether it is
+there, should nobody say so."""
 REFUSED_PAUSE_MS: Final = 500
 """How long to wait before a step is tried again that was refused although nothing has moved, unless somebody wakes."""
 
@@ -115,7 +117,8 @@ class Keeper:
         current = await self._read()
         unsettled = await self._ask(lambda: self._store.unsettled_rounds(self._track))
         for stored in unsettled:
-            plan = pick_up(stored.round.phase, stored.round.schedule, self._clock.now_ms())
+            round_ = stored.round
+            plan = pick_up(round_.phase, round_.schedule, self._clock.now_ms(), round_.terms.source)
             self._log.info(
                 "round picked up",
                 round_id=stored.round.round_id,
@@ -143,6 +146,9 @@ class Keeper:
         if current is None:
             return await self._open()
         round_ = current.round
+        if round_.awaits_result:
+            await until(self._clock, now_ms + STANDSTILL_LOOK_MS, self._woken)
+            return await self._read()
         opens_at_ms = next_round_opens_at_ms(round_.phase, round_.schedule, now_ms)
         due = next_due(round_.phase, round_.schedule)
         at_ms = due.at_ms if due is not None else opens_at_ms

@@ -11,6 +11,7 @@ from furlong.game.v1.round_service_pb2_grpc import RoundServiceServicer
 from services.chassis.freshness import tell
 from services.chassis.refusal import Refusal
 from services.game.domain.proof import Proof, is_ready, proof_of
+from services.game.domain.track import Source
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.broadcast.mailbox import Mailbox
 from services.game.ports import RoundReader
@@ -55,6 +56,12 @@ class RoundService(RoundServiceServicer):
     async def GetRoundProof(self, request: pb.GetRoundProofRequest, context: Any) -> pb.GetRoundProofResponse:
         """Read the proof of a round whose race is over."""
         stored = await self._rounds.round(request.round_id)
+        if stored.round.terms.source is Source.ENTERED:
+            raise Refusal(
+                Reason.RESULT_SOURCE,
+                f"the result of round {request.round_id} is entered by who saw the race: nothing is drawn or proved",
+                metadata={"source": Source.ENTERED.name},
+            )
         if not is_ready(stored):
             phase = stored.round.phase.name
             raise Refusal(

@@ -1,6 +1,7 @@
 """TrackService: shows tracks to everybody and lets operators run them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -14,15 +15,17 @@ from services.chassis import principal
 from services.chassis.freshness import tell
 from services.chassis.refusal import Refusal, Violation
 from services.game.domain.card import RaceCard
+from services.game.domain.phase import Phase
 from services.game.domain.prices import too_strong
+from services.game.domain.race_result import RaceResult, fault, normal
 from services.game.domain.round import Round, StoredRound
-from services.game.domain.track import DEFAULT_LIMITS, DEFAULT_RETURN_BPS, DEFAULT_TIMETABLE, Track, TrackState
-from services.game.domain.winners import winners_by
+from services.game.domain.track import DEFAULT_LIMITS, DEFAULT_RETURN_BPS, DEFAULT_TIMETABLE, Source, Track, TrackState
+from services.game.domain.winners import winners
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.tracks import Tracks
-from services.game.ports import RoundStore, TrackStore
+from services.game.ports import RoundsByHand, TrackStore
 from services.game.service.paging import page_size
-from services.game.wire import card_of, limits_of, program_of, round_to, timetable_of, track_to
+from services.game.wire import card_of, limits_of, program_of, race_result_of, round_to, timetable_of, track_to
 
 TRACKS_ON_A_PAGE_MAX: Final = 100
 OPERATOR_EPOCH: Final = 0
@@ -37,7 +40,7 @@ _log = structlog.get_logger(__name__)
 class TrackService(TrackServiceServicer):
     """Keeps tracks in the store, and wakes whoever looks after them."""
 
-    def __init__(self, *, store: TrackStore, rounds: RoundStore, tracks: Tracks, hub: Hub) -> None:
+    def __init__(self, *, store: TrackStore, rounds: RoundsByHand, tracks: Tracks, hub: Hub) -> None:
         self._store = store
         self._rounds = rounds
         self._tracks = tracks
@@ -97,15 +100,34 @@ class TrackService(TrackServiceServicer):
         """Stop the sale of tickets at once."""
         return pb.SuspendTrackResponse(track=await self._set_state(request, TrackState.SUSPENDED))
 
+    async def EnterResult(self, request: pb.EnterResultRequest, context: Any) -> pb.EnterResultResponse:
+        """Store how a race ended that was run somewhere else, and start it here."""
+        source = (await self._rounds.round(request.round_id)).round.terms.source
+        if source is not Source.ENTERED:
+            raise Refusal(
+                Reason.RESULT_SOURCE,
+                f"the result of round {request.round_id} is {source.name}: nobody enters it",
+                metadata={"source": source.name},
+            )
+        stored = await self._rounds.enter_result(
+            request_id=request.request_id,
+            round_id=request.round_id,
+            result=normal(race_result_of(request)),
+            reason=request.reason,
+            actor=principal.current().subject,
+        )
+        self._tell(stored.round)
+        return pb.EnterResultResponse(round=round_to(stored.round))
+
     async def CorrectResult(self, request: pb.CorrectResultRequest, context: Any) -> pb.CorrectResultResponse:
         """Put the result of a settled round right."""
-        result = tuple(request.result)
+        result = normal(race_result_of(request))
         settled = (await self._rounds.round(request.round_id)).round
         stored = await self._rounds.correct_result(
             request_id=request.request_id,
             round_id=request.round_id,
             result=result,
-            winners=winners_by(result, (), (), settled.terms.places),
+            winners=winners(_corrected(settled, result)),
             reason=request.reason,
             actor=principal.current().subject,
         )
@@ -138,6 +160,18 @@ class TrackService(TrackServiceServicer):
         )
         self._tracks.wake(request.track)
         return track_to(track)
+
+
+def _corrected(settled: Round, result: RaceResult) -> Round:
+    """A settled round with another result. Raises Refusal for any other round, and for what is no result of it."""
+    if settled.phase is not Phase.SETTLED:
+        message = f"round {settled.round_id} is {settled.phase.name}, not SETTLED"
+        raise Refusal(Reason.ROUND_PHASE, message, metadata={"round_id": str(settled.round_id)})
+    wrong = fault(result, settled)
+    if wrong is not None:
+        violation = Violation(field=wrong.field, description=wrong.description)
+        raise Refusal(Reason.MALFORMED, f"{wrong.field} {wrong.description}", violations=[violation])
+    return replace(settled, result=result.order, positions=result.positions, withdrawn=result.withdrawn)
 
 
 def _with_defaults(track: TrackMessage) -> Track:

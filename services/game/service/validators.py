@@ -160,15 +160,26 @@ def void_round(request: tracks.VoidRoundRequest, checks: Checks) -> None:
     checks.text("reason", request.reason, 1, 200)
 
 
-def correct_result(request: tracks.CorrectResultRequest, checks: Checks) -> None:
-    """CorrectResultRequest; whether its runners are those of the race is decided further in."""
+def enter_result(request: tracks.EnterResultRequest | tracks.CorrectResultRequest, checks: Checks) -> None:
+    """EnterResultRequest, and CorrectResultRequest, which is its like.
+
+    Whether its runners are those of the race is decided further in.
+    """
     checks.uuid("request_id", request.request_id)
     checks.between("round_id", request.round_id, 1, INT64_MAX)
-    checks.length("result", request.result, RUNNERS_MIN, RUNNERS_MAX)
-    for n, runner in enumerate(request.result[:RUNNERS_MAX]):
-        checks.between(f"result[{n}]", runner, 1, RUNNERS_MAX)
-    checks.that("result", len(set(request.result)) == len(request.result), "names a runner twice")
+    _runner_numbers("result", request.result, RUNNERS_MIN, checks)
+    _runner_numbers("withdrawn", request.withdrawn, 0, checks)
+    checks.length("positions", request.positions, 0, RUNNERS_MAX)
+    for n, position in enumerate(request.positions[:RUNNERS_MAX]):
+        checks.between(f"positions[{n}]", position, 0, RUNNERS_MAX)
     checks.text("reason", request.reason, 1, 200)
+
+
+def _runner_numbers(field: str, numbers: Sequence[int], least: int, checks: Checks) -> None:
+    checks.length(field, numbers, least, RUNNERS_MAX)
+    for n, runner in enumerate(numbers[:RUNNERS_MAX]):
+        checks.between(f"{field}[{n}]", runner, 1, RUNNERS_MAX)
+    checks.that(field, len(set(numbers)) == len(numbers), "names a runner twice")
 
 
 def set_track_state(request: Any, checks: Checks) -> None:
@@ -308,7 +319,8 @@ VALIDATORS: Final[Validators] = {
     tracks.CreateTrackRequest: create_track,
     tracks.ImportRaceCardsRequest: import_race_cards,
     tracks.VoidRoundRequest: void_round,
-    tracks.CorrectResultRequest: correct_result,
+    tracks.EnterResultRequest: enter_result,
+    tracks.CorrectResultRequest: enter_result,
     tracks.PauseTrackRequest: set_track_state,
     tracks.ResumeTrackRequest: set_track_state,
     tracks.SuspendTrackRequest: set_track_state,

@@ -32,6 +32,7 @@ class Action(StrEnum):
     SUSPEND_TRACK = "suspend track"
     RESUME_TRACK = "resume track"
     VOID_ROUND = "void round"
+    ENTER_RESULT = "enter result"
     CORRECT_RESULT = "correct result"
 
 

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from furlong.common.v1 import round_pb2
 from furlong.persist.v1 import round_store_service_pb2, ticket_store_service_pb2
 
+from services.persist.domain.race_result import RaceResult
 from services.persist.domain.round import Limits, RoundPlan, Runner, Timetable, Winner
 from services.persist.domain.ticket import Line, Order
 from services.persist.domain.track import RaceCard, Track, TrackState
 from services.persist.domain.verdict import Verdict
+from services.persist.ports import Start
 
 
 def order(message: ticket_store_service_pb2.TicketAppend) -> Order:
@@ -47,6 +49,25 @@ def plan(message: round_store_service_pb2.OpenRoundRequest) -> RoundPlan:
         terms=message.terms.SerializeToString(deterministic=True),
         locks_at_ms=message.locks_at_ms,
     )
+
+
+def start(message: round_store_service_pb2.StartRaceRequest) -> Start:
+    """What a race starts with."""
+    return Start(
+        result=race_result(message),
+        server_seed=message.server_seed,
+        beacon_signature=message.beacon_signature,
+        actor=message.actor,
+        reason=message.reason,
+        from_now=message.from_now,
+    )
+
+
+def race_result(
+    message: round_store_service_pb2.StartRaceRequest | round_store_service_pb2.CorrectResultRequest,
+) -> RaceResult:
+    """How a race ended."""
+    return RaceResult(order=message.result[:], positions=message.positions[:], withdrawn=message.withdrawn[:])
 
 
 def winner(message: round_store_service_pb2.Winner) -> Winner:

@@ -49,7 +49,7 @@ from services.persist.service.render import stored_round
 Context = grpc.aio.ServicerContext[object, object]
 
 OPERATOR: Final = 0
-"""The epoch of a void that an operator asks for, who needs no lease."""
+"""The epoch of what an operator asks for, who needs no lease: a void, the start of a race whose result was entered."""
 
 ROUND_ID_DIGITS: Final = 19
 """The digits of the greatest number that a round may have. A token with as many was never given out."""
@@ -88,8 +88,9 @@ class RoundStore(RoundStoreServiceServicer):
     async def StartRace(self, request: StartRaceRequest, context: Context) -> StartRaceResponse:
         """Store the result."""
         once: Operation[Round] = operation(request, lambda value: StartRaceResponse(stored=stored_round(value)))
+        epoch = None if request.epoch == OPERATOR else request.epoch
         return StartRaceResponse.FromString(
-            await self._rounds.start(once, request.round_id, request.epoch, list(request.result), request.server_seed)
+            await self._rounds.start(once, request.round_id, epoch, parse.start(request))
         )
 
     async def FinishRound(self, request: FinishRoundRequest, context: Context) -> FinishRoundResponse:
@@ -125,7 +126,7 @@ class RoundStore(RoundStoreServiceServicer):
         try:
             return CorrectResultResponse.FromString(
                 await self._rounds.correct(
-                    once, request.round_id, list(request.result), winners, request.reason, request.actor
+                    once, request.round_id, parse.race_result(request), winners, request.reason, request.actor
                 )
             )
         finally:  # however it ended: the commit may have been made

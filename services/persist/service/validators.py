@@ -177,16 +177,32 @@ def step(request: Any, checks: Checks) -> None:
 
 
 def start_race(request: rounds.StartRaceRequest, checks: Checks) -> None:
-    """StartRaceRequest; whether the result fits the round is for the round to tell."""
-    step(request, checks)
-    _result(request.result, checks)
+    """StartRaceRequest: the leader's with a seed, or an operator's with a name, a reason and epoch 0.
+
+    Whether the result fits the round is for the round to tell.
+    """
+    checks.uuid("request_id", request.request_id)
+    checks.between("round_id", request.round_id, 1, INT64_MAX)
+    _result(request, checks)
+    if request.actor:
+        checks.between("epoch", request.epoch, 0, 0)
+        checks.text("actor", request.actor, 1, 200)
+        checks.text("reason", request.reason, 1, 200)
+        checks.that("server_seed", not request.server_seed, "does not go with a result that was entered")
+        checks.that("beacon_signature", not request.beacon_signature, "does not go with a result that was entered")
+        return
+    checks.between("epoch", request.epoch, 1, INT64_MAX)
+    checks.that("reason", not request.reason, "goes with a result that was entered")
     checks.that("server_seed", len(request.server_seed) == SEED_BYTES, f"is not {SEED_BYTES} bytes long")
 
 
-def _result(result: Any, checks: Checks) -> None:
-    checks.length("result", result, 2, RUNNERS_MAX)
-    for n, runner in enumerate(result):
-        checks.between(f"result[{n}]", runner, 1, RUNNERS_MAX)
+def _result(request: Any, checks: Checks) -> None:
+    checks.length("result", request.result, 2, RUNNERS_MAX)
+    checks.length("positions", request.positions, 0, RUNNERS_MAX)
+    checks.length("withdrawn", request.withdrawn, 0, RUNNERS_MAX)
+    for field, least in (("result", 1), ("positions", 0), ("withdrawn", 1)):
+        for n, number in enumerate(getattr(request, field)):
+            checks.between(f"{field}[{n}]", number, least, RUNNERS_MAX)
 
 
 def settle_round(request: rounds.SettleRoundRequest, checks: Checks) -> None:
@@ -199,7 +215,7 @@ def correct_result(request: rounds.CorrectResultRequest, checks: Checks) -> None
     """CorrectResultRequest; whether the result fits the round is for the round to tell."""
     checks.uuid("request_id", request.request_id)
     checks.between("round_id", request.round_id, 1, INT64_MAX)
-    _result(request.result, checks)
+    _result(request, checks)
     _winners(request.winners, checks)
     checks.text("reason", request.reason, 1, 200)
     checks.text("actor", request.actor, 1, 200)

@@ -42,6 +42,7 @@ from furlong.game.v1.ticket_service_pb2 import (
 )
 from furlong.game.v1.track_service_pb2 import (
     CorrectResultResponse,
+    EnterResultResponse,
     GetTrackResponse,
     ImportRaceCardsResponse,
     ListTracksResponse,
@@ -610,6 +611,32 @@ class TestRound:
         assert "furlong books --round 17" in result.stdout
         (asked,) = gateway.asked["CorrectResult"]
         assert (asked.round_id, list(asked.result), asked.reason) == (17, [1, 3], "photo finish misread")
+
+    def test_a_result_is_entered_with_dead_heats_and_withdrawn_runners(self, gateway: Gateway) -> None:
+        started = Round(round_id=17, phase=Round.RUNNING, result=[1, 3, 2], positions=[1, 1, 0], withdrawn=[4, 7])
+        gateway.answers["EnterResult"] = [EnterResultResponse(round=started)]
+        words = ("--positions", "1-1-0", "--withdrawn", "4-7", "--reason", "seen")
+        result = furlong(gateway, "round", "enter", "17", "1-3-2", *words)
+        said = "round 17  RUNNING, result 1=3, did not finish: 2, withdrawn: 4 7"
+        assert result.stdout.splitlines()[0] == said
+        (asked,) = gateway.asked["EnterResult"]
+        assert (asked.round_id, list(asked.result), asked.reason) == (17, [1, 3, 2], "seen")
+        assert (list(asked.positions), list(asked.withdrawn)) == ([1, 1, 0], [4, 7])
+
+    def test_a_correction_may_bring_a_dead_heat(self, gateway: Gateway) -> None:
+        corrected = Round(round_id=17, phase=Round.SETTLED, result=[1, 3], positions=[1, 1], correction_reason="photo")
+        gateway.answers["CorrectResult"] = [CorrectResultResponse(round=corrected)]
+        words = ("--positions", "1-1", "--withdrawn", "4", "--reason", "photo")
+        result = furlong(gateway, "round", "correct", "17", "1-3", *words)
+        assert result.stdout.splitlines()[0] == "round 17  SETTLED, result 1=3: photo"
+        (asked,) = gateway.asked["CorrectResult"]
+        assert (list(asked.positions), list(asked.withdrawn)) == ([1, 1], [4])
+
+    @pytest.mark.parametrize("option", ["--positions", "--withdrawn"])
+    def test_numbers_that_cannot_be_read_ask_nobody(self, gateway: Gateway, option: str) -> None:
+        result = furlong(gateway, "round", "enter", "17", "1-3", option, "1,1", "--reason", "x")
+        assert result.exit_code == 2
+        assert not gateway.asked["EnterResult"]
 
     @pytest.mark.parametrize("wrong", ["3", "3,1", "3-1-", "three-one"])
     def test_a_result_that_cannot_be_read_asks_nobody(self, gateway: Gateway, wrong: str) -> None:

@@ -14,12 +14,13 @@ from furlong.common.v1.ticket_pb2 import Ticket, TicketResult
 from services.chassis.refusal import Refusal
 from services.game.domain.card import RaceCard
 from services.game.domain.draw import commitment, finishing_order
-from services.game.domain.order import Line, Order, content_hash, judge, offer_of
+from services.game.domain.order import Line, Market, Order, content_hash, judge, offer_of
 from services.game.domain.phase import Phase
 from services.game.domain.prices import priced
+from services.game.domain.race_result import RaceResult
 from services.game.domain.round import StoredRound, Terms
 from services.game.domain.track import Source, Timetable, TrackState
-from services.game.domain.winners import winners, winners_by
+from services.game.domain.winners import Winner, winners
 from services.game.ports import Placing
 from tests.contract.game.conftest import Store
 from tests.rounds import CARD, TRACK
@@ -275,10 +276,12 @@ async def test_a_settled_round_is_corrected_once_its_money_has_moved(store: Stor
     opened = await leader.open()
     await store.tickets.append(opened.round.round_id, [placing(opened, store.account_id)])
 
-    async def correct(result: tuple[int, ...]) -> StoredRound:
+    async def correct(result: tuple[int, ...], **more: tuple[int, ...]) -> StoredRound:
+        right = RaceResult(order=result, **more)
         ids: dict[str, Any] = {"request_id": uuid7(), "round_id": opened.round.round_id}
+        paid = [Winner(market=Market.WIN, runners=result[:1])]
         return await store.rounds.correct_result(
-            **ids, result=result, winners=winners_by(result, (), (), 0), reason="photo finish", actor="operator"
+            **ids, result=right, winners=paid, reason="photo finish", actor="operator"
         )
 
     finished = await leader.finish(await leader.start(await leader.lock(opened)))
@@ -287,7 +290,9 @@ async def test_a_settled_round_is_corrected_once_its_money_has_moved(store: Stor
     assert (await reason_of(correct(right))).reason == Reason.ROUND_PHASE
     settled = await posted(store, await leader.settle(finished))
     assert await correct(drawn) == settled, "the same result is no correction"
+    assert await correct(drawn, positions=(1, 2, 3)) == settled, "nor is it with the positions that it has"
     assert (await reason_of(correct(drawn[:-1]))).reason == Reason.MALFORMED
+    assert (await reason_of(correct(drawn, positions=(1, 1, 2)))).reason == Reason.MALFORMED
     corrected = await correct(right)
     assert (corrected.round.phase, corrected.round.result, corrected.posting) == (Phase.SETTLED, right, True)
     assert corrected.round.correction_reason == "photo finish"
@@ -297,6 +302,77 @@ async def test_a_settled_round_is_corrected_once_its_money_has_moved(store: Stor
     assert (await posted(store, corrected)).round == corrected.round
     assert await store.rounds.unsettled_rounds(T) == []
     assert (await store.rounds.transitions(T, 5, 9)).items == [corrected]
+
+
+async def test_an_entered_result_starts_the_race_when_it_comes(store: Store) -> None:
+    leader = await lead(store)
+    opened = await leader.open()
+    first, second, third = [runner.runner for runner in opened.round.runners]
+
+    async def enter(result: RaceResult, request_id: str = "") -> StoredRound:
+        return await store.rounds.enter_result(
+            request_id=request_id or uuid7(),
+            round_id=opened.round.round_id,
+            result=result,
+            reason="seen at the rails",
+            actor="operator",
+        )
+
+    seen = RaceResult(order=(third, first), positions=(1, 1), withdrawn=(second,))
+    assert (await reason_of(enter(seen))).reason == Reason.ROUND_PHASE
+    locked = await leader.lock(opened)
+    assert (await reason_of(enter(seen))).reason == Reason.TOO_EARLY
+    await wait_until(locked.round.schedule.starts_at_ms + 150)
+    for wrong in (
+        RaceResult(order=(third, first)),
+        RaceResult(order=(third, first, second), withdrawn=(second,)),
+        RaceResult(order=(third, first), withdrawn=(second, 39)),
+        RaceResult(order=(third, first), positions=(1, 3), withdrawn=(second,)),
+        RaceResult(order=(third, first), positions=(0, 1), withdrawn=(second,)),
+        RaceResult(order=(third, first), positions=(0, 0), withdrawn=(second,)),
+        RaceResult(order=(third, first), positions=(1,), withdrawn=(second,)),
+    ):
+        assert (await reason_of(enter(wrong))).reason == Reason.MALFORMED
+    key = uuid7()
+    running = await enter(seen, key)
+    assert await enter(seen, key) == running
+    assert await enter(seen) == running, "the same result is no other one"
+    assert (await reason_of(enter(replace(seen, positions=(1, 2))))).reason == Reason.ROUND_PHASE
+    round_ = running.round
+    assert (round_.phase, round_.result, round_.positions, round_.withdrawn) == (
+        *(Phase.RUNNING, seen.order),
+        *(seen.positions, seen.withdrawn),
+    )
+    assert running.server_seed == b""
+    before, after = locked.round.schedule, round_.schedule
+    late_ms = after.starts_at_ms - before.starts_at_ms
+    assert late_ms >= 150
+    assert (after.finishes_at_ms - before.finishes_at_ms, after.ends_at_ms - before.ends_at_ms) == (late_ms, late_ms)
+    assert (after.opens_at_ms, after.locks_at_ms) == (before.opens_at_ms, before.locks_at_ms)
+    finished = await leader.finish(running)
+    assert (await leader.settle(finished)).round.phase is Phase.SETTLED
+
+
+async def test_a_correction_may_bring_dead_heats_and_withdrawn_runners(store: Store) -> None:
+    leader = await lead(store)
+    settled = await leader.settle(await leader.finish(await leader.start(await leader.lock(await leader.open()))))
+    one, two, three = settled.round.result
+
+    async def correct(result: RaceResult) -> StoredRound:
+        paid = [Winner(market=Market.WIN, runners=result.order[:1])]
+        ids: dict[str, Any] = {"request_id": uuid7(), "round_id": settled.round.round_id}
+        return await store.rounds.correct_result(**ids, result=result, winners=paid, reason="photo", actor="operator")
+
+    heat = RaceResult(order=(one, two, three), positions=(1, 1, 3))
+    corrected = await posted(store, await correct(heat))
+    assert (corrected.round.result, corrected.round.positions) == (heat.order, heat.positions)
+    assert await correct(heat) == corrected, "the same result is no correction"
+    gone = RaceResult(order=(two, three), withdrawn=(one,))
+    again = await posted(store, await correct(gone))
+    assert (again.round.result, again.round.positions, again.round.withdrawn) == (gone.order, (), (one,))
+    back = await posted(store, await correct(RaceResult(order=(one, two, three), positions=(1, 2, 3))))
+    assert (back.round.positions, back.round.withdrawn) == ((), ())
+    assert back.round.transition_seq == settled.round.transition_seq + 3
 
 
 async def test_the_stakes_of_a_void_round_are_posted_after_it(store: Store) -> None:

@@ -30,6 +30,10 @@ MAPPING: list[tuple[str, str, dict[str, Any] | None, str, dict[str, Any]]] = [
     ("GET", "/v1/rounds/17/proof", None, "GetRoundProof", {"round_id": "17"}),
     ("POST", "/v1/rounds/17:void", {"reason": "fog"}, "VoidRound", {"round_id": "17", "reason": "fog"}),
     (
+        *("POST", "/v1/rounds/17:enterResult", {"result": [2, 1], "positions": [1, 1], "withdrawn": [3]}),
+        *("EnterResult", {"round_id": "17", "result": [2, 1], "positions": [1, 1], "withdrawn": [3]}),
+    ),
+    (
         *("POST", "/v1/rounds/17:correctResult", {"result": [2, 1], "reason": "misread"}),
         *("CorrectResult", {"round_id": "17", "result": [2, 1], "reason": "misread"}),
     ),

@@ -1,10 +1,13 @@
 """Transitions over a real database: order, time, fences, money, repeats and history."""
 
 import asyncio
+from collections.abc import Mapping
 from hashlib import sha256
+from typing import Any
 
 import grpc
 import pytest
+from furlong.client.identity import uuid7
 from furlong.common.v1.round_pb2 import Round
 from furlong.persist.v1.round_store_service_pb2 import (
     GetCurrentRoundRequest,
@@ -12,6 +15,7 @@ from furlong.persist.v1.round_store_service_pb2 import (
     ListRoundsRequest,
     ListTransitionsRequest,
     ListUnsettledRoundsRequest,
+    StartRaceRequest,
     StoredRound,
 )
 from furlong.persist.v1.ticket_store_service_pb2 import GetTicketRequest
@@ -199,6 +203,61 @@ async def test_a_draw_that_does_not_fit_the_round_is_refused(
     await world.lock(round_id)
     told = await refused(world.stubs.rounds.StartRace(world.start_request(round_id, result, seed)))
     assert (told.reason, told.fields) == ("MALFORMED", [field])
+
+
+def entered(round_id: int, **changes: Any) -> StartRaceRequest:
+    fields: dict[str, Any] = {"result": (1, 2, 3), "actor": "operator", "reason": "seen at the rails", "from_now": True}
+    return StartRaceRequest(request_id=uuid7(), round_id=round_id, **(fields | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"epoch": 1}, "epoch"),
+        ({"reason": ""}, "reason"),
+        ({"server_seed": SEED}, "server_seed"),
+        ({"beacon_signature": b"s"}, "beacon_signature"),
+        ({"actor": ""}, "epoch reason server_seed"),
+        ({"result": (1,)}, "result"),
+        ({"result": (1, 2)}, "result"),
+        ({"result": (1, 2), "withdrawn": (4,)}, "withdrawn"),
+        ({"result": (1, 2), "withdrawn": (3, 3)}, "withdrawn"),
+        ({"withdrawn": (3,)}, "result"),
+        ({"positions": (1, 2)}, "positions"),
+        ({"positions": (1, 1, 2)}, "positions"),
+        ({"positions": (1, 3, 3)}, "positions"),
+        ({"positions": (2, 2, 3)}, "positions"),
+        ({"positions": (1, 0, 3)}, "positions"),
+        ({"positions": (0, 0, 0)}, "positions"),
+        ({"positions": (1, 2, -1)}, "positions[2]"),
+    ],
+)
+async def test_an_entered_result_that_does_not_fit_the_round_is_refused(
+    world: World, changes: Mapping[str, Any], field: str
+) -> None:
+    round_id = (await world.open()).round.round_id
+    await world.lock(round_id)
+    told = await refused(world.stubs.rounds.StartRace(entered(round_id, **changes)))
+    assert (told.reason, told.fields) == ("MALFORMED", field.split())
+
+
+async def test_an_entered_result_needs_no_lease_and_is_in_the_audit(world: World) -> None:
+    round_id = (await world.open()).round.round_id
+    assert (await refused(world.stubs.rounds.StartRace(entered(round_id)))).reason == "ROUND_PHASE"
+    locked = (await world.lock(round_id)).round
+    request = entered(round_id, result=(3, 1), positions=(1, 1), withdrawn=(2,))
+    answers = await asyncio.gather(*(world.stubs.rounds.StartRace(request) for _ in range(3)))
+    assert all(answer == answers[0] for answer in answers)
+    started = answers[0].stored.round
+    assert (list(started.result), list(started.positions), list(started.withdrawn)) == ([3, 1], [1, 1], [2])
+    assert (started.locks_at, started.phase) == (locked.locks_at, Round.RUNNING)
+    late_ms = started.starts_at.ToMilliseconds() - locked.starts_at.ToMilliseconds()
+    assert late_ms > 3_600_000, "the round was moved into the past"
+    assert started.finishes_at.ToMilliseconds() - locked.finishes_at.ToMilliseconds() == late_ms
+    assert started.ends_at.ToMilliseconds() - locked.ends_at.ToMilliseconds() == late_ms
+    audit = await world.sql("SELECT action, subject, actor, reason FROM audit")
+    assert [tuple(row) for row in audit] == [("enter result", str(round_id), "operator", "seen at the rails")]
+    assert (await refused(world.stubs.rounds.FinishRound(world.finish_request(round_id)))).reason == "TOO_EARLY"
 
 
 async def test_a_stale_epoch_changes_nothing(world: World) -> None:

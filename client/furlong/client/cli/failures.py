@@ -22,6 +22,7 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "FUNDS_MISSING": "`furlong account show ID` tells the balance and how far it may fall",
         "TICKET_STATE": "`furlong ticket ID` tells what became of it",
         "ROUND_PHASE": "`furlong rounds TRACK` tells how far the round is",
+        "RESULT_SOURCE": "`furlong rounds TRACK --json` tells whether a round's result is DRAWN or ENTERED",
         "ACCOUNT_KIND": "`furlong account show ID` tells its kind",
         "ACCOUNT_STOPPED": "`furlong account unblock ID` lets it go on, where that is right",
         "CARD_MISSING": "give the track races with `furlong cards import FILE --track TRACK`",

@@ -1,4 +1,4 @@
-"""`furlong rounds`: the tracks there are, and the rounds of one. `furlong round void|correct`: decide about a round."""
+"""`furlong rounds`: the tracks there are, and rounds. `furlong round void|enter|correct`: decide about a round."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from furlong.client.cli.output import JsonOption, as_json, console, moment, money, plain, price
+from furlong.client.cli.result import result_words, winners
 from furlong.client.cli.session import session
 from furlong.client.connection import Furlong
 from furlong.client.identity import uuid7
@@ -16,11 +17,33 @@ from rich.table import Table
 from rich.text import Text
 
 ROUNDS_MAX = 100
+PLACES_SHOWN = 3
 RESULT = re.compile(r"[0-9]{1,2}(-[0-9]{1,2})+")
+NUMBERS = re.compile(r"[0-9]{1,2}(-[0-9]{1,2})*")
 
-app = typer.Typer(help="Void a round, or correct its result.", no_args_is_help=True)
+app = typer.Typer(help="Void a round, enter its result, or correct it.", no_args_is_help=True)
 
 RoundArgument = Annotated[int, typer.Argument(metavar="ROUND", min=1, help="The round's id.")]
+ResultArgument = Annotated[
+    str,
+    typer.Argument(metavar="RESULT", help="Such as 3-1-2: the numbers of all runners that took part, first to last."),
+]
+PositionsOption = Annotated[
+    str,
+    typer.Option(
+        metavar="1-1-3",
+        help="The positions of the result's runners: a dead heat shares one, 0 did not finish.",
+        show_default="1-2-3 and so on",
+    ),
+]
+WithdrawnOption = Annotated[
+    str,
+    typer.Option(
+        metavar="4-7",
+        help="Runners that took no part: what was bet on them is given back.",
+        show_default="none",
+    ),
+]
 ReasonOption = Annotated[str, typer.Option(help="For the books and the screens.")]
 IdOption = Annotated[
     str, typer.Option("--id", metavar="UUID", help="Request id, to repeat a request.", show_default="a fresh one")
@@ -58,6 +81,13 @@ def finishing_order(text: str) -> list[int]:
     return [int(runner) for runner in text.split("-")]
 
 
+def numbers(text: str, option: str) -> list[int]:
+    """Read 4-7 or 4 or nothing, as an option has it."""
+    if text and not NUMBERS.fullmatch(text):
+        raise typer.BadParameter(f"{option} {text!r} is not a list of numbers such as 4-7")
+    return [int(number) for number in text.split("-")] if text else []
+
+
 @app.command()
 def void(
     ctx: typer.Context,
@@ -72,13 +102,34 @@ def void(
 
 
 @app.command()
+def enter(
+    ctx: typer.Context,
+    round_id: RoundArgument,
+    result: ResultArgument,
+    reason: ReasonOption,
+    positions: PositionsOption = "",
+    withdrawn: WithdrawnOption = "",
+    request_id: IdOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Enter how the race of a locked round ended, where the track shows races that are run elsewhere.
+
+    The race starts then. Where it was abandoned, void the round instead.
+    """
+    made_id = request_id or uuid7()
+    order = finishing_order(result)
+    more = {"positions": numbers(positions, "--positions"), "withdrawn": numbers(withdrawn, "--withdrawn")}
+    _decide(ctx, lambda furlong: furlong.tracks.enter_result(round_id, order, reason, request_id=made_id, **more), json)
+
+
+@app.command()
 def correct(
     ctx: typer.Context,
     round_id: RoundArgument,
-    result: Annotated[
-        str, typer.Argument(metavar="RESULT", help="Such as 3-1-2: every runner's number, first to last.")
-    ],
+    result: ResultArgument,
     reason: ReasonOption,
+    positions: PositionsOption = "",
+    withdrawn: WithdrawnOption = "",
     request_id: IdOption = "",
     json: JsonOption = False,
 ) -> None:
@@ -89,7 +140,10 @@ def correct(
     """
     made_id = request_id or uuid7()
     order = finishing_order(result)
-    _decide(ctx, lambda furlong: furlong.tracks.correct_result(round_id, order, reason, request_id=made_id), json)
+    more = {"positions": numbers(positions, "--positions"), "withdrawn": numbers(withdrawn, "--withdrawn")}
+    _decide(
+        ctx, lambda furlong: furlong.tracks.correct_result(round_id, order, reason, request_id=made_id, **more), json
+    )
 
 
 def _decide(ctx: typer.Context, work: Callable[[Furlong], Awaitable[Round]], json: bool) -> None:
@@ -98,8 +152,8 @@ def _decide(ctx: typer.Context, work: Callable[[Furlong], Awaitable[Round]], jso
         typer.echo(as_json(GetRoundResponse(round=round_)))
         return
     why = plain(round_.correction_reason or round_.void_reason)
-    result = f", result {'-'.join(map(str, round_.result))}" if round_.result else ""
-    typer.echo(f"round {round_.round_id}  {Round.Phase.Name(round_.phase)}{result}: {why}")
+    result = f", result {result_words(round_)}" if round_.result else ""
+    typer.echo(f"round {round_.round_id}  {Round.Phase.Name(round_.phase)}{result}{': ' if why else ''}{why}")
     typer.echo(f"the money follows; `furlong books --round {round_.round_id}` adds it up")
 
 
@@ -126,8 +180,8 @@ def _rounds_table(rounds: list[Round]) -> Table:
             Round.Phase.Name(round_.phase),
             moment(round_.opens_at),
             Text(plain(round_.race_name)),
-            "-".join(map(str, round_.result[:3])),
-            price(prices.get(round_.result[0], 0)) if round_.result else "",
+            result_words(round_, PLACES_SHOWN),
+            " ".join(price(prices.get(runner, 0)) for runner in winners(round_)),
             str(round_.totals.tickets),
             money(round_.totals.stake_minor, round_.currency),
             money(round_.payout_minor, round_.currency),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from furlong.client.cli.output import chance, local, money, plain, price
+from furlong.client.cli.result import awaits_result, is_entered, positions, result_words, winners
 from furlong.common.v1.round_pb2 import Round
 from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -33,10 +34,11 @@ def lines(frame: WatchRoundsResponse) -> Iterator[str]:
     round_ = frame.round
     staked = money(round_.totals.stake_minor, round_.currency)
     what, until = _next(round_)
+    when = "when its result is entered" if awaits_result(round_) else f"at {local(until):%H:%M:%S}"
     gap = "  (transitions were missed)" if frame.kind == WatchRoundsResponse.GAP else ""
     yield (
         f"{local(frame.server_time):%H:%M:%S}  round {round_.round_id}  {Round.Phase.Name(round_.phase):<8}  "
-        f"{what} at {local(until):%H:%M:%S}, {round_.totals.tickets} tickets, {staked}{gap}"
+        f"{what} {when}, {round_.totals.tickets} tickets, {staked}{gap}"
     )
     if frame.kind == WatchRoundsResponse.UPDATE and round_.totals.tickets:
         return
@@ -75,7 +77,12 @@ def _countdown(round_: Round, now_ms: int) -> RenderableType:
     since_ms, until_ms = _since(round_).ToMilliseconds(), until.ToMilliseconds()
     left_ms = until_ms - now_ms
     seconds = -(-max(left_ms, 0) // 1000)
-    told = f"{what} in {seconds // 60}:{seconds % 60:02d}" if left_ms > -OVERDUE_MS else "waiting for the service"
+    if awaits_result(round_) and left_ms <= 0:
+        told = "the result is awaited"
+    elif left_ms > -OVERDUE_MS:
+        told = f"{what} in {seconds // 60}:{seconds % 60:02d}"
+    else:
+        told = "waiting for the service"
     grid = Table.grid(padding=(0, 2))
     grid.add_row(
         Text(Round.Phase.Name(round_.phase), style=PHASE_STYLES.get(round_.phase, "bold")),
@@ -86,9 +93,8 @@ def _countdown(round_: Round, now_ms: int) -> RenderableType:
 
 
 def _runners(round_: Round) -> Table:
-    places = {}
-    if round_.phase in PHASES_WITH_RESULT:
-        places = {runner: place for place, runner in enumerate(round_.result, start=1)}
+    is_over = round_.phase in PHASES_WITH_RESULT
+    places = positions(round_) if is_over else {}
     total = sum(runner.weight for runner in round_.runners)
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("no", justify="right")
@@ -103,7 +109,7 @@ def _runners(round_: Round) -> Table:
             Text(plain(runner.name)),
             chance(runner.weight, total),
             price(runner.win_price_hundredths),
-            str(place or ""),
+            "withdrawn" if is_over and runner.runner in round_.withdrawn else str(place or ""),
             style=PLACE_STYLES.get(place),
         )
     return table
@@ -115,7 +121,8 @@ def _footer(round_: Round) -> Text:
     if round_.phase in PHASES_WITH_RESULT:
         footer.append(f", {money(round_.payout_minor, round_.currency)} paid\n")
         footer.append(_result(round_), style="bold")
-        footer.append(f"\nprove it with: furlong verify {round_.round_id}", style="dim")
+        proof = "entered, not drawn" if is_entered(round_) else f"prove it with: furlong verify {round_.round_id}"
+        footer.append(f"\n{proof}", style="dim")
     elif round_.phase == Round.VOID:
         footer.append(f"\nvoid, every stake goes back: {plain(round_.void_reason)}", style="red")
     footer.append(f"\ncommitment {plain(round_.commitment)}", style="dim")
@@ -123,10 +130,14 @@ def _footer(round_: Round) -> Text:
 
 
 def _result(round_: Round) -> str:
-    names = {runner.runner: runner for runner in round_.runners}
-    first = names.get(round_.result[0]) if round_.result else None
-    winner = f": {plain(first.name)} wins at {price(first.win_price_hundredths)}" if first else ""
-    return f"result {'-'.join(map(str, round_.result[:PLACES_SHOWN]))}{winner}"
+    runners = {runner.runner: runner for runner in round_.runners}
+    first = [runners[number] for number in winners(round_) if number in runners]
+    paid = [
+        f"{plain(each.name)}{' wins' if len(first) == 1 else ''} at {price(each.win_price_hundredths)}"
+        for each in first
+    ]
+    told = f": {'dead heat of ' if len(paid) > 1 else ''}{' and '.join(paid)}" if paid else ""
+    return f"result {result_words(round_, PLACES_SHOWN)}{told}"
 
 
 def _race(round_: Round) -> str:

@@ -87,6 +87,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """ACCOUNT_KIND: the account is not of the kind that this needs."""
     ACCOUNT_STOPPED: _Reason.ValueType  # 31
     """ACCOUNT_STOPPED: the account is blocked."""
+    RESULT_SOURCE: _Reason.ValueType  # 32
+    """RESULT_SOURCE: the round's result does not come from where this needs it: a drawn one cannot be entered, and of an
+    entered one there is no proof.
+    """
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reason is why a whole call failed. Its name is the `reason` of the google.rpc.ErrorInfo (domain "furlong") that
@@ -157,6 +161,10 @@ ACCOUNT_KIND: Reason.ValueType  # 30
 """ACCOUNT_KIND: the account is not of the kind that this needs."""
 ACCOUNT_STOPPED: Reason.ValueType  # 31
 """ACCOUNT_STOPPED: the account is blocked."""
+RESULT_SOURCE: Reason.ValueType  # 32
+"""RESULT_SOURCE: the round's result does not come from where this needs it: a drawn one cannot be entered, and of an
+entered one there is no proof.
+"""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

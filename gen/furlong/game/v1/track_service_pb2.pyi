@@ -448,6 +448,80 @@ class SuspendTrackResponse(_message.Message):
 Global___SuspendTrackResponse: _TypeAlias = SuspendTrackResponse  # noqa: Y015
 
 @_typing.final
+class EnterResultRequest(_message.Message):
+    """EnterResultRequest tells how a race ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ROUND_ID_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id is a UUID made by the client; the same id and content gets the same answer again."""
+    round_id: _builtins.int
+    """round_id of a LOCKED round whose result is entered."""
+    reason: _builtins.str
+    """reason is free text for the books, 1 to 200 characters: where the result comes from."""
+    @_builtins.property
+    def result(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """result is the finishing order: the numbers of the runners that took part, at least 2, first to last."""
+
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """positions of the runners of `result`, in its order. Runners of a dead heat share one, and the places after it are
+        left out: 1, 1, 3. Runners that did not finish come last, with 0. Empty means 1, 2, 3 and so on.
+        """
+
+    @_builtins.property
+    def withdrawn(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """withdrawn runners took no part and are not in `result`: what was bet on them is given back."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        round_id: _builtins.int = ...,
+        result: _abc.Iterable[_builtins.int] | None = ...,
+        positions: _abc.Iterable[_builtins.int] | None = ...,
+        withdrawn: _abc.Iterable[_builtins.int] | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["positions", b"positions", "reason", b"reason", "request_id", b"request_id", "result", b"result", "round_id", b"round_id", "withdrawn", b"withdrawn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EnterResultRequest: _TypeAlias = EnterResultRequest  # noqa: Y015
+
+@_typing.final
+class EnterResultResponse(_message.Message):
+    """EnterResultResponse holds the round."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUND_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def round(self) -> _round_pb2.Round:
+        """round, RUNNING, with its result and the times that follow from it."""
+
+    def __init__(
+        self,
+        *,
+        round: _round_pb2.Round | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["round", b"round"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["round", b"round"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EnterResultResponse: _TypeAlias = EnterResultResponse  # noqa: Y015
+
+@_typing.final
 class CorrectResultRequest(_message.Message):
     """CorrectResultRequest brings the right result."""
 
@@ -457,6 +531,8 @@ class CorrectResultRequest(_message.Message):
     ROUND_ID_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is a UUID made by the client; the same id and content gets the same answer again."""
     round_id: _builtins.int
@@ -465,7 +541,15 @@ class CorrectResultRequest(_message.Message):
     """reason is free text for the books, 1 to 200 characters."""
     @_builtins.property
     def result(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """result is the right finishing order: runners' numbers, first to last, every runner once."""
+        """result is the right finishing order, as in EnterResultRequest."""
+
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """positions of the runners of `result`, as in EnterResultRequest."""
+
+    @_builtins.property
+    def withdrawn(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """withdrawn runners, as in EnterResultRequest."""
 
     def __init__(
         self,
@@ -474,10 +558,12 @@ class CorrectResultRequest(_message.Message):
         round_id: _builtins.int = ...,
         result: _abc.Iterable[_builtins.int] | None = ...,
         reason: _builtins.str = ...,
+        positions: _abc.Iterable[_builtins.int] | None = ...,
+        withdrawn: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "result", b"result", "round_id", b"round_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["positions", b"positions", "reason", b"reason", "request_id", b"request_id", "result", b"result", "round_id", b"round_id", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -75,6 +75,11 @@ class TrackServiceStub:
                 request_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendTrackRequest.SerializeToString,
                 response_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendTrackResponse.FromString,
                 _registered_method=True)
+        self.EnterResult = channel.unary_unary(
+                '/furlong.game.v1.TrackService/EnterResult',
+                request_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.EnterResultRequest.SerializeToString,
+                response_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.EnterResultResponse.FromString,
+                _registered_method=True)
         self.CorrectResult = channel.unary_unary(
                 '/furlong.game.v1.TrackService/CorrectResult',
                 request_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.CorrectResultRequest.SerializeToString,
@@ -144,6 +149,15 @@ class TrackServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EnterResult(self, request, context):
+        """EnterResult tells how the race of a round ended that was run somewhere else, where the track's program says ENTERED:
+        LOCKED becomes RUNNING, not before starts_at, and what follows moves by as much as the result came late. Until then
+        the round waits, for as long as it takes; VoidRound gives the stakes back where the race was abandoned.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CorrectResult(self, request, context):
         """CorrectResult puts the result of a settled round right: what was paid by the wrong result is taken back as far as
         the accounts have it, the right winners are paid, and the house bears the rest. Repeating it changes nothing.
@@ -194,6 +208,11 @@ def add_TrackServiceServicer_to_server(servicer, server):
                     servicer.SuspendTrack,
                     request_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendTrackRequest.FromString,
                     response_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendTrackResponse.SerializeToString,
+            ),
+            'EnterResult': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnterResult,
+                    request_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.EnterResultRequest.FromString,
+                    response_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.EnterResultResponse.SerializeToString,
             ),
             'CorrectResult': grpc.unary_unary_rpc_method_handler(
                     servicer.CorrectResult,
@@ -418,6 +437,33 @@ class TrackService:
             '/furlong.game.v1.TrackService/SuspendTrack',
             furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendTrackRequest.SerializeToString,
             furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendTrackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnterResult(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.game.v1.TrackService/EnterResult',
+            furlong_dot_game_dot_v1_dot_track__service__pb2.EnterResultRequest.SerializeToString,
+            furlong_dot_game_dot_v1_dot_track__service__pb2.EnterResultResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,6 +53,11 @@ class TrackServiceStub:
     """SuspendTrack stops the sale of tickets at once: after it has answered, no ticket of the track is accepted. The
     round in progress ends as planned, and no other opens.
     """
+    EnterResult: _grpc.UnaryUnaryMultiCallable[_track_service_pb2.EnterResultRequest, _track_service_pb2.EnterResultResponse]
+    """EnterResult tells how the race of a round ended that was run somewhere else, where the track's program says ENTERED:
+    LOCKED becomes RUNNING, not before starts_at, and what follows moves by as much as the result came late. Until then
+    the round waits, for as long as it takes; VoidRound gives the stakes back where the race was abandoned.
+    """
     CorrectResult: _grpc.UnaryUnaryMultiCallable[_track_service_pb2.CorrectResultRequest, _track_service_pb2.CorrectResultResponse]
     """CorrectResult puts the result of a settled round right: what was paid by the wrong result is taken back as far as
     the accounts have it, the right winners are paid, and the house bears the rest. Repeating it changes nothing.
@@ -82,6 +87,11 @@ class TrackServiceAsyncStub(TrackServiceStub):
     SuspendTrack: _aio.UnaryUnaryMultiCallable[_track_service_pb2.SuspendTrackRequest, _track_service_pb2.SuspendTrackResponse]  # type: ignore[assignment]
     """SuspendTrack stops the sale of tickets at once: after it has answered, no ticket of the track is accepted. The
     round in progress ends as planned, and no other opens.
+    """
+    EnterResult: _aio.UnaryUnaryMultiCallable[_track_service_pb2.EnterResultRequest, _track_service_pb2.EnterResultResponse]  # type: ignore[assignment]
+    """EnterResult tells how the race of a round ended that was run somewhere else, where the track's program says ENTERED:
+    LOCKED becomes RUNNING, not before starts_at, and what follows moves by as much as the result came late. Until then
+    the round waits, for as long as it takes; VoidRound gives the stakes back where the race was abandoned.
     """
     CorrectResult: _aio.UnaryUnaryMultiCallable[_track_service_pb2.CorrectResultRequest, _track_service_pb2.CorrectResultResponse]  # type: ignore[assignment]
     """CorrectResult puts the result of a settled round right: what was paid by the wrong result is taken back as far as
@@ -157,6 +167,17 @@ class TrackServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_track_service_pb2.SuspendTrackResponse, _abc.Awaitable[_track_service_pb2.SuspendTrackResponse]]:
         """SuspendTrack stops the sale of tickets at once: after it has answered, no ticket of the track is accepted. The
         round in progress ends as planned, and no other opens.
+        """
+
+    @_abc_1.abstractmethod
+    def EnterResult(
+        self,
+        request: _track_service_pb2.EnterResultRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_track_service_pb2.EnterResultResponse, _abc.Awaitable[_track_service_pb2.EnterResultResponse]]:
+        """EnterResult tells how the race of a round ended that was run somewhere else, where the track's program says ENTERED:
+        LOCKED becomes RUNNING, not before starts_at, and what follows moves by as much as the result came late. Until then
+        the round waits, for as long as it takes; VoidRound gives the stakes back where the race was abandoned.
         """
 
     @_abc_1.abstractmethod

@@ -246,12 +246,13 @@ class StartRaceRequest(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     BEACON_SIGNATURE_FIELD_NUMBER: _builtins.int
     FROM_NOW_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is a UUID."""
     round_id: _builtins.int
     """round_id of the round."""
     epoch: _builtins.int
-    """epoch of the caller's lease."""
+    """epoch of the caller's lease; 0 where an operator entered the result, who needs none."""
     server_seed: _builtins.bytes
     """server_seed that the draw used; SHA-256 of it is the commitment, which is checked. Empty where the result was entered."""
     actor: _builtins.str
@@ -260,6 +261,8 @@ class StartRaceRequest(_message.Message):
     """beacon_signature of the beacon's round that the draw took in; empty where there was none."""
     from_now: _builtins.bool
     """from_now has the race start now, where the result came later than starts_at: what follows moves by as much."""
+    reason: _builtins.str
+    """reason for the books where the result was entered, 1 to 200 characters; empty where it was drawn."""
     @_builtins.property
     def result(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """result is the finishing order: runners' numbers, first to last."""
@@ -285,10 +288,11 @@ class StartRaceRequest(_message.Message):
         actor: _builtins.str = ...,
         beacon_signature: _builtins.bytes = ...,
         from_now: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "beacon_signature", b"beacon_signature", "epoch", b"epoch", "from_now", b"from_now", "positions", b"positions", "request_id", b"request_id", "result", b"result", "round_id", b"round_id", "server_seed", b"server_seed", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "beacon_signature", b"beacon_signature", "epoch", b"epoch", "from_now", b"from_now", "positions", b"positions", "reason", b"reason", "request_id", b"request_id", "result", b"result", "round_id", b"round_id", "server_seed", b"server_seed", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -866,7 +870,7 @@ class CorrectResultRequest(_message.Message):
     """actor is the subject of the token that asked."""
     @_builtins.property
     def result(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """result is the right finishing order: runners' numbers, first to last, every runner once."""
+        """result is the right finishing order: runners' numbers, first to last, all that took part."""
 
     @_builtins.property
     def winners(self) -> _containers.RepeatedCompositeFieldContainer[Global___Winner]:

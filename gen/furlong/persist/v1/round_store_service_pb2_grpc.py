@@ -127,7 +127,7 @@ class RoundStoreServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StartRace(self, request, context):
-        """StartRace stores the result that was drawn after the lock: LOCKED becomes RUNNING.
+        """StartRace stores the result that was drawn after the lock, or entered by an operator: LOCKED becomes RUNNING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -45,7 +45,7 @@ class RoundStoreServiceStub:
     flight, fixes the root of the accepted tickets, and is refused with reason TOO_EARLY before locks_at.
     """
     StartRace: _grpc.UnaryUnaryMultiCallable[_round_store_service_pb2.StartRaceRequest, _round_store_service_pb2.StartRaceResponse]
-    """StartRace stores the result that was drawn after the lock: LOCKED becomes RUNNING."""
+    """StartRace stores the result that was drawn after the lock, or entered by an operator: LOCKED becomes RUNNING."""
     FinishRound: _grpc.UnaryUnaryMultiCallable[_round_store_service_pb2.FinishRoundRequest, _round_store_service_pb2.FinishRoundResponse]
     """FinishRound ends the race: RUNNING becomes FINISHED."""
     SettleRound: _grpc.UnaryUnaryMultiCallable[_round_store_service_pb2.SettleRoundRequest, _round_store_service_pb2.SettleRoundResponse]
@@ -94,7 +94,7 @@ class RoundStoreServiceAsyncStub(RoundStoreServiceStub):
     flight, fixes the root of the accepted tickets, and is refused with reason TOO_EARLY before locks_at.
     """
     StartRace: _aio.UnaryUnaryMultiCallable[_round_store_service_pb2.StartRaceRequest, _round_store_service_pb2.StartRaceResponse]  # type: ignore[assignment]
-    """StartRace stores the result that was drawn after the lock: LOCKED becomes RUNNING."""
+    """StartRace stores the result that was drawn after the lock, or entered by an operator: LOCKED becomes RUNNING."""
     FinishRound: _aio.UnaryUnaryMultiCallable[_round_store_service_pb2.FinishRoundRequest, _round_store_service_pb2.FinishRoundResponse]  # type: ignore[assignment]
     """FinishRound ends the race: RUNNING becomes FINISHED."""
     SettleRound: _aio.UnaryUnaryMultiCallable[_round_store_service_pb2.SettleRoundRequest, _round_store_service_pb2.SettleRoundResponse]  # type: ignore[assignment]
@@ -158,7 +158,7 @@ class RoundStoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _round_store_service_pb2.StartRaceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_round_store_service_pb2.StartRaceResponse, _abc.Awaitable[_round_store_service_pb2.StartRaceResponse]]:
-        """StartRace stores the result that was drawn after the lock: LOCKED becomes RUNNING."""
+        """StartRace stores the result that was drawn after the lock, or entered by an operator: LOCKED becomes RUNNING."""
 
     @_abc_1.abstractmethod
     def FinishRound(

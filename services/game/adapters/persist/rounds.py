@@ -11,6 +11,7 @@ from furlong.persist.v1.track_store_service_pb2_grpc import TrackStoreServiceStu
 from services.game.adapters.persist.answers import read, written
 from services.game.adapters.persist.wire import stored_round_of, winner_to
 from services.game.domain.card import RaceCard
+from services.game.domain.race_result import RaceResult
 from services.game.domain.round import StoredRound, Terms
 from services.game.domain.track import Track
 from services.game.domain.winners import Winner
@@ -79,6 +80,22 @@ class PersistRounds:
         )
         return stored_round_of((await written(self._rounds.StartRace(request), request_id)).stored)
 
+    async def enter_result(
+        self, *, request_id: str, round_id: int, result: RaceResult, reason: str, actor: str
+    ) -> StoredRound:
+        """Store the result that an operator saw; no lease is needed for it."""
+        request = pb.StartRaceRequest(
+            request_id=request_id,
+            round_id=round_id,
+            result=result.order,
+            positions=result.positions,
+            withdrawn=result.withdrawn,
+            actor=actor,
+            reason=reason,
+            from_now=True,
+        )
+        return stored_round_of((await written(self._rounds.StartRace(request), request_id)).stored)
+
     async def finish_round(self, *, request_id: str, round_id: int, epoch: int) -> StoredRound:
         """End the race."""
         request = pb.FinishRoundRequest(request_id=request_id, round_id=round_id, epoch=epoch)
@@ -106,7 +123,7 @@ class PersistRounds:
         *,
         request_id: str,
         round_id: int,
-        result: Sequence[int],
+        result: RaceResult,
         winners: Sequence[Winner],
         reason: str,
         actor: str,
@@ -115,7 +132,9 @@ class PersistRounds:
         request = pb.CorrectResultRequest(
             request_id=request_id,
             round_id=round_id,
-            result=result,
+            result=result.order,
+            positions=result.positions,
+            withdrawn=result.withdrawn,
             winners=[winner_to(winner) for winner in winners],
             reason=reason,
             actor=actor,

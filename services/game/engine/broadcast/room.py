@@ -28,6 +28,7 @@ from services.chassis.waiting import until
 from services.game.domain.phase import Phase
 from services.game.domain.round import Round, Totals
 from services.game.domain.timeline import next_due, next_round_opens_at_ms
+from services.game.domain.track import Source
 from services.game.engine.backoff import BACKOFF_MAX_MS, backoff_ms
 from services.game.engine.broadcast.cadence import Cadence
 from services.game.engine.broadcast.frame import Encode, Frame, Kind
@@ -43,7 +44,8 @@ OVERDUE_GRACE_MS: Final = 250
 OVERDUE_LOOK_MS: Final = 500
 """How often the store is asked while a transition is overdue."""
 IDLE_LOOK_MS: Final = 5_000
-"""How often the store is asked while nothing is due, for what another game did out of turn: a void, tickets."""
+"""How often the store is asked while nothing is due, for what another game did out of turn: a void, an
+entered result, tickets."""
 LOOKS_IN_VAIN_MAX: Final = 20
 """How often an overdue round is looked for before the track is believed to stand still: then as while idle."""
 DEAF_GRACE_MS: Final = 50
@@ -208,7 +210,7 @@ class Room:
         """When to ask the store, if nobody hints: shortly after the next transition should have come."""
         now_ms = self._clock.now_ms()
         idle_ms = now_ms + (DEAF_LOOK_MS if self._deaf else IDLE_LOOK_MS)
-        if self._round is None:
+        if self._round is None or self._round.awaits_result:
             return idle_ms
         stands_still = self._in_vain >= LOOKS_IN_VAIN_MAX and next_due(self._round.phase, self._round.schedule) is None
         if self._is_overdue() and not stands_still:
@@ -219,7 +221,7 @@ class Room:
     def _is_overdue(self) -> bool:
         """Tell whether the store should have a transition that nobody has hinted."""
         round_ = self._round
-        if round_ is None:
+        if round_ is None or round_.awaits_result:
             return False
         unpaid = round_.phase is Phase.FINISHED  # the settlement comes when it is done
         return unpaid or self._overdue_at_ms(round_) <= self._clock.now_ms()
@@ -292,7 +294,8 @@ class Room:
             watcher.mailbox.put_transition(self._update() if first else frame)
             if shown:
                 self._told(watcher, now_ms)
-        if round_.phase is Phase.VOID or round_.correction_reason:
+        entered = round_.phase is Phase.RUNNING and round_.terms.source is Source.ENTERED
+        if round_.phase is Phase.VOID or round_.correction_reason or entered:
             self._decided = True
         self._tell_of_decisions()
 

@@ -31,17 +31,20 @@ from services.persist.adapters.postgres.round_rows import READ, ROUND, round_of,
 from services.persist.adapters.postgres.tracks import track_not_found
 from services.persist.domain.account import AccountKind
 from services.persist.domain.audit import Action
+from services.persist.domain.race_result import RaceResult, fault, normal, result_of
 from services.persist.domain.round import ON_TRACK, Phase, Round, RoundPlan, Runner, Step, Winner, due, step
 from services.persist.domain.tickets_root import root
 from services.persist.domain.track import TrackState
 from services.persist.domain.winners import canonical
-from services.persist.ports import Operation
+from services.persist.ports import Operation, Start
 
 HOLD: Final = f"""
 SELECT held.*, clock_timestamp() AS held_at FROM ({ROUND} WHERE r.round_id = $1 FOR UPDATE OF r) AS held
 """  # noqa: S608 - put together from a constant of ours
 """The clock is read when the row is held. The totals are read with the row; they are final, because the gate is passed
 or betting closed long ago."""
+
+NOW: Final = "SELECT date_trunc('milliseconds', clock_timestamp())"
 
 SUB_ROOTS: Final = "SELECT sub_root FROM batches WHERE round_id = $1 ORDER BY batch_id"
 
@@ -133,19 +136,30 @@ class PostgresRounds:
         reach("lock.committed")
         return locked
 
-    async def start(
-        self, operation: Operation[Round], round_id: int, epoch: int, result: Sequence[int], server_seed: bytes
-    ) -> bytes:
-        """Store the result. Raises Refusal MALFORMED for what is no finishing order, or not the seed committed to."""
+    async def start(self, operation: Operation[Round], round_id: int, epoch: int | None, start: Start) -> bytes:
+        """Store the result. Raises Refusal MALFORMED for what is no result of the round, or not the seed committed to.
 
-        async def change(_: Connection, stored: Round) -> Round:
-            _check_draw(stored, result, server_seed)
-            return dataclasses.replace(stored, result=result, server_seed=server_seed)
+        Without an epoch it is an operator's, who saw the race.
+        """
+        result = normal(start.result)
+
+        async def change(connection: Connection, stored: Round) -> Round:
+            if not start.actor:
+                _check_seed(stored, start.server_seed)
+            _check_result(stored, result)
+            started = dataclasses.replace(
+                _with_result(stored, result), server_seed=start.server_seed, beacon_signature=start.beacon_signature
+            )
+            return _starting_at(started, await connection.fetchval(NOW)) if start.from_now else started
 
         async def same(_: Connection, stored: Round) -> bool:
-            return (list(stored.result), stored.server_seed) == (list(result), server_seed)
+            return (normal(result_of(stored)), stored.server_seed) == (result, start.server_seed)
 
-        return await self._take(operation, round_id, epoch, Phase.RUNNING, change, same)
+        async def after(connection: Connection, _: Round) -> None:
+            if start.actor:
+                await _audit(connection, Action.ENTER_RESULT, operation.request_id, round_id, start.reason, start.actor)
+
+        return await self._take(operation, round_id, epoch, Phase.RUNNING, change, same, after)
 
     async def finish(self, operation: Operation[Round], round_id: int, epoch: int) -> bytes:
         """End the race."""
@@ -194,7 +208,7 @@ class PostgresRounds:
         self,
         operation: Operation[Round],
         round_id: int,
-        result: Sequence[int],
+        result: RaceResult,
         winners: Sequence[Winner],
         reason: str,
         actor: str,
@@ -202,22 +216,22 @@ class PostgresRounds:
         """Decide that a settled round ended otherwise.
 
         Raises Refusal ROUND_PHASE where the round is not settled or its money is still moving, MALFORMED for what is
-        no finishing order.
+        no result of the round.
         """
+        result = normal(result)
 
         async def work(connection: Connection) -> Round:
             stored = await _hold(connection, round_id)
             if stored.phase is not Phase.SETTLED:
                 raise _wrong_phase(round_id, f"round {round_id} is {stored.phase.name}, not SETTLED")
-            if list(stored.result) == list(result):
+            if normal(result_of(stored)) == result:
                 return stored
             if stored.posting:
                 raise _wrong_phase(round_id, f"money of round {round_id} is still moving; ask again when it is done")
-            _check_order(stored, result)
+            _check_result(stored, result)
             decided = await deciding.correct(connection, stored, operation.request_id, winners, reason, actor)
             corrected = dataclasses.replace(
-                stored,
-                result=list(result),
+                _with_result(stored, result),
                 payout_minor=decided.payout_minor,
                 correction_reason=reason,
                 correction_actor=actor,
@@ -340,23 +354,36 @@ def _check_time(stored: Round, wanted: Phase, now: datetime) -> None:
         )
 
 
-def _check_draw(stored: Round, result: Sequence[int], server_seed: bytes) -> None:
+def _check_seed(stored: Round, server_seed: bytes) -> None:
     if sha256(server_seed).digest() != stored.commitment:
         raise Refusal(
             Reason.MALFORMED,
             "the seed is not the one that was committed to",
             violations=[Violation(field="server_seed", description="its SHA-256 is not the round's commitment")],
         )
-    _check_order(stored, result)
 
 
-def _check_order(stored: Round, result: Sequence[int]) -> None:
-    if sorted(result) != sorted(runner.runner for runner in stored.runners):
-        raise Refusal(
-            Reason.MALFORMED,
-            "the result does not place every runner once",
-            violations=[Violation(field="result", description="is not an order of the round's runners")],
-        )
+def _check_result(stored: Round, result: RaceResult) -> None:
+    wrong = fault(result, [runner.runner for runner in stored.runners])
+    if wrong is not None:
+        field, description = wrong
+        message = f"{field} {description}"
+        raise Refusal(Reason.MALFORMED, message, violations=[Violation(field=field, description=description)])
+
+
+def _with_result(stored: Round, result: RaceResult) -> Round:
+    return dataclasses.replace(stored, result=result.order, positions=result.positions, withdrawn=result.withdrawn)
+
+
+def _starting_at(stored: Round, now: datetime) -> Round:
+    """A round whose race starts at `now`, which is not before its time; what follows moves by as much."""
+    late = max(now - stored.starts_at, timedelta(0))
+    return dataclasses.replace(
+        stored,
+        starts_at=stored.starts_at + late,
+        finishes_at=stored.finishes_at + late,
+        ends_at=stored.ends_at + late,
+    )
 
 
 async def _audit(

@@ -2,11 +2,12 @@
 
 import io
 from datetime import datetime
+from typing import Any
 
 import pytest
 from furlong.client.cli.watch import Latest
 from furlong.client.cli.watch_view import lines, screen
-from furlong.common.v1.round_pb2 import Round, Runner, Totals
+from furlong.common.v1.round_pb2 import Round, Runner, Source, Totals
 from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
@@ -133,3 +134,29 @@ def test_the_end_of_a_round_is_a_line_of_its_own(phase: Round.Phase.ValueType, t
     first, second = lines(frame)
     assert "(transitions were missed)" in first
     assert second.strip() == told
+
+
+def an_entered_round(phase: Round.Phase.ValueType, **fields: Any) -> Round:
+    made = a_round(phase)
+    made.terms.source = Source.ENTERED
+    made.MergeFrom(Round(**fields))
+    return made
+
+
+def test_a_round_whose_result_is_entered_says_that_it_is_awaited() -> None:
+    locked = an_entered_round(Round.LOCKED)
+    assert "race starts in 0:01" in drawn(locked, LOCKS_MS)
+    assert "the result is awaited" in drawn(locked, STARTS_MS + 3_600_000)
+    frame = WatchRoundsResponse(round=locked, server_time=at(LOCKS_MS), kind=WatchRoundsResponse.TRANSITION)
+    [line] = lines(frame)
+    assert "LOCKED    race starts when its result is entered, 2 tickets" in line
+
+
+def test_a_dead_heat_and_a_withdrawn_runner_are_told_and_nothing_is_said_to_be_proved() -> None:
+    text = drawn(an_entered_round(Round.SETTLED, result=(3, 1), positions=(1, 1)), ENDS_MS)
+    assert "result 3=1: dead heat of [red]Quiet Thunder at 1.21 and Copper Lantern at 3.64" in text
+    assert "entered, not drawn" in text
+    assert "furlong verify" not in text
+    alone = drawn(an_entered_round(Round.SETTLED, result=(3,), withdrawn=(1,)), ENDS_MS)
+    assert "result 3, withdrawn: 1: [red]Quiet Thunder wins" in alone
+    assert "withdrawn" in alone.split("Copper Lantern")[1].splitlines()[0]

@@ -12,9 +12,10 @@ from services.chassis.refusal import Refusal
 from services.game.domain.card import RaceCard
 from services.game.domain.draw import commitment
 from services.game.domain.order import Line, Market, Order, judge, offer_of
+from services.game.domain.race_result import RaceResult
 from services.game.domain.round import Round
-from services.game.domain.track import Program, Track, TrackState
-from services.game.domain.winners import winners_by
+from services.game.domain.track import Program, Source, Track, TrackState
+from services.game.domain.winners import winners
 from services.game.engine.keeper import REFUSED_PAUSE_MS, STANDSTILL_LOOK_MS, Keeper
 from services.game.ports import Placing
 from tests.fakes.persist_store import FakePersist
@@ -43,8 +44,8 @@ class Stable:
         self.began_ms = self.clock.now_ms()
         self._leaders = 0
 
-    async def prepare(self, cards: int = 1) -> None:
-        await self.store.create_track(request_id="", track=TRACK)
+    async def prepare(self, cards: int = 1, track: Track = TRACK) -> None:
+        await self.store.create_track(request_id="", track=track)
         if cards:
             named = [replace(CARD, card_id=0, name=f"Race {n}") for n in range(cards)]
             await self.store.put_cards(request_id="", track=TRACK.track, cards=named)
@@ -507,14 +508,11 @@ async def test_what_an_operator_decided_is_posted_by_the_keeper_when_it_is_woken
         await stable.run_to(0)
         await stable.sell()
         await stable.run_to(FINISH_MS)
-        result = (await stable.store.round(1)).round.result[::-1]
+        settled = (await stable.store.round(1)).round
+        right = RaceResult(order=settled.result[::-1])
+        paid = winners(replace(settled, result=right.order))
         await stable.store.correct_result(
-            request_id="",
-            round_id=1,
-            result=result,
-            winners=winners_by(result, (), (), 0),
-            reason="photo",
-            actor="operator",
+            request_id="", round_id=1, result=right, winners=paid, reason="photo", actor="operator"
         )
         await stable.run_to(END_MS)
         await stable.sell(2)
@@ -591,3 +589,65 @@ async def test_new_times_hold_from_the_next_round_on() -> None:
         stable.store._tracks[TRACK.track] = TRACK
         await stable.run_to(100_000 + STANDSTILL_LOOK_MS)  # nobody said so
         assert (await stable.history())[0] == (1, "OPEN")
+
+
+@pytest.fixture
+async def entered() -> Stable:
+    """A stable on whose track an operator enters the results."""
+    stable = Stable()
+    await stable.prepare(track=replace(TRACK, program=Program(source=Source.ENTERED)))
+    return stable
+
+
+async def enter(stable: Stable, *order: int, round_id: int = 1) -> None:
+    result = RaceResult(order=order)
+    await stable.store.enter_result(request_id="", round_id=round_id, result=result, reason="seen", actor="operator")
+
+
+HOURS_MS = 20 * 3_600_000
+
+
+async def test_a_round_whose_result_is_entered_waits_for_it_and_is_not_void_by_time(entered: Stable) -> None:
+    async with entered.kept() as keeper:
+        await entered.run_to(LOCK_MS)
+        await entered.run_to(HOURS_MS)
+        assert phases(await entered.history(), 1) == ["OPEN", "LOCKED"]
+        await enter(entered, 2, 1, 4)
+        keeper.wake()
+        await entered.run_to(HOURS_MS + FINISH_MS - START_MS - 1)
+        assert phases(await entered.history(), 1) == ["OPEN", "LOCKED", "RUNNING"]
+        await entered.run_to(HOURS_MS + FINISH_MS - START_MS)
+        assert phases(await entered.history(), 1) == WHOLE
+        await entered.run_to(HOURS_MS + END_MS - START_MS)
+    assert (await entered.history())[-1] == (2, "OPEN")
+    assert entered.writes("start_race") == []
+    assert (await entered.store.round(1)).round.result == (2, 1, 4)
+
+
+async def test_an_entered_result_that_nobody_told_of_is_found(entered: Stable) -> None:
+    async with entered.kept():
+        await entered.run_to(START_MS)
+        await enter(entered, 2, 1, 4)
+        await entered.run_to(START_MS + STANDSTILL_LOOK_MS + FINISH_MS)
+    assert phases(await entered.history(), 1) == WHOLE
+
+
+async def test_a_keeper_that_comes_later_goes_on_waiting_for_the_result(entered: Stable) -> None:
+    async with entered.kept():
+        await entered.run_to(LOCK_MS - 1)
+    async with entered.kept() as keeper:
+        await entered.run_to(HOURS_MS)
+        assert phases(await entered.history(), 1) == ["OPEN", "LOCKED"]
+        await enter(entered, 2, 1, 4)
+        keeper.wake()
+        await entered.run_to(HOURS_MS + FINISH_MS)
+    assert phases(await entered.history(), 1) == WHOLE
+
+
+async def test_an_abandoned_race_is_voided_and_the_next_round_opens(entered: Stable) -> None:
+    async with entered.kept() as keeper:
+        await entered.run_to(HOURS_MS)
+        await entered.store.void_round(request_id="", round_id=1, epoch=0, reason="fog", actor="operator")
+        keeper.wake()
+        await entered.run_to(HOURS_MS + 1)
+    assert await entered.history() == [(1, "OPEN"), (1, "LOCKED"), (1, "VOID"), (2, "OPEN")]

@@ -11,7 +11,8 @@ from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.refusal import Refusal
 from services.game.domain.phase import Phase
-from services.game.domain.round import StoredRound, Totals
+from services.game.domain.round import StoredRound, Terms, Totals
+from services.game.domain.track import Source
 from services.game.engine.backoff import BACKOFF_MAX_MS
 from services.game.engine.broadcast.frame import Frame, Kind
 from services.game.engine.broadcast.room import (
@@ -301,6 +302,29 @@ async def test_a_correction_is_a_transition_and_somebody_is_told_to_see_to_its_m
 
         assert seat.seen == [("UPDATE", 5), ("TRANSITION", 6)]
         assert seat.frames[-1][1].round == corrected
+        assert told == ["decision"]
+
+
+async def test_a_round_that_awaits_its_result_is_never_overdue_and_an_entered_one_is_told_of() -> None:
+    theatre = Theatre(2)
+    told: list[str] = []
+    theatre.room._on_decision = lambda: told.append("decision")
+    terms = Terms(source=Source.ENTERED)
+    locked = theatre.tape.history[1]
+    theatre.tape.history[1] = replace(locked, round=replace(locked.round, terms=terms))
+    async with theatre.open():
+        seat = await theatre.watch()
+        await theatre.clock.run_for_ms(3_600_000)
+        before = theatre.tape.reads
+        await theatre.clock.run_for_ms(10 * IDLE_LOOK_MS)
+        assert 0 < theatre.tape.reads - before <= 10
+        running = stored_round(Phase.RUNNING, round_id=1, transition_seq=3)
+        running = replace(running, round=replace(running.round, terms=terms))
+        theatre.tape.history.append(running)
+        assert told == []
+        await theatre.clock.run_for_ms(IDLE_LOOK_MS)
+
+        assert seat.seen == [("UPDATE", 2), ("TRANSITION", 3)]
         assert told == ["decision"]
 
 

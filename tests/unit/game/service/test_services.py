@@ -17,7 +17,7 @@ from google.protobuf.json_format import MessageToDict
 
 from services.chassis.principal import Principal, set_current
 from services.chassis.refusal import Refusal
-from services.game.domain.track import DEFAULT_LIMITS, DEFAULT_RETURN_BPS, DEFAULT_TIMETABLE
+from services.game.domain.track import DEFAULT_LIMITS, DEFAULT_RETURN_BPS, DEFAULT_TIMETABLE, Program, Source
 from tests.fakes.virtual_clock import VirtualClock
 from tests.gaming import Playing
 from tests.model import draw as model
@@ -34,6 +34,18 @@ async def game() -> AsyncIterator[Playing]:
     clock = VirtualClock()
     playing = Playing(clock)
     await playing.add_track()
+    playing.tracks.start()
+    await clock.settle()
+    yield playing
+    await playing.close()
+
+
+@pytest.fixture
+async def far_off() -> AsyncIterator[Playing]:
+    """A game on whose track races are shown that are run somewhere else."""
+    clock = VirtualClock()
+    playing = Playing(clock)
+    await playing.add_track(program=Program(source=Source.ENTERED))
     playing.tracks.start()
     await clock.settle()
     yield playing
@@ -421,6 +433,98 @@ async def test_money_that_an_operators_call_cannot_move_is_left_to_the_keeper(ga
     assert (await game.store.round(1)).posting
     await clock_of(game).run_for_ms(2_000)
     assert not (await game.store.round(1)).posting
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"result": (1, 2)}, "result"),
+        ({"result": (1, 2), "withdrawn": (3,)}, "withdrawn"),
+        ({"result": (1, 2, 4), "positions": (1, 1, 2)}, "positions"),
+    ],
+)
+async def test_a_correction_that_does_not_fit_the_round_names_the_field(
+    game: Playing, fields: dict[str, Sequence[int]], wrong: str
+) -> None:
+    await settled_with_a_ticket(game)
+    become(Role.OPERATOR)
+    request = tracks.CorrectResultRequest(request_id=MINE, round_id=1, reason="photo finish", **fields)
+    with pytest.raises(Refusal) as refused:
+        await game.track_service.CorrectResult(request, CONTEXT)
+    assert (refused.value.reason, [each.field for each in refused.value.violations]) == (Reason.MALFORMED, [wrong])
+    assert "correct_result" not in game.store.calls
+
+
+async def test_a_correction_may_bring_a_dead_heat(game: Playing) -> None:
+    drawn = await settled_with_a_ticket(game)
+    become(Role.OPERATOR)
+    request = correction(drawn)
+    request.positions.extend((1, 1, 3))
+    corrected = (await game.track_service.CorrectResult(request, CONTEXT)).round
+    assert (list(corrected.result), list(corrected.positions)) == (list(drawn), [1, 1, 3])
+
+
+def entry(**fields: Any) -> tracks.EnterResultRequest:
+    made: dict[str, Any] = {"request_id": MINE, "round_id": 1, "result": (4, 1, 2), "reason": "seen at the rails"}
+    return tracks.EnterResultRequest(**(made | fields))
+
+
+async def test_an_entered_result_is_answered_shown_and_the_race_starts(far_off: Playing) -> None:
+    become(Role.OPERATOR)
+    await clock_of(far_off).run_for_ms(60_000)
+    stored = await far_off.store.round(1)
+    assert stored.round.awaits_result
+    async with far_off.hub.watch(
+        track=TRACK.track, after=2, update_interval_ms=10_000, tick_interval_ms=0, on_fell_behind=lambda: None
+    ) as mailbox:
+        request = entry(result=(4, 1), positions=(1, 1), withdrawn=(2,))
+        running = (await far_off.track_service.EnterResult(request, CONTEXT)).round
+        await mailbox.take()
+        frame = rounds.WatchRoundsResponse.FromString(await mailbox.take())
+    assert (frame.kind, frame.round) == (rounds.WatchRoundsResponse.TRANSITION, running)
+    assert (running.phase, running.screen) == (Round.RUNNING, Round.MOVIE)
+    assert (list(running.result), list(running.positions), list(running.withdrawn)) == ([4, 1], [1, 1], [2])
+    assert running.starts_at.ToMilliseconds() == clock_of(far_off).now_ms()
+    await clock_of(far_off).run_for_ms(TRACK.timetable.race_ms)
+    assert (await far_off.store.round(1)).round.phase.name == "SETTLED"
+
+
+async def test_the_result_of_a_drawn_round_is_not_entered(game: Playing) -> None:
+    become(Role.OPERATOR)
+    with pytest.raises(Refusal) as refused:
+        await game.track_service.EnterResult(entry(), CONTEXT)
+    assert refused.value.reason == Reason.RESULT_SOURCE
+    assert refused.value.metadata == {"source": "DRAWN"}
+    assert "enter_result" not in game.store.calls
+
+
+async def test_a_result_is_entered_neither_before_the_lock_nor_before_its_time_nor_after_another(
+    far_off: Playing,
+) -> None:
+    become(Role.OPERATOR)
+    service = far_off.track_service
+
+    async def reason(**fields: Any) -> Reason.ValueType:
+        with pytest.raises(Refusal) as refused:
+            await service.EnterResult(entry(**fields), CONTEXT)
+        return refused.value.reason
+
+    assert await reason() == Reason.ROUND_PHASE
+    await clock_of(far_off).run_for_ms(TRACK.timetable.betting_window_ms)
+    assert await reason() == Reason.TOO_EARLY
+    await clock_of(far_off).run_for_ms(TRACK.timetable.lock_ms)
+    assert await reason(result=(4, 1)) == Reason.MALFORMED
+    await service.EnterResult(entry(), CONTEXT)
+    again = await service.EnterResult(entry(request_id=THEIRS), CONTEXT)
+    assert again.round.phase == Round.RUNNING, "the same result is no other one"
+    assert await reason(result=(1, 2, 4)) == Reason.ROUND_PHASE
+
+
+async def test_of_an_entered_result_there_is_no_proof(far_off: Playing) -> None:
+    with pytest.raises(Refusal) as refused:
+        await far_off.rounds.GetRoundProof(rounds.GetRoundProofRequest(round_id=1), CONTEXT)
+    assert refused.value.reason == Reason.RESULT_SOURCE
+    assert refused.value.metadata == {"source": "ENTERED"}
 
 
 async def test_a_round_that_is_not_settled_is_not_corrected(game: Playing) -> None:

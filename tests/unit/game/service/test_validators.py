@@ -91,6 +91,11 @@ def corrected(**changes: Any) -> Message:
     return tracks.CorrectResultRequest(**(fields | changes))
 
 
+def entered(**changes: Any) -> Message:
+    fields: dict[str, Any] = {"request_id": ID, "round_id": 1, "result": [2, 1, 3], "reason": "seen at the rails"}
+    return tracks.EnterResultRequest(**(fields | changes))
+
+
 ADJUST = accounts.AdjustAccountRequest
 MOVES = (accounts.CreditAccountRequest, accounts.PayOutAccountRequest)
 BLOCKS = (accounts.BlockAccountRequest, accounts.UnblockAccountRequest)
@@ -177,7 +182,7 @@ TABLE: list[tuple[Message, str]] = [
     (created(program=Program(every_ms=2_000, time_zone="Europe/London")), "track.program.time_zone"),
     (created(program=Program(off_times_s=[1], time_zone="../etc/passwd")), "track.program.time_zone"),
     (created(program=Program(place_return_bps=1)), "track.program.place_return_bps"),
-    (created(program=Program(source=9)), "track.program.source"),
+    (created(program=Program(source=9)), "track.program.source"),  # type: ignore[arg-type] # a number of nothing
     (created(program=Program(beacon="b" * 61)), "track.program.beacon"),
     (created(limits=Limits(stake_min_minor=1, stake_max_minor=10_000_000)), ""),
     (created(limits=Limits(stake_min_minor=0, stake_max_minor=5)), "track.limits.stake_min_minor"),
@@ -228,6 +233,20 @@ TABLE: list[tuple[Message, str]] = [
     (corrected(result=[1, 2, 41]), "result[2]"),
     (corrected(result=[2, 2, 3]), "result"),
     (corrected(reason=""), "reason"),
+    (corrected(positions=[1, 1, 3], withdrawn=[4]), ""),
+    (corrected(positions=[1, 2, -1]), "positions[2]"),
+    (corrected(withdrawn=[4, 4]), "withdrawn"),
+    (entered(), ""),
+    (entered(positions=[1, 0, 0], withdrawn=[4, 7]), ""),
+    (entered(positions=[1] * 41), "positions"),
+    (entered(positions=[1, 41, 2]), "positions[1]"),
+    (entered(withdrawn=[0]), "withdrawn[0]"),
+    (entered(withdrawn=range(1, 42)), "withdrawn"),
+    (entered(result=[3]), "result"),
+    (entered(result=[3, 3]), "result"),
+    (entered(request_id="x"), "request_id"),
+    (entered(round_id=0), "round_id"),
+    (entered(reason=""), "reason"),
     # accounts
     (opened(), ""),
     (opened(kind=Account.CASHIER, credit_limit_minor=500), ""),
