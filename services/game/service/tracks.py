@@ -25,7 +25,16 @@ from services.game.engine.broadcast.hub import Hub
 from services.game.engine.tracks import Tracks
 from services.game.ports import RoundsByHand, TrackStore
 from services.game.service.paging import page_size
-from services.game.wire import card_of, limits_of, program_of, race_result_of, round_to, timetable_of, track_to
+from services.game.wire import (
+    card_of,
+    limits_of,
+    program_of,
+    race_result_of,
+    round_to,
+    round_with_race_to,
+    timetable_of,
+    track_to,
+)
 
 TRACKS_ON_A_PAGE_MAX: Final = 100
 OPERATOR_EPOCH: Final = 0
@@ -117,7 +126,7 @@ class TrackService(TrackServiceServicer):
             actor=principal.current().subject,
         )
         self._tell(stored.round)
-        return pb.EnterResultResponse(round=round_to(stored.round))
+        return pb.EnterResultResponse(round=round_with_race_to(stored.round))
 
     async def CorrectResult(self, request: pb.CorrectResultRequest, context: Any) -> pb.CorrectResultResponse:
         """Put the result of a settled round right."""

@@ -117,8 +117,6 @@ def create_track(request: tracks.CreateTrackRequest, checks: Checks) -> None:
     checks.that("track.state", track.state in known_states, "is neither absent nor RUNNING")
     if track.return_bps:
         checks.between("track.return_bps", track.return_bps, 5_000, 9_999)
-    if track.program.place_return_bps:
-        checks.between("track.program.place_return_bps", track.program.place_return_bps, 5_000, 9_999)
     if track.HasField("timetable"):
         _timetable("track.timetable", track.timetable, checks)
     if track.HasField("limits"):
