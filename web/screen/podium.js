@@ -1,12 +1,14 @@
-/** The first three, large, beside the photo finish. */
+/** The first three places, large, beside the photo finish; a dead heat makes them more. */
 
 import { money, price } from "../model/money.js";
 import { behindMs } from "../model/race.js";
+import { isDeadHeat, placesOf, winnersOf } from "../model/result.js";
 import { place } from "../model/words.js";
 import { badge } from "./badge.js";
 import { byId, element } from "./element.js";
 
 const PLACES = 3;
+const STEPS_MAX = 6;
 const MS_PER_S = 1_000;
 
 export class Podium {
@@ -16,11 +18,12 @@ export class Podium {
   /** Show the result of a round, or nothing; `plan` tells the gaps as they were seen. */
   show(round, moment, plan) {
     const isResult = moment.state === "RESULT" && round.result.length > 0;
-    const key = isResult ? `${round.id}` : "";
+    const key = isResult ? `${round.id}/${round.result}/${round.positions}` : "";
     if (key === this.#shown) return;
     this.#shown = key;
-    const first = isResult ? round.result.slice(0, PLACES) : [];
-    this.#box.replaceChildren(...first.map((number, index) => this.#step(round, plan, number, index + 1)));
+    const places = isResult ? placesOf(round) : new Map();
+    const first = [...places].filter(([, at]) => at <= PLACES).slice(0, STEPS_MAX);
+    this.#box.replaceChildren(...first.map(([number, at]) => this.#step(round, plan, number, at, isDeadHeat(places, number))));
   }
 
   /** Show nobody. */
@@ -29,13 +32,15 @@ export class Podium {
     this.#box.replaceChildren();
   }
 
-  #step(round, plan, number, at) {
+  #step(round, plan, number, at, isHeat) {
     const runner = round.runners.find((each) => each.number === number);
-    const detail = at === 1 ? `pays ${price(runner.priceHundredths)}` : `+${(behindMs(plan, at) / MS_PER_S).toFixed(2)} s`;
+    const paid = isHeat ? `1/${winnersOf(round).length} of the stake at` : "pays";
+    const detail = at === 1 ? `${paid} ${price(runner.priceHundredths)}` : `+${(behindMs(plan, at) / MS_PER_S).toFixed(2)} s`;
+    const title = isHeat ? `Dead heat, ${place(at)}` : at === 1 ? "Winner" : place(at);
     return element(
       "div",
       `step step-${at}`,
-      element("span", "step-place", at === 1 ? "Winner" : place(at)),
+      element("span", "step-place", title),
       badge(number),
       element("span", "step-name", `${number}. ${runner.name}`),
       element("span", "step-detail", detail),
