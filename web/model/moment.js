@@ -1,8 +1,11 @@
 /**
  * The moment of a round: what a screen shows now, and what it counts down to.
  *
- *     BETTING ──▶ CLOSED ──▶ RACING ──▶ RESULT           VOID may follow BETTING or CLOSED
+ *     BETTING ──▶ CLOSED ──▶ RACING ──▶ RESULT           VOID may follow BETTING, CLOSED or AWAITING
  *     to locksAt  to startsAt to finishesAt to endsAt
+ *                  │         ▲
+ *                  └─ AWAITING   from startsAt, where the result is entered by somebody who sees the race elsewhere: no
+ *                                time tells when it comes
  *
  * What is durable leads: a race is shown when the server says that it runs. Only the end of betting comes by the clock
  * alone, because no ticket is taken from that time on, whatever is heard.
@@ -10,6 +13,7 @@
 
 const PHASES = {
   OPEN: { state: "BETTING", screen: "GAME", from: "opensAtMs", to: "locksAtMs" },
+  AWAITED: { state: "AWAITING", screen: "GAME", from: "startsAtMs", to: "startsAtMs" },
   LOCKED: { state: "CLOSED", screen: "GAME", from: "locksAtMs", to: "startsAtMs" },
   RUNNING: { state: "RACING", screen: "MOVIE", from: "startsAtMs", to: "finishesAtMs" },
   FINISHED: { state: "RESULT", screen: "FINISH", from: "finishesAtMs", to: "endsAtMs" },
@@ -25,7 +29,8 @@ const PHASES = {
  */
 export function momentOf(round, nowMs) {
   const isPastLock = round.phase === "OPEN" && nowMs >= round.locksAtMs;
-  const { state, screen, from, to } = PHASES[isPastLock ? "LOCKED" : round.phase];
+  const isAwaited = round.isEntered && round.phase === "LOCKED" && nowMs >= round.startsAtMs;
+  const { state, screen, from, to } = PHASES[isPastLock ? "LOCKED" : isAwaited ? "AWAITED" : round.phase];
   const leftMs = Math.max(0, round[to] - nowMs);
   const wholeMs = round[to] - round[from];
   return { state, screen, leftMs, leftShare: wholeMs > 0 ? Math.min(1, leftMs / wholeMs) : 0 };

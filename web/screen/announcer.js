@@ -1,5 +1,6 @@
 /** What happens, said in one sentence for those who have the page read out. */
 
+import { placesOf } from "../model/result.js";
 import { place } from "../model/words.js";
 import { byId, say } from "./element.js";
 
@@ -24,14 +25,21 @@ function sentence(round, state) {
       return `Betting is open for round ${round.id}, ${round.raceName}, ${round.runners.length} runners.`;
     case "CLOSED":
       return "Betting is closed.";
+    case "AWAITING":
+      return "The result is awaited.";
     case "RACING":
       return "They are off.";
     case "RESULT":
-      return `Result of round ${round.id}: ${round.result
-        .slice(0, PLACES)
-        .map((number, index) => `${place(index + 1)} ${number}, ${round.runners.find((each) => each.number === number).name}`)
+      return `Result of round ${round.id}: ${[...placesOf(round)]
+        .filter(([, at]) => at <= PLACES)
+        .map(([number, at]) => `${place(at)} ${named(round, number)}`)
+        .concat(round.withdrawn.map((number) => `withdrawn ${named(round, number)}`))
         .join("; ")}.`;
     default:
       return `Round ${round.id} is void. Every stake is given back.`;
   }
+}
+
+function named(round, number) {
+  return `${number}, ${round.runners.find((each) => each.number === number).name}`;
 }

@@ -5,6 +5,7 @@
  */
 
 import { price } from "../model/money.js";
+import { everybody, isDeadHeat, placesOf } from "../model/result.js";
 import { place } from "../model/words.js";
 import { badge } from "./badge.js";
 import { byId, element, mark, say } from "./element.js";
@@ -36,9 +37,14 @@ export class Board {
     say(this.#note, isRacing || isResult ? "" : "Win price");
     if (isRacing && Math.abs(nowMs - this.#reorderedAtMs) < REORDER_MS && this.#shown === moment.state) return;
     this.#reorderedAtMs = nowMs;
-    const order = isResult ? round.result : isRacing ? field.map((each) => each.number) : round.runners.map((each) => each.number);
+    const order = isResult
+      ? everybody(round)
+      : isRacing
+        ? [...field.map((each) => each.number), ...round.withdrawn]
+        : round.runners.map((each) => each.number);
     const hasMoved = isRacing && field.some((each) => each.progress > 0);
-    this.#arrange(order, isResult || hasMoved);
+    const places = isResult ? placesOf(round) : new Map(hasMoved ? field.map((each, index) => [each.number, index + 1]) : []);
+    this.#arrange(order, places, (number) => remark(round, places, number, isResult));
     if (this.#shown !== moment.state && isResult) this.#readInOrder(order);
     this.#shown = moment.state;
   }
@@ -64,7 +70,7 @@ export class Board {
     this.#list.replaceChildren(...this.#rows.values());
   }
 
-  #arrange(order, withPlaces) {
+  #arrange(order, places, remarkOn) {
     const perColumn = Math.ceil(order.length / Number(this.#list.dataset.columns));
     order.forEach((number, index) => {
       const row = this.#rows.get(number);
@@ -74,8 +80,10 @@ export class Board {
         row.style.setProperty("--row", index % perColumn);
         row.style.setProperty("--column", Math.floor(index / perColumn));
       }
-      mark(row, "place", withPlaces ? index + 1 : "");
-      say(row.querySelector(".place"), withPlaces ? place(index + 1) : "");
+      const at = places.get(number);
+      mark(row, "place", at ?? "");
+      say(row.querySelector(".place"), at === undefined ? "" : place(at));
+      say(row.querySelector(".remark"), remarkOn(number));
     });
   }
 
@@ -85,9 +93,18 @@ export class Board {
   }
 }
 
+/** What there is to say of a runner beside its place. */
+function remark(round, places, number, isResult) {
+  if (round.withdrawn.includes(number)) return "Non-runner";
+  if (!isResult) return "";
+  if (!places.has(number)) return "Did not finish";
+  return isDeadHeat(places, number) ? "Dead heat" : "";
+}
+
 function rowOf(runner, favourites) {
   const name = element("span", "name", runner.name);
   if (favourites.includes(runner)) name.append(element("small", "tag", favourites.length > 1 ? "Joint favourite" : "Favourite"));
+  name.append(element("small", "remark"));
   const row = element(
     "li",
     "runner",

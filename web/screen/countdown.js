@@ -43,6 +43,8 @@ export class Countdown {
         return { label: "Betting closes in", time: left, note: "", stamp: "Betting open" };
       case "CLOSED":
         return { label: "No more bets", time: "Closed", note: "They are going into the gate", stamp: "Betting closed" };
+      case "AWAITING":
+        return { label: "No more bets", time: "Awaited", note: "The result is awaited", stamp: "Result awaited" };
       case "RACING":
         return {
           label: "To run",

@@ -1,6 +1,7 @@
 /** The last winners of the track. A round is listed when its race is over, never before. */
 
 import { price } from "../model/money.js";
+import { winnersOf } from "../model/result.js";
 import { badge } from "./badge.js";
 import { byId, element } from "./element.js";
 
@@ -35,12 +36,12 @@ export class Recent {
 }
 
 function itemOf(round) {
-  const winner = round.runners.find((runner) => runner.number === round.result[0]);
+  const winners = winnersOf(round).map((number) => round.runners.find((runner) => runner.number === number));
   return element(
     "li",
     "past",
-    badge(winner.number),
-    element("span", "past-name", `${winner.number}. ${winner.name}`),
-    element("span", "past-price", price(winner.priceHundredths)),
+    ...winners.map((winner) => badge(winner.number)),
+    element("span", "past-name", winners.map((winner) => `${winner.number}. ${winner.name}`).join(" and ")),
+    element("span", "past-price", winners.map((winner) => price(winner.priceHundredths)).join(" ")),
   );
 }

@@ -79,9 +79,13 @@ export class Shop {
   /** What was promised before the first ticket; once the race is over, how to check that it was kept. */
   #proof(round) {
     const isOver = round.result.length > 0 && round.screen === "FINISH";
-    const key = `${round.id}/${isOver}`;
+    const key = `${round.id}/${isOver}/${round.isEntered}`;
     if (this.#fairness.dataset.of === key) return;
     mark(this.#fairness, "of", key);
+    if (round.isEntered) {
+      this.#fairness.replaceChildren("The race is run elsewhere; its result is entered, not drawn");
+      return;
+    }
     const link = element("a", "", "Check the draw");
     link.href = `/v1/rounds/${round.id}/proof`;
     this.#fairness.replaceChildren(`Seed committed as ${round.commitment.slice(0, HASH_SHOWN)}…`, ...(isOver ? [" ", link] : []));

@@ -29,3 +29,23 @@ for (const [phase, nowMs, state, screen, leftMs, leftShare] of TABLE) {
     assert.deepEqual(momentOf(readRound(aRound({ phase })), nowMs), { state, screen, leftMs, leftShare });
   });
 }
+
+// phase, now, state, of a round whose result is entered
+const ENTERED = [
+  ["OPEN",    LOCKS_AT_MS - 1,  "BETTING"],
+  ["LOCKED",  STARTS_AT_MS - 1, "CLOSED"],
+  ["LOCKED",  STARTS_AT_MS,     "AWAITING"],
+  ["LOCKED",  ENDS_AT_MS,       "AWAITING"],
+  ["RUNNING", STARTS_AT_MS,     "RACING"],
+  ["VOID",    ENDS_AT_MS,       "VOID"],
+];
+
+for (const [phase, nowMs, state] of ENTERED) {
+  test(`${phase} at ${nowMs - OPENS_AT_MS} ms is ${state} where the result is entered`, () => {
+    const round = readRound(aRound({ phase, terms: { source: "ENTERED" } }));
+    assert.equal(momentOf(round, nowMs).state, state);
+    if (state === "AWAITING") {
+      assert.deepEqual(momentOf(round, nowMs), { state, screen: "GAME", leftMs: 0, leftShare: 0 });
+    }
+  });
+}
