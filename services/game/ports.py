@@ -223,6 +223,13 @@ class Standing:
     totals: Totals
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vacancy:
+    """The game that led a track goes away and has given its lease back: whoever takes it now leads."""
+
+    track: str
+
+
 class Signal(Enum):
     """What can be heard of a topic beside its messages."""
 
@@ -234,10 +241,10 @@ class Signal(Enum):
 class Topics(Protocol):
     """How the games tell each other what happened on a track. A hint for speed: whatever is lost is in the store."""
 
-    async def publish(self, track: str, news: Round | Standing) -> None:
+    async def publish(self, track: str, news: Round | Standing | Vacancy) -> None:
         """Tell every game, this one included, or nobody; never raises for that."""
 
-    def follow(self, track: str) -> AsyncGenerator[Round | Standing | Signal, None]:
+    def follow(self, track: str) -> AsyncGenerator[Round | Standing | Vacancy | Signal, None]:
         """Hear what the games tell, in order, from now on and through every break."""
 
 

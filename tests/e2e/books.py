@@ -5,6 +5,7 @@ The words of numbers are taken from the public contract, not from the services' 
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeAlias
@@ -115,6 +116,13 @@ class Books:
             round_id,
         )
         return found
+
+    async def came_at(self, round_id: int, phase: "Round.Phase.ValueType") -> datetime:
+        """When a round came into a phase, by the database's clock."""
+        made_at: datetime = await self._sql.fetchval(
+            "SELECT made_at FROM transitions WHERE round_id = $1 AND phase = $2", round_id, phase
+        )
+        return made_at
 
     async def ledger(self) -> tuple[list[BookAccount], list[BookTransfer]]:
         """All accounts and all transfers, as of one moment."""

@@ -1,7 +1,7 @@
 """What the games tell each other, over the cache's topics: one topic a track, named `track/<track>`.
 
-The words are those of the public watch, so nothing secret travels: a TRANSITION with its round, or an UPDATE of which
-only the round's id and totals are read.
+The words are those of the public watch, so nothing secret travels: a TRANSITION with its round, an UPDATE of which
+only the round's id and totals are read, or a TICK of a track whose leader has given its lease back.
 """
 
 from collections.abc import AsyncGenerator
@@ -20,7 +20,7 @@ from google.protobuf.message import DecodeError
 from services.chassis.clock import Clock
 from services.game.domain.round import Round
 from services.game.engine.backoff import backoff_ms
-from services.game.ports import Signal, Standing
+from services.game.ports import Signal, Standing, Vacancy
 from services.game.wire import round_of, round_to, totals_of
 
 TOPIC: Final = "track/{track}"
@@ -36,7 +36,7 @@ class CacheTopics:
         self._clock = clock
         self._is_down = False
 
-    async def publish(self, track: str, news: Round | Standing) -> None:
+    async def publish(self, track: str, news: Round | Standing | Vacancy) -> None:
         """Tell every game; where that fails nobody is told."""
         request = PublishRequest(
             request_id=uuid7(), topic=TOPIC.format(track=track), payload=frame_to(news).SerializeToString()
@@ -52,7 +52,7 @@ class CacheTopics:
                 _log.info("topics are back")
             self._is_down = False
 
-    async def follow(self, track: str) -> AsyncGenerator[Round | Standing | Signal, None]:
+    async def follow(self, track: str) -> AsyncGenerator[Round | Standing | Vacancy | Signal, None]:
         """Hear what the games tell, resuming after every break behind what was heard."""
         after, epoch, attempt = 0, "", 0
         while True:
@@ -77,7 +77,7 @@ class CacheTopics:
             attempt += 1
 
 
-def frame_to(news: Round | Standing) -> WatchRoundsResponse:
+def frame_to(news: Round | Standing | Vacancy) -> WatchRoundsResponse:
     """Write what happened."""
     match news:
         case Round():
@@ -91,9 +91,11 @@ def frame_to(news: Round | Standing) -> WatchRoundsResponse:
             totals = round_pb2.Totals(tickets=news.totals.tickets, stake_minor=news.totals.stake_minor)
             round_ = round_pb2.Round(round_id=news.round_id, track=news.track, totals=totals)
             return WatchRoundsResponse(kind=WatchRoundsResponse.UPDATE, round=round_)
+        case Vacancy():
+            return WatchRoundsResponse(kind=WatchRoundsResponse.TICK, round=round_pb2.Round(track=news.track))
 
 
-def heard_of(event: SubscribeResponse) -> Round | Standing | Signal:
+def heard_of(event: SubscribeResponse) -> Round | Standing | Vacancy | Signal:
     """Read an event. What a game of another version told in words that this one cannot read was missed."""
     match event.kind:
         case SubscribeResponse.HEARTBEAT:
@@ -108,7 +110,7 @@ def heard_of(event: SubscribeResponse) -> Round | Standing | Signal:
             return Signal.MISSED
 
 
-def _news_of(frame: WatchRoundsResponse) -> Round | Standing | Signal:
+def _news_of(frame: WatchRoundsResponse) -> Round | Standing | Vacancy | Signal:
     match frame.kind:
         case WatchRoundsResponse.TRANSITION:
             heard = round_of(frame.round)
@@ -117,5 +119,7 @@ def _news_of(frame: WatchRoundsResponse) -> Round | Standing | Signal:
             return Standing(
                 track=frame.round.track, round_id=frame.round.round_id, totals=totals_of(frame.round.totals)
             )
+        case WatchRoundsResponse.TICK:
+            return Vacancy(track=frame.round.track)
         case _:
             return Signal.MISSED

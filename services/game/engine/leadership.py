@@ -2,7 +2,10 @@
 
     SEEKING ──lease taken──▶ LEADING ──lease lost, or epoch stale──▶ SEEKING
                                 │
-                                └──cancelled: the game goes away──▶ lease released
+                                └──cancelled: the game goes away──▶ lease released ──▶ the other games are told
+
+Who seeks asks about once a second, or when the lease should end, or when it is told that the leader goes away: so a
+hand-over takes as long as a few calls, and costs no transition its time.
 
 The lease is renewed three times in its life. It counts from before the request was sent, on this machine's monotonic
 clock, so this game stops leading before the database lets another begin. Should it nevertheless be late (a machine
@@ -20,6 +23,7 @@ from furlong.common.v1.error_pb2 import Reason
 from services.chassis.chance import Chance
 from services.chassis.clock import Clock
 from services.chassis.refusal import Refusal
+from services.chassis.waiting import until
 from services.game.engine.backoff import BACKOFF_MAX_MS, backoff_ms
 from services.game.ports import Leases
 
@@ -31,7 +35,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Leadership:
-    """One track's leadership. `keep` runs under an epoch until it is cancelled; it may end by raising."""
+    """One track's leadership. `keep` runs under an epoch until it is cancelled; it may end by raising.
+
+    `vacated` tells the other games that the lease was given back.
+    """
 
     def __init__(
         self,
@@ -43,6 +50,7 @@ class Leadership:
         clock: Clock,
         chance: Chance,
         keep: Callable[[int], Awaitable[None]],
+        vacated: Callable[[], Awaitable[None]],
     ) -> None:
         self._track = track
         self._holder = holder
@@ -51,7 +59,13 @@ class Leadership:
         self._clock = clock
         self._chance = chance
         self._keep = keep
+        self._vacated = vacated
+        self._nudged = asyncio.Event()
         self._log = _log.bind(track=track)
+
+    def seek(self) -> None:
+        """Ask for the lease at once: whoever held it has given it back."""
+        self._nudged.set()
 
     async def run(self) -> None:
         """Seek and lead, term after term, until cancelled; then give the lease back."""
@@ -83,7 +97,7 @@ class Leadership:
             except Exception:
                 self._log.exception("lease not to be had")
                 wait_ms = BACKOFF_MAX_MS
-            await self._pause(min(wait_ms, BACKOFF_MAX_MS))
+            await until(self._clock, self._clock.now_ms() + min(wait_ms, BACKOFF_MAX_MS), self._nudged)
 
     async def _lead(self, epoch: int, ends_at_s: float) -> None:
         """Keep the track while the lease is renewed; returns when the term is over for whatever reason."""
@@ -135,15 +149,12 @@ class Leadership:
         return epoch, asked_at_s + self._ttl_ms / 1_000
 
     async def _release(self, epoch: int) -> None:
-        """Give the lease back, so that another replica need not wait for its end."""
-        release = self._leases.release(
-            request_id=uuid7(self._clock.now_ms(), self._chance.bytes(CHANCE_BYTES)),
-            track=self._track,
-            holder=self._holder,
-            epoch=epoch,
-        )
+        """Give the lease back, so that another replica need not wait for its end, and tell it."""
+        request_id = uuid7(self._clock.now_ms(), self._chance.bytes(CHANCE_BYTES))
         try:
-            await asyncio.wait_for(release, RELEASE_MS_MAX / 1_000)
+            async with asyncio.timeout(RELEASE_MS_MAX / 1_000):
+                await self._leases.release(request_id=request_id, track=self._track, holder=self._holder, epoch=epoch)
+                await self._vacated()
         except (Refusal, TimeoutError) as error:
             self._log.warning("lease not released", epoch=epoch, error=str(error))
         except Exception:

@@ -50,6 +50,7 @@ class Tracks:
         self._clock = clock
         self._chance = chance
         self._keepers: dict[str, Keeper] = {}
+        self._seekers: dict[str, Leadership] = {}
         self._leaderships: dict[str, asyncio.Task[None]] = {}
         self._sweeping: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
@@ -58,6 +59,7 @@ class Tracks:
     def start(self) -> None:
         """Begin to sweep."""
         self._hub.on_decision(self.wake)
+        self._hub.on_vacancy(self._seek)
         self._sweeping = supervise("track sweep", self._clock, self._sweep_for_ever)
 
     def wake(self, track: str) -> None:
@@ -122,8 +124,14 @@ class Tracks:
             clock=self._clock,
             chance=self._chance,
             keep=partial(self._keep, track),
+            vacated=partial(self._hub.vacated, track),
         )
+        self._seekers[track] = leadership
         self._leaderships[track] = supervise(f"leadership {track}", self._clock, leadership.run)
+
+    def _seek(self, track: str) -> None:
+        if track in self._seekers:
+            self._seekers[track].seek()
 
     async def _keep(self, track: str, epoch: int) -> None:
         keeper = Keeper(

@@ -68,6 +68,16 @@ class Hub:
         """Have `wake` called with the track whenever a round of it was voided or corrected, at whichever game."""
         self._wake = wake
 
+    def on_vacancy(self, seek: Callable[[str], None]) -> None:
+        """Have `seek` called with the track whenever a game that led it goes away."""
+        if self._relay is not None:
+            self._relay.on_vacancy(seek)
+
+    async def vacated(self, track: str) -> None:
+        """Tell the other games that the lease of a track was given back."""
+        if self._relay is not None:
+            await self._relay.vacated(track)
+
     def hint(self, round_: Round) -> None:
         """Tell the rooms of the round, here and at the other games, of a transition."""
         self.room(round_.track).hint(round_)

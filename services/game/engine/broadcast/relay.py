@@ -2,7 +2,8 @@
 
     transition ──▶ in order, at once ────────────┐
                                                  ├─▶ topic ─▶ every game ─▶ the track's room, as a hint
-    totals ──▶ the latest of a round, now and then ┘
+    totals ──▶ the latest of a round, now and then ┤
+    a lease that is given back ──▶ at once ────────┘                         to whom it concerns: who seeks the lease
 
 Nothing depends on it. What cannot be told is dropped; a room that hears nothing reads the store instead. What waits is
 bounded, and nobody waits for it.
@@ -10,6 +11,7 @@ bounded, and nobody waits for it.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Final, Protocol
 
@@ -17,7 +19,7 @@ from services.chassis.clock import Clock
 from services.chassis.waiting import until
 from services.game.domain.round import Round, Totals
 from services.game.engine.supervision import supervise
-from services.game.ports import Signal, Standing, Topics
+from services.game.ports import Signal, Standing, Topics, Vacancy
 
 TRANSITIONS_WAITING_MAX: Final = 256
 """Transitions that wait to be told; beyond them the oldest is dropped, and the others read it in the store."""
@@ -55,6 +57,7 @@ class Relay:
         self._standings: dict[int, Standing] = {}
         self._next_at_ms: dict[int, int] = {}
         self._woken = asyncio.Event()
+        self._seek: Callable[[str], None] = lambda track: None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -79,6 +82,14 @@ class Relay:
         """Tell the totals after a ticket was taken back in place of those that wait to be told."""
         if round_id in self._standings:
             self._standings[round_id] = Standing(track=track, round_id=round_id, totals=totals)
+
+    async def vacated(self, track: str) -> None:
+        """Tell the others that they may lead the track; returns when they were told, or cannot be."""
+        await self._topics.publish(track, Vacancy(track=track))
+
+    def on_vacancy(self, seek: Callable[[str], None]) -> None:
+        """Have `seek` called with each followed track whose leader goes away."""
+        self._seek = seek
 
     def follow(self, track: str, room: Room) -> None:
         """Bring a room what the others tell of its track, until `close`."""
@@ -136,6 +147,8 @@ class Relay:
                         room.hint(each)
                     case Standing():
                         room.totals(each.round_id, each.totals)
+                    case Vacancy():
+                        self._seek(each.track)
                     case Signal.MISSED | Signal.BROKEN:
                         room.look()
                     case Signal.ALIVE:

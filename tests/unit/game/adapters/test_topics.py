@@ -5,10 +5,11 @@ from furlong.cache.v1.topic_service_pb2 import SubscribeResponse
 
 from services.game.adapters.topics import frame_to, heard_of
 from services.game.domain.round import Round, Totals
-from services.game.ports import Signal, Standing
+from services.game.ports import Signal, Standing, Vacancy
 from tests.rounds import RUN_ON, stored_round
 
 STANDING = Standing(track="harbour-mile", round_id=17, totals=Totals(tickets=3, stake_minor=400))
+VACANCY = Vacancy(track="harbour-mile")
 PAYLOAD_BYTES_MAX = 64 * 1024
 
 
@@ -16,8 +17,8 @@ def message(payload: bytes) -> SubscribeResponse:
     return SubscribeResponse(kind=SubscribeResponse.MESSAGE, sequence=1, epoch="1", payload=payload)
 
 
-@pytest.mark.parametrize("news", [*(stored_round(phase).round for phase in RUN_ON), STANDING])
-def test_news_arrive_as_they_were_told(news: Round | Standing) -> None:
+@pytest.mark.parametrize("news", [*(stored_round(phase).round for phase in RUN_ON), STANDING, VACANCY])
+def test_news_arrive_as_they_were_told(news: Round | Standing | Vacancy) -> None:
     assert heard_of(message(frame_to(news).SerializeToString())) == news
 
 

@@ -24,6 +24,7 @@ class Game:
         self.clock = clock
         self.terms: list[tuple[int, int, int | None]] = []
         self.trouble: Exception | None = None
+        self.rivals: list[Game] = []
         self.leadership = Leadership(
             track="t",
             holder=name,
@@ -32,7 +33,12 @@ class Game:
             clock=clock,
             chance=SeededChance(),
             keep=self.keep,
+            vacated=self.vacated,
         )
+
+    async def vacated(self) -> None:
+        for rival in self.rivals:
+            rival.leadership.seek()
 
     async def keep(self, epoch: int) -> None:
         began_ms = self.clock.now_ms()
@@ -95,6 +101,45 @@ async def test_a_game_that_goes_away_gives_its_lease_back(clock: VirtualClock, s
         await clock.run_until_ms(10)
 
         assert two.terms == [(2, 10, None)]
+
+
+async def test_a_game_that_is_told_of_a_vacancy_leads_at_once(clock: VirtualClock, store: FakePersist) -> None:
+    one, two = Game("one", clock, store), Game("two", clock, store)
+    one.rivals = [two]
+    async with two.leading():
+        await store.acquire(request_id="", track="t", holder="one", ttl_ms=1)
+        async with one.leading():
+            await clock.run_until_ms(4_321)
+            assert (one.epoch, two.terms) == (1, [])
+        await clock.settle()
+
+        assert two.terms == [(2, 4_321, None)]
+
+
+async def test_a_nudge_without_a_vacancy_changes_nothing(clock: VirtualClock, store: FakePersist) -> None:
+    one, two = Game("one", clock, store), Game("two", clock, store)
+    async with one.leading(), two.leading():
+        await clock.run_until_ms(1_000)
+        for game in (one, two):
+            game.leadership.seek()
+        await clock.run_until_ms(20 * TTL_MS)
+
+        assert (one.epoch, two.terms) == (1, [])
+
+
+async def test_whoever_cannot_give_its_lease_back_tells_nobody(clock: VirtualClock, store: FakePersist) -> None:
+    one, two = Game("one", clock, store), Game("two", clock, store)
+    one.rivals = [two]
+    async with two.leading():
+        await store.acquire(request_id="", track="t", holder="one", ttl_ms=1)
+        async with one.leading():
+            await clock.run_until_ms(100)
+            store.fail("release", DOWN)
+        await clock.settle()
+        assert two.terms == []
+        await clock.run_until_ms(100 + TTL_MS)
+
+        assert two.epoch == 2
 
 
 async def test_a_game_that_died_is_followed_when_its_lease_ends(clock: VirtualClock, store: FakePersist) -> None:

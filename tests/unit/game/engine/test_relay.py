@@ -8,7 +8,7 @@ from dataclasses import replace
 from services.game.domain.phase import Phase
 from services.game.domain.round import Round, Totals
 from services.game.engine.broadcast.relay import SILENCE_MS, TOTALS_INTERVAL_MS, TRANSITIONS_WAITING_MAX, Relay
-from services.game.ports import Signal, Standing
+from services.game.ports import Signal, Standing, Vacancy
 from tests.fakes.virtual_clock import VirtualClock
 from tests.rounds import TRACK, stored_round
 
@@ -20,16 +20,16 @@ class Line:
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
-        self.told: list[tuple[int, Round | Standing]] = []
-        self.says: asyncio.Queue[Round | Standing | Signal] = asyncio.Queue()
+        self.told: list[tuple[int, Round | Standing | Vacancy]] = []
+        self.says: asyncio.Queue[Round | Standing | Vacancy | Signal] = asyncio.Queue()
         self.is_open = asyncio.Event()
         self.is_open.set()
 
-    async def publish(self, track: str, news: Round | Standing) -> None:
+    async def publish(self, track: str, news: Round | Standing | Vacancy) -> None:
         await self.is_open.wait()
         self.told.append((self._clock.now_ms(), news))
 
-    async def follow(self, track: str) -> AsyncGenerator[Round | Standing | Signal, None]:
+    async def follow(self, track: str) -> AsyncGenerator[Round | Standing | Vacancy | Signal, None]:
         while True:
             yield await self.says.get()
 
@@ -78,7 +78,7 @@ class Talk:
         finally:
             await self.relay.close()
 
-    async def hear(self, *news: Round | Standing | Signal) -> None:
+    async def hear(self, *news: Round | Standing | Vacancy | Signal) -> None:
         for each in news:
             self.line.says.put_nowait(each)
         await self.clock.settle()
@@ -210,3 +210,16 @@ async def test_a_line_that_breaks_again_and_again_is_silent() -> None:
             await talk.hear(Signal.BROKEN)
 
         assert talk.room.heard.count("deaf") == 1
+
+
+async def test_a_vacancy_is_told_at_once_and_reaches_who_seeks_the_lease_and_not_the_room() -> None:
+    talk = Talk()
+    sought: list[str] = []
+    talk.relay.on_vacancy(sought.append)
+    async with talk.on():
+        await talk.relay.vacated(TRACK.track)
+        await talk.hear(Vacancy(track=TRACK.track))
+
+        assert [news for _, news in talk.line.told] == [Vacancy(track=TRACK.track)]
+        assert sought == [TRACK.track]
+        assert talk.room.heard == []
