@@ -173,6 +173,7 @@ class Ticket(_message.Message):
     PLACED_AT_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
+    TERMINAL_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
     """ticket_id is the request_id of the order."""
     round_id: _builtins.int
@@ -187,6 +188,8 @@ class Ticket(_message.Message):
     """payout_minor is what was credited back, winnings with stake, or the refund of a voided round, in minor units."""
     currency: _builtins.str
     """currency of all amounts, ISO 4217."""
+    terminal: _builtins.str
+    """terminal that sold it; empty where none was named."""
     @_builtins.property
     def placed_at(self) -> _timestamp_pb2.Timestamp:
         """placed_at is the database's time inside the transaction that accepted the ticket."""
@@ -207,10 +210,11 @@ class Ticket(_message.Message):
         placed_at: _timestamp_pb2.Timestamp | None = ...,
         lines: _abc.Iterable[Global___Line] | None = ...,
         currency: _builtins.str = ...,
+        terminal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["placed_at", b"placed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "currency", b"currency", "lines", b"lines", "payout_minor", b"payout_minor", "placed_at", b"placed_at", "round_id", b"round_id", "stake_minor", b"stake_minor", "state", b"state", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "currency", b"currency", "lines", b"lines", "payout_minor", b"payout_minor", "placed_at", b"placed_at", "round_id", b"round_id", "stake_minor", b"stake_minor", "state", b"state", "terminal", b"terminal", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
