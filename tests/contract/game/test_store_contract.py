@@ -562,7 +562,7 @@ async def test_a_suspended_track_takes_no_ticket_and_a_paused_one_does(store: St
 async def test_a_part_that_is_suspended_is_told_and_not_sold_until_it_goes_on(store: Store, part: Part) -> None:
     leader = await lead(store, LONG)
     opened = await leader.open()
-    asked = {"track": T, "part": part, "reason": "lame", "actor": "operator"}
+    asked: dict[str, Any] = {"track": T, "part": part, "reason": "lame", "actor": "operator"}
     told = []
     for sells in (False, True):
         changed = await store.tracks.set_selling(request_id=uuid7(), sells=sells, **asked)
@@ -578,7 +578,7 @@ async def test_a_part_that_is_suspended_is_told_and_not_sold_until_it_goes_on(st
 
 async def test_a_suspended_runner_is_of_the_open_round_alone(store: Store) -> None:
     leader = await lead(store, BRIEF)
-    asked = {"track": T, "sells": False, "reason": "lame", "actor": "operator"}
+    asked: dict[str, Any] = {"track": T, "sells": False, "reason": "lame", "actor": "operator"}
     early = store.tracks.set_selling(request_id=uuid7(), part=Part(runner=1), **asked)
     assert (await reason_of(early)).reason == Reason.ROUND_PHASE
     opened = await leader.open()
