@@ -38,7 +38,7 @@ MarketOption = Annotated[
     Market | None, typer.Option(help="Only this market, in every round.", show_default="the whole track")
 ]
 RunnerOption = Annotated[
-    int, typer.Option(min=1, max=40, help="Only this runner, of the open round.", show_default="the whole track")
+    int | None, typer.Option(min=1, max=40, help="Only this runner, of the open round.", show_default="the whole track")
 ]
 TerminalOption = Annotated[
     str, typer.Option(metavar="NAME", help="Only this terminal, in every round.", show_default="the whole track")
@@ -60,12 +60,14 @@ class _Part:
     terminal: str
 
     @staticmethod
-    def of(market: Market | None, runner: int, terminal: str) -> "_Part":
+    def of(market: Market | None, runner: int | None, terminal: str) -> "_Part":
         """Read the options; at most one of them may be given."""
-        if sum((market is not None, runner > 0, bool(terminal))) > 1:
+        if sum(map(bool, (market, runner, terminal))) > 1:
             raise typer.BadParameter("at most one of --market, --runner and --terminal, or none for the whole track")
         return _Part(
-            market=Line.Market.Value(market) if market else Line.MARKET_UNSPECIFIED, runner=runner, terminal=terminal
+            market=Line.Market.Value(market) if market else Line.MARKET_UNSPECIFIED,
+            runner=runner or 0,
+            terminal=terminal,
         )
 
     @property
@@ -89,7 +91,7 @@ def suspend(
     track: TrackArgument,
     reason: ReasonOption,
     market: MarketOption = None,
-    runner: RunnerOption = 0,
+    runner: RunnerOption = None,
     terminal: TerminalOption = "",
     request_id: IdOption = "",
     json: JsonOption = False,
@@ -118,7 +120,7 @@ def resume(
     track: TrackArgument,
     reason: ReasonOption,
     market: MarketOption = None,
-    runner: RunnerOption = 0,
+    runner: RunnerOption = None,
     terminal: TerminalOption = "",
     request_id: IdOption = "",
     json: JsonOption = False,
@@ -154,14 +156,14 @@ def update(
     reason: ReasonOption,
     name: Annotated[str, typer.Option(help="Its name for people.", show_default="as it is")] = "",
     return_bps: Annotated[
-        int, typer.Option(min=5_000, max=9_999, help="Target return in basis points.", show_default="as it is")
-    ] = 0,
+        int | None, typer.Option(min=5_000, max=9_999, help="Target return in basis points.", show_default="as it is")
+    ] = None,
     betting_s: Annotated[
-        float, typer.Option(min=1, max=DAY_S, help="Seconds of betting.", show_default="as it is")
-    ] = 0,
+        float | None, typer.Option(min=1, max=DAY_S, help="Seconds of betting.", show_default="as it is")
+    ] = None,
     every_s: Annotated[
-        float, typer.Option(min=2, max=DAY_S, help="An off every so many seconds.", show_default="as it is")
-    ] = 0,
+        float | None, typer.Option(min=2, max=DAY_S, help="An off every so many seconds.", show_default="as it is")
+    ] = None,
     off: Annotated[
         list[int] | None,
         typer.Option(
@@ -172,26 +174,30 @@ def update(
     no_offs: Annotated[
         bool, typer.Option("--no-offs", help="Open a round as soon as the last one ends, without times.")
     ] = False,
-    stake_min_minor: Annotated[int, typer.Option(min=1, help="Least stake of a line.", show_default="as it is")] = 0,
-    stake_max_minor: Annotated[int, typer.Option(min=1, help="Greatest stake of a line.", show_default="as it is")] = 0,
+    stake_min_minor: Annotated[
+        int | None, typer.Option(min=1, help="Least stake of a line.", show_default="as it is")
+    ] = None,
+    stake_max_minor: Annotated[
+        int | None, typer.Option(min=1, help="Greatest stake of a line.", show_default="as it is")
+    ] = None,
     request_id: IdOption = "",
     json: JsonOption = False,
 ) -> None:
     """Change settings of a track, from its next round on."""
-    if sum((every_s > 0, bool(off), no_offs)) > 1:
+    if sum(map(bool, (every_s, off, no_offs))) > 1:
         raise typer.BadParameter("one of --every-s, --off and --no-offs")
     if zone and not off:
         raise typer.BadParameter("--zone is the zone of --off")
 
     def changed(program: Program) -> None:
-        program.every_ms = round(every_s * MS)
+        program.every_ms = round((every_s or 0) * MS)
         program.time_zone = zone
         del program.off_times_s[:]
         program.off_times_s.extend(sorted(set(off or ())))
 
     async def work(furlong: Furlong) -> Track:
         request = UpdateTrackRequest(
-            request_id=request_id or uuid7(), track=track, display_name=name, return_bps=return_bps, reason=reason
+            request_id=request_id or uuid7(), track=track, display_name=name, return_bps=return_bps or 0, reason=reason
         )
         now = await furlong.tracks.get(track)
         if every_s or off or no_offs:
