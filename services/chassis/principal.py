@@ -11,11 +11,15 @@ ANY_ACCOUNT: Final = "*"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """The caller: its name, what it is to Furlong, and the accounts that it may act for ("*" is any)."""
+    """The caller: its name, what it is to Furlong, and the accounts that it may act for ("*" is any).
+
+    `terminal` is the one that its token is bound to, empty where it is bound to none.
+    """
 
     subject: str
     roles: frozenset[Role.ValueType]
     accounts: frozenset[str]
+    terminal: str = ""
 
     def may_act_for(self, account_id: str) -> bool:
         """Tell whether the caller may bet on, read or change this account."""

@@ -1,7 +1,8 @@
 """Bearer tokens: JSON Web Tokens signed with EdDSA by keys that the JWKS file names.
 
 Claims: `iss`, `aud`, `sub`, `exp`, `nbf` are required; `roles` is a list of names of furlong.common.v1.Role (names
-that this version does not know are passed over), `accounts` a list of UUIDs or "*".
+that this version does not know are passed over), `accounts` a list of UUIDs or "*", `terminal` the name of the terminal
+that the token is bound to, if it is bound to one.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from furlong.common.v1.policy_pb2 import Role
 from services.chassis.clock import Clock
 from services.chassis.principal import Principal
 from services.chassis.refusal import Refusal
+from services.chassis.validation import is_terminal
 
 ALGORITHM: Final = "EdDSA"
 """The only one. A token does not choose: "none" and shared secrets are refused whatever its header says."""
@@ -112,7 +114,15 @@ def _principal(claims: Mapping[str, Any]) -> Principal:
         subject=claims["sub"],
         roles=frozenset(_ROLES[name] for name in _names(claims, "roles") if name in _ROLES),
         accounts=frozenset(_names(claims, "accounts")),
+        terminal=_terminal(claims),
     )
+
+
+def _terminal(claims: Mapping[str, Any]) -> str:
+    terminal = claims.get("terminal", "")
+    if not isinstance(terminal, str) or (terminal and not is_terminal(terminal)):
+        raise Refusal(Reason.TOKEN_INVALID, "the token's terminal is not the name of one")
+    return terminal
 
 
 def _names(claims: Mapping[str, Any], claim: str) -> list[str]:

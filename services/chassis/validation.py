@@ -21,6 +21,8 @@ QUOTED_CHARACTERS_MAX: Final = 40
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
+_TERMINAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+
 
 def is_uuid(value: str) -> bool:
     """Tell a UUID of any version in its one canonical form: 36 characters, lower case."""
@@ -30,6 +32,11 @@ def is_uuid(value: str) -> bool:
 def is_uuid7(value: str) -> bool:
     """Tell a UUID of version 7 in its canonical form."""
     return _UUID7.fullmatch(value) is not None
+
+
+def is_terminal(value: str) -> bool:
+    """Tell the name of a terminal: 1 to 40 letters, digits, dots, hyphens, underscores; no sign first."""
+    return _TERMINAL.fullmatch(value) is not None
 
 
 class Checks:
@@ -58,6 +65,12 @@ class Checks:
         """Check a UUID of version 7 in its canonical form."""
         if not is_uuid7(value):
             self._note(field, f"{_quoted(value)} is not a UUID of version 7 in lower case with hyphens")
+
+    def terminal(self, field: str, value: str) -> None:
+        """Check the name of a terminal; an empty one stands for none."""
+        if value and not is_terminal(value):
+            words = "1 to 40 letters, digits, dots, hyphens and underscores that begin with a letter or digit"
+            self._note(field, f"{_quoted(value)} is not the name of a terminal: {words}")
 
     def between(self, field: str, value: int, low: int, high: int) -> None:
         """Check a number; both ends are allowed."""

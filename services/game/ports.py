@@ -18,7 +18,7 @@ from services.game.domain.card import RaceCard
 from services.game.domain.order import Judgement, Order
 from services.game.domain.race_result import RaceResult
 from services.game.domain.round import Round, StoredRound, Terms, Totals
-from services.game.domain.track import Track, TrackState
+from services.game.domain.track import Part, Track, TrackChange, TrackState
 from services.game.domain.winners import Winner
 
 T_co = TypeVar("T_co", covariant=True)
@@ -265,6 +265,18 @@ class TrackStore(Protocol):
 
     async def set_state(self, *, request_id: str, track: str, state: TrackState, reason: str, actor: str) -> Track:
         """Let a track run, or stop it. When a suspension has answered, no ticket of the track is accepted any more."""
+
+    async def update_track(self, *, request_id: str, track: str, change: TrackChange, reason: str, actor: str) -> Track:
+        """Change settings of a track, for the rounds that open from now on."""
+
+    async def set_selling(
+        self, *, request_id: str, track: str, part: Part, sells: bool, reason: str, actor: str
+    ) -> Track:
+        """Suspend a part of a track, or let it go on.
+
+        When a suspension has answered, no ticket with the part is accepted any more. ROUND_PHASE where a runner is
+        named and no round is open, MALFORMED where it does not run.
+        """
 
 
 class Accounts(Protocol):

@@ -16,7 +16,16 @@ from services.game.domain.race_result import RaceResult
 from services.game.domain.round import DEFAULT_TERMS, Round, Terms, Totals
 from services.game.domain.screen import SCREENS
 from services.game.domain.timeline import Schedule
-from services.game.domain.track import Limits, Program, Source, Timetable, Track, TrackState
+from services.game.domain.track import (
+    Limits,
+    Part,
+    Program,
+    Source,
+    Suspension,
+    Timetable,
+    Track,
+    TrackState,
+)
 
 NANOS_PER_MS = 1_000_000
 
@@ -259,6 +268,7 @@ def track_of(message: round_pb2.Track) -> Track:
         return_bps=message.return_bps,
         state=TrackState(message.state),
         program=program_of(message.program),
+        suspended=tuple(suspension_of(suspension) for suspension in message.suspended),
     )
 
 
@@ -273,6 +283,29 @@ def track_to(track: Track) -> round_pb2.Track:
         limits=limits_to(track.limits),
         return_bps=track.return_bps,
         program=program_to(track.program),
+        suspended=[suspension_to(suspension) for suspension in track.suspended],
+    )
+
+
+def suspension_of(message: round_pb2.Suspension) -> Suspension:
+    """Read what is suspended of a track."""
+    return Suspension(
+        part=Part(market=message.market, runner=message.runner, terminal=message.terminal),
+        round_id=message.round_id,
+        reason=message.reason,
+        since_ms=ms_of(message.since),
+    )
+
+
+def suspension_to(suspension: Suspension) -> round_pb2.Suspension:
+    """Write what is suspended of a track."""
+    return round_pb2.Suspension(
+        market=ticket_pb2.Line.Market.ValueType(suspension.part.market),
+        runner=suspension.part.runner,
+        terminal=suspension.part.terminal,
+        round_id=suspension.round_id,
+        reason=suspension.reason,
+        since=ms_to(suspension.since_ms),
     )
 
 

@@ -11,8 +11,9 @@ from services.persist.domain.race_result import RaceResult
 from services.persist.domain.round import Round, RoundPlan, Totals, Winner
 from services.persist.domain.shelf import Shelf
 from services.persist.domain.statement import Place, StatementLine
+from services.persist.domain.suspension import Part
 from services.persist.domain.ticket import Order, Ticket
-from services.persist.domain.track import RaceCard, Track, TrackState
+from services.persist.domain.track import RaceCard, Track, TrackChange, TrackState
 from services.persist.domain.trial_balance import TrialBalance
 
 T = TypeVar("T")
@@ -179,6 +180,14 @@ class Tracks(Protocol):
         self, operation: Operation[Track], track: str, state: TrackState, reason: str, actor: str
     ) -> bytes:
         """Pause, suspend or resume a track. After a suspension nothing in flight is accepted any more."""
+
+    async def update(self, operation: Operation[Track], change: TrackChange, reason: str, actor: str) -> bytes:
+        """Change settings of a track; they hold from its next round on."""
+
+    async def set_selling(
+        self, operation: Operation[Track], track: str, part: Part, sells: bool, reason: str, actor: str
+    ) -> bytes:
+        """Suspend a part of a track, or let it go on. After a suspension nothing in flight with it is accepted."""
 
     async def next_card(self, track: str) -> RaceCard:
         """Read the card that was run the longest time ago, or never."""

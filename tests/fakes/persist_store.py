@@ -7,7 +7,7 @@ tills have won, as a test has it.
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from furlong.common.v1.error_pb2 import Reason
 from furlong.common.v1.ticket_pb2 import Ticket, TicketResult
@@ -22,7 +22,7 @@ from services.game.domain.phase import WAYS, WITH_RESULT, Phase
 from services.game.domain.race import with_race
 from services.game.domain.race_result import RaceResult, fault, normal
 from services.game.domain.round import Round, StoredRound, Terms, Totals
-from services.game.domain.track import Track, TrackState
+from services.game.domain.track import Part, Suspension, Track, TrackChange, TrackState
 from services.game.domain.winners import Winner
 from services.game.ports import Appended, Cancelled, Page, Paid, Placing, Transitions
 from services.game.wire import line_to
@@ -89,7 +89,7 @@ class FakePersist:
     async def create_track(self, *, request_id: str, track: Track) -> Track:
         self._called("create_track", request_id)
         known = self._tracks.get(track.track, track)
-        if replace(known, state=track.state) != track:
+        if replace(known, state=track.state, suspended=()) != track:
             raise Refusal(Reason.TRACK_EXISTS, "exists")
         return self._tracks.setdefault(track.track, track)
 
@@ -97,7 +97,7 @@ class FakePersist:
         self._called("track")
         if track not in self._tracks:
             raise Refusal(Reason.TRACK_NOT_FOUND, "no such track")
-        return self._tracks[track]
+        return self._as_now(self._tracks[track])
 
     async def tracks(self, page_size: int, page_token: str) -> Page[Track]:
         self._called("tracks")
@@ -125,6 +125,33 @@ class FakePersist:
     async def set_state(self, *, request_id: str, track: str, state: TrackState, reason: str, actor: str) -> Track:
         self._called("set_state", request_id)
         changed = self._tracks[track] = replace(await self.track(track), state=state)
+        return changed
+
+    async def update_track(self, *, request_id: str, track: str, change: TrackChange, reason: str, actor: str) -> Track:
+        self._called("update_track", request_id)
+        known = await self.track(track)
+        settings = {field.name: getattr(change, field.name) for field in fields(change)}
+        changed = self._tracks[track] = replace(
+            known, **{name: value for name, value in settings.items() if value is not None}
+        )
+        return changed
+
+    async def set_selling(
+        self, *, request_id: str, track: str, part: Part, sells: bool, reason: str, actor: str
+    ) -> Track:
+        self._called("set_selling", request_id)
+        known = await self.track(track)
+        opened = next((stored.round for stored in self._of(track) if stored.round.phase is Phase.OPEN), None)
+        if part.runner and opened is None:
+            raise Refusal(Reason.ROUND_PHASE, "no round is open")
+        if part.runner and opened is not None and all(runner.runner != part.runner for runner in opened.runners):
+            raise Refusal(Reason.MALFORMED, "does not run")
+        round_id = opened.round_id if part.runner and opened is not None else 0
+        suspended = tuple(each for each in known.suspended if (each.part, each.round_id) != (part, round_id))
+        if not sells:
+            new = Suspension(part=part, round_id=round_id, reason=reason, since_ms=self.clock.now_ms())
+            suspended = (*suspended, new)
+        changed = self._tracks[track] = replace(known, suspended=suspended)
         return changed
 
     # Rounds
@@ -423,6 +450,25 @@ class FakePersist:
         self._fail_after(method)
         return taken
 
+    def _is_suspended(self, round_: Round, placing: Placing) -> bool:
+        track = self._as_now(self._tracks[round_.track])
+        parts = [each.part for each in track.suspended]
+        markets = {part.market for part in parts if part.market}
+        runners = {part.runner for part in parts if part.runner}
+        return (
+            track.state is TrackState.SUSPENDED
+            or placing.order.terminal in {part.terminal for part in parts if part.terminal}
+            or any(line.market in markets or runners & set(line.runners) for line in placing.judgement.lines)
+        )
+
+    def _as_now(self, track: Track) -> Track:
+        """A track without the suspended runners of rounds that have locked."""
+        still = [each for each in track.suspended if not each.round_id or self._is_open(each.round_id)]
+        return replace(track, suspended=tuple(still))
+
+    def _is_open(self, round_id: int) -> bool:
+        return self._rounds[round_id].round.phase is Phase.OPEN
+
     def _takes_tickets(self, round_: Round) -> bool:
         return round_.phase is Phase.OPEN and self.clock.now_ms() < round_.schedule.locks_at_ms
 
@@ -465,7 +511,7 @@ class FakePersist:
             refusals.append(Verdict.ROUND_NOT_FOUND)
         elif not self._takes_tickets(stored.round):
             refusals.append(Verdict.BETTING_CLOSED)
-        elif self._tracks[stored.round.track].state is TrackState.SUSPENDED:
+        elif self._is_suspended(stored.round, placing):
             refusals.append(Verdict.SUSPENDED)
         if stored is None or refusals:
             return TicketResult(
@@ -483,6 +529,7 @@ class FakePersist:
             stake_minor=stake_minor,
             lines=[line_to(line) for line in placing.judgement.lines],
             currency=stored.round.currency,
+            terminal=placing.order.terminal,
         )
         return TicketResult(request_id=placing.order.request_id, verdict=TicketResult.ACCEPTED, ticket=ticket)
 

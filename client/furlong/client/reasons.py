@@ -14,6 +14,7 @@ STATUS: Mapping[Reason.ValueType, StatusCode] = MappingProxyType(
         Reason.TOKEN_INVALID: StatusCode.UNAUTHENTICATED,
         Reason.ROLE_MISSING: StatusCode.PERMISSION_DENIED,
         Reason.ACCOUNT_NOT_YOURS: StatusCode.PERMISSION_DENIED,
+        Reason.TERMINAL_NOT_YOURS: StatusCode.PERMISSION_DENIED,
         Reason.TRACK_NOT_FOUND: StatusCode.NOT_FOUND,
         Reason.ROUND_UNKNOWN: StatusCode.NOT_FOUND,
         Reason.TICKET_UNKNOWN: StatusCode.NOT_FOUND,

@@ -33,9 +33,16 @@ class Tickets:
         self._timing = timing
 
     async def place(
-        self, round_id: int, orders: Sequence[TicketOrder], deadline_s: float = PLACE_DEADLINE_S
+        self,
+        round_id: int,
+        orders: Sequence[TicketOrder],
+        deadline_s: float = PLACE_DEADLINE_S,
+        *,
+        terminal: str = "",
     ) -> list[TicketResult]:
         """Place tickets on one round, and get one result for each, in the order of `orders`.
+
+        `terminal` is what sells them, and stays with the tickets; a token that is bound to one needs none here.
 
         Each order has a request id of its own (`uuid7()`), which becomes the ticket's id. More than 500 orders go out
         in several calls, one after the other. Whatever leaves the outcome in doubt (a lost answer, a server that
@@ -51,7 +58,8 @@ class Tickets:
         for first in range(0, len(orders), TICKETS_PER_CALL_MAX):
             part = orders[first : first + TICKETS_PER_CALL_MAX]
             try:
-                results += await self._place(wire.PlaceTicketsRequest(round_id=round_id, tickets=part), ends_at_s)
+                request = wire.PlaceTicketsRequest(round_id=round_id, tickets=part, terminal=terminal)
+                results += await self._place(request, ends_at_s)
             except FurlongError as error:
                 error.answered = tuple(results)
                 raise
@@ -64,6 +72,7 @@ class Tickets:
         *,
         deadline_s: float = PLACE_DEADLINE_S,
         unanswered_max: int = UNANSWERED_MAX,
+        terminal: str = "",
     ) -> AsyncGenerator[BatchAnswer, None]:
         """Place batch after batch on one round over a stream, and get an answer for each, in the order of `batches`.
 
@@ -81,7 +90,7 @@ class Tickets:
 
         async def answer(orders: Batch) -> BatchAnswer:
             ends_at_s = self._timing.monotonic_s() + deadline_s
-            request = wire.StreamTicketsRequest(round_id=round_id, tickets=orders)
+            request = wire.StreamTicketsRequest(round_id=round_id, tickets=orders, terminal=terminal)
 
             async def send() -> Sequence[TicketResult]:
                 async with in_turn:

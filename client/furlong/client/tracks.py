@@ -6,6 +6,7 @@ import grpc
 from furlong.client.errors import answer_of
 from furlong.client.identity import uuid7
 from furlong.common.v1.round_pb2 import RaceCard, Round, Track
+from furlong.common.v1.ticket_pb2 import Line
 from furlong.game.v1 import track_service_pb2 as wire
 from furlong.game.v1.track_service_pb2_grpc import TrackServiceStub
 
@@ -112,6 +113,59 @@ class Tracks:
         """Stop the sale of tickets: once this has answered, none is accepted. The round ends, and no other opens."""
         request = wire.SuspendTrackRequest(request_id=request_id or uuid7(), track=track, reason=reason)
         return (await answer_of(self._stub.SuspendTrack(request), [request.request_id])).track
+
+    async def suspend_selling(
+        self,
+        track: str,
+        reason: str,
+        *,
+        market: Line.Market.ValueType = Line.MARKET_UNSPECIFIED,
+        runner: int = 0,
+        terminal: str = "",
+        request_id: str | None = None,
+    ) -> Track:
+        """Stop the sale of exactly one of a market, a runner of the open round and a terminal.
+
+        Once this has answered, no ticket with it is accepted; the rest of the track goes on.
+        """
+        request = wire.SuspendSellingRequest(
+            request_id=request_id or uuid7(),
+            track=track,
+            market=market,
+            runner=runner,
+            terminal=terminal,
+            reason=reason,
+        )
+        return (await answer_of(self._stub.SuspendSelling(request), [request.request_id])).track
+
+    async def resume_selling(
+        self,
+        track: str,
+        reason: str,
+        *,
+        market: Line.Market.ValueType = Line.MARKET_UNSPECIFIED,
+        runner: int = 0,
+        terminal: str = "",
+        request_id: str | None = None,
+    ) -> Track:
+        """Let a market, a runner of the open round or a terminal go on."""
+        request = wire.ResumeSellingRequest(
+            request_id=request_id or uuid7(),
+            track=track,
+            market=market,
+            runner=runner,
+            terminal=terminal,
+            reason=reason,
+        )
+        return (await answer_of(self._stub.ResumeSelling(request), [request.request_id])).track
+
+    async def update(self, request: wire.UpdateTrackRequest) -> Track:
+        """Change settings of a track, from its next round on; what is left out of the request stays as it is.
+
+        A request without an id is given one.
+        """
+        request.request_id = request.request_id or uuid7()
+        return (await answer_of(self._stub.UpdateTrack(request), [request.request_id])).track
 
     async def resume(self, track: str, reason: str, *, request_id: str | None = None) -> Track:
         """Let a paused or suspended track go on."""

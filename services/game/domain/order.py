@@ -66,11 +66,15 @@ class Line(NamedTuple):
 
 
 class Order(NamedTuple):
-    """A ticket as a client asks for it. Both ids are UUIDs in canonical form."""
+    """A ticket as a client asks for it. Both ids are UUIDs in canonical form.
+
+    `terminal` is what sells it, empty where none is named. It is no part of what is asked for.
+    """
 
     request_id: str
     account_id: str
     lines: tuple[Line, ...]
+    terminal: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from services.game.domain.track import Program, Timetable
 
 BETTING_MS_MIN: Final = 1_500
-"""The shortest betting that a round opens for, in milliseconds. By its own clock the store refuses less than 1,000."""
+"""The shortest betting that a round opens for, in milliseconds. The store refuses less than a second by its clock."""
 
 OPENS_BEFORE_MS_MIN: Final = 3_000
 """How long before its off a round opens at the latest, if it can: one that opens a little late keeps its off."""

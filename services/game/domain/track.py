@@ -65,8 +65,48 @@ DEFAULT_PROGRAM: Final = Program()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of a track that can be suspended by itself: exactly one of a market, a runner and a terminal.
+
+    `market` is a number of the wire; what is not meant is 0 or empty.
+    """
+
+    market: int = 0
+    runner: int = 0
+    terminal: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspension:
+    """A part that does not sell, why, and since when on the store's clock.
+
+    A runner's is of the round `round_id` and ends with it; that of a market or a terminal holds for every round, and
+    `round_id` is 0.
+    """
+
+    part: Part
+    round_id: int
+    reason: str
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackChange:
+    """Settings of a track that are to change from its next round on; None leaves one as it is."""
+
+    display_name: str | None = None
+    timetable: Timetable | None = None
+    limits: Limits | None = None
+    return_bps: int | None = None
+    program: Program | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
-    """A track by its name. `return_bps` is the target return to the player in basis points."""
+    """A track by its name. `return_bps` is the target return to the player in basis points.
+
+    `suspended` are the parts that do not sell while the rest of it does.
+    """
 
     track: str
     display_name: str
@@ -76,6 +116,7 @@ class Track:
     return_bps: int
     state: TrackState = TrackState.RUNNING
     program: Program = DEFAULT_PROGRAM
+    suspended: tuple[Suspension, ...] = ()
 
 
 DEFAULT_TIMETABLE: Final = Timetable(betting_window_ms=30_000, lock_ms=1_000, race_ms=15_000, finish_ms=6_000)

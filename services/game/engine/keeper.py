@@ -31,7 +31,7 @@ from services.game.domain.draw import SEED_BYTES, commitment, draw
 from services.game.domain.markets import places_of
 from services.game.domain.outage import pick_up
 from services.game.domain.phase import Phase
-from services.game.domain.prices import priced
+from services.game.domain.prices import priced, too_strong
 from services.game.domain.round import Round, StoredRound, Terms
 from services.game.domain.timeline import next_due, next_round_opens_at_ms
 from services.game.domain.timetable import next_off
@@ -228,7 +228,7 @@ class Keeper:
         if off is not None and off.opens_at_ms > now_ms:
             await until(self._clock, min(off.opens_at_ms, now_ms + STANDSTILL_LOOK_MS), self._woken)
             return before
-        card = await self._card() if track.state is TrackState.RUNNING else None
+        card = await self._card(track.return_bps) if track.state is TrackState.RUNNING else None
         if card is None:
             await until(self._clock, self._clock.now_ms() + STANDSTILL_LOOK_MS, self._woken)
             return before
@@ -237,13 +237,18 @@ class Keeper:
         self._log.info("round opened", round_id=stored.round.round_id, race=card.name)
         return stored
 
-    async def _card(self) -> RaceCard | None:
+    async def _card(self, return_bps: int) -> RaceCard | None:
+        """Read the card to run; None where there is none, or none that the track's return lets be priced by now."""
         try:
-            return await self._ask(lambda: self._store.next_card(self._track))
+            card = await self._ask(lambda: self._store.next_card(self._track))
         except Refusal as refusal:
             if refusal.reason != Reason.CARD_MISSING:
                 raise
             return None
+        if strong := too_strong(card.runners, return_bps):
+            self._log.warning("card cannot be priced", race=card.name, runners=strong, return_bps=return_bps)
+            return None
+        return card
 
     async def _open_on(self, track: Track, card: RaceCard, locks_at_ms: int) -> StoredRound:
         seed = self._chance.bytes(SEED_BYTES)

@@ -24,6 +24,18 @@ def require_own_accounts(account_ids: Iterable[str]) -> None:
             )
 
 
+def own_terminal(named: str) -> str:
+    """Give the terminal of a call: the token's, else the one that it names; TERMINAL_NOT_YOURS where they differ."""
+    of_token = principal.current().terminal
+    if named and of_token and named != of_token:
+        raise Refusal(
+            Reason.TERMINAL_NOT_YOURS,
+            f"the token is of terminal {of_token}, not of {named}",
+            metadata={"terminal": of_token},
+        )
+    return of_token or named
+
+
 def may_read(account_id: str) -> bool:
     """Tell whether the caller may read what belongs to an account: its own, or anybody's for those who watch over."""
     caller = principal.current()

@@ -16,7 +16,14 @@ from services.chassis.refusal import Refusal
 from services.game.domain.order import Order
 from services.game.engine.desk import Desk
 from services.game.ports import TicketStore
-from services.game.service.access import account_unknown, may_read, may_take_back, require_own_accounts, ticket_unknown
+from services.game.service.access import (
+    account_unknown,
+    may_read,
+    may_take_back,
+    own_terminal,
+    require_own_accounts,
+    ticket_unknown,
+)
 from services.game.service.paging import page_size
 from services.game.wire import line_of
 
@@ -51,7 +58,8 @@ class TicketService(TicketServiceServicer):
     async def _place(self, request: pb.PlaceTicketsRequest | pb.StreamTicketsRequest) -> list[TicketResult]:
         _name_tickets(request.tickets)
         require_own_accounts({order.account_id for order in request.tickets})
-        return await self._desk.place(request.round_id, [_order_of(order) for order in request.tickets])
+        terminal = own_terminal(request.terminal)
+        return await self._desk.place(request.round_id, [_order_of(order, terminal) for order in request.tickets])
 
     async def GetTicket(self, request: pb.GetTicketRequest, context: Any) -> pb.GetTicketResponse:
         """Read one ticket."""
@@ -105,5 +113,5 @@ def _name_tickets(orders: Sequence[TicketOrder]) -> None:
         span.set_attribute(names.FURLONG_TICKET_IDS, [order.request_id for order in orders[:TRACED_TICKETS_MAX]])
 
 
-def _order_of(order: TicketOrder) -> Order:
-    return Order(order.request_id, order.account_id, tuple([line_of(line) for line in order.lines[:]]))
+def _order_of(order: TicketOrder, terminal: str) -> Order:
+    return Order(order.request_id, order.account_id, tuple([line_of(line) for line in order.lines[:]]), terminal)

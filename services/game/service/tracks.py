@@ -19,7 +19,16 @@ from services.game.domain.phase import Phase
 from services.game.domain.prices import too_strong
 from services.game.domain.race_result import RaceResult, fault, normal
 from services.game.domain.round import Round, StoredRound
-from services.game.domain.track import DEFAULT_LIMITS, DEFAULT_RETURN_BPS, DEFAULT_TIMETABLE, Source, Track, TrackState
+from services.game.domain.track import (
+    DEFAULT_LIMITS,
+    DEFAULT_RETURN_BPS,
+    DEFAULT_TIMETABLE,
+    Part,
+    Source,
+    Track,
+    TrackChange,
+    TrackState,
+)
 from services.game.domain.winners import winners
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.tracks import Tracks
@@ -128,6 +137,26 @@ class TrackService(TrackServiceServicer):
         self._tell(stored.round)
         return pb.EnterResultResponse(round=round_with_race_to(stored.round))
 
+    async def UpdateTrack(self, request: pb.UpdateTrackRequest, context: Any) -> pb.UpdateTrackResponse:
+        """Change settings of a track, from its next round on."""
+        track = await self._store.update_track(
+            request_id=request.request_id,
+            track=request.track,
+            change=_change_of(request),
+            reason=request.reason,
+            actor=principal.current().subject,
+        )
+        self._tracks.wake(request.track)
+        return pb.UpdateTrackResponse(track=track_to(track))
+
+    async def SuspendSelling(self, request: pb.SuspendSellingRequest, context: Any) -> pb.SuspendSellingResponse:
+        """Stop the sale of a part of a track at once."""
+        return pb.SuspendSellingResponse(track=await self._set_selling(request, sells=False))
+
+    async def ResumeSelling(self, request: pb.ResumeSellingRequest, context: Any) -> pb.ResumeSellingResponse:
+        """Let a part of a track go on."""
+        return pb.ResumeSellingResponse(track=await self._set_selling(request, sells=True))
+
     async def CorrectResult(self, request: pb.CorrectResultRequest, context: Any) -> pb.CorrectResultResponse:
         """Put the result of a settled round right."""
         result = normal(race_result_of(request))
@@ -169,6 +198,29 @@ class TrackService(TrackServiceServicer):
         )
         self._tracks.wake(request.track)
         return track_to(track)
+
+    async def _set_selling(
+        self, request: pb.SuspendSellingRequest | pb.ResumeSellingRequest, *, sells: bool
+    ) -> TrackMessage:
+        track = await self._store.set_selling(
+            request_id=request.request_id,
+            track=request.track,
+            part=Part(market=request.market, runner=request.runner, terminal=request.terminal),
+            sells=sells,
+            reason=request.reason,
+            actor=principal.current().subject,
+        )
+        return track_to(track)
+
+
+def _change_of(request: pb.UpdateTrackRequest) -> TrackChange:
+    return TrackChange(
+        display_name=request.display_name or None,
+        timetable=timetable_of(request.timetable) if request.HasField("timetable") else None,
+        limits=limits_of(request.limits) if request.HasField("limits") else None,
+        return_bps=request.return_bps or None,
+        program=program_of(request.program) if request.HasField("program") else None,
+    )
 
 
 def _corrected(settled: Round, result: RaceResult) -> Round:

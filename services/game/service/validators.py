@@ -41,6 +41,7 @@ def place_tickets(request: tickets.PlaceTicketsRequest | tickets.StreamTicketsRe
     """PlaceTicketsRequest, and StreamTicketsRequest, which is its like."""
     checks.between("round_id", request.round_id, 1, INT64_MAX)
     checks.length("tickets", request.tickets, 1, TICKETS_MAX)
+    checks.terminal("terminal", request.terminal)
     for n, order in enumerate(request.tickets[:TICKETS_MAX]):
         if not _is_sound(order):
             _order(f"tickets[{n}]", order, checks)
@@ -181,10 +182,36 @@ def _runner_numbers(field: str, numbers: Sequence[int], least: int, checks: Chec
 
 
 def set_track_state(request: Any, checks: Checks) -> None:
-    """PauseTrackRequest, ResumeTrackRequest or SuspendTrackRequest."""
+    """PauseTrackRequest, ResumeTrackRequest, SuspendTrackRequest, and what their likes begin with."""
     checks.uuid("request_id", request.request_id)
     _track_name("track", request.track, checks)
     checks.text("reason", request.reason, 1, 200)
+
+
+def set_selling(request: Any, checks: Checks) -> None:
+    """SuspendSellingRequest or ResumeSellingRequest; whether the runner runs is decided further in."""
+    set_track_state(request, checks)
+    named = [bool(request.market), bool(request.runner), bool(request.terminal)]
+    checks.that("market", sum(named) == 1, "does not stand alone: exactly one of market, runner and terminal does")
+    checks.that("market", request.market in ticket_pb2.Line.Market.values(), "is no market")
+    checks.between("runner", request.runner, 0, RUNNERS_MAX)
+    checks.terminal("terminal", request.terminal)
+
+
+def update_track(request: tracks.UpdateTrackRequest, checks: Checks) -> None:
+    """UpdateTrackRequest; what is absent, empty or 0 is left as it is."""
+    set_track_state(request, checks)
+    checks.text("display_name", request.display_name, 0, 80)
+    if request.return_bps:
+        checks.between("return_bps", request.return_bps, 5_000, 9_999)
+    if request.HasField("timetable"):
+        _timetable("timetable", request.timetable, checks)
+    if request.HasField("limits"):
+        _limits("limits", request.limits, checks)
+    _program("program", request.program, checks)
+    changes = ("timetable", "limits", "program")
+    changed = request.display_name or request.return_bps or any(request.HasField(name) for name in changes)  # type: ignore[arg-type] # names of fields
+    checks.that("track", bool(changed), "comes with nothing to change")
 
 
 def cancel_ticket(request: tickets.CancelTicketRequest, checks: Checks) -> None:
@@ -322,6 +349,9 @@ VALIDATORS: Final[Validators] = {
     tracks.PauseTrackRequest: set_track_state,
     tracks.ResumeTrackRequest: set_track_state,
     tracks.SuspendTrackRequest: set_track_state,
+    tracks.SuspendSellingRequest: set_selling,
+    tracks.ResumeSellingRequest: set_selling,
+    tracks.UpdateTrackRequest: update_track,
     accounts.CreateAccountRequest: create_account,
     accounts.CreditAccountRequest: move_money,
     accounts.PayOutAccountRequest: move_money,

@@ -31,6 +31,9 @@ class Action(StrEnum):
     PAUSE_TRACK = "pause track"
     SUSPEND_TRACK = "suspend track"
     RESUME_TRACK = "resume track"
+    UPDATE_TRACK = "update track"
+    SUSPEND_SELLING = "suspend selling"
+    RESUME_SELLING = "resume selling"
     VOID_ROUND = "void round"
     ENTER_RESULT = "enter result"
     CORRECT_RESULT = "correct result"
@@ -38,7 +41,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One row without its hashes. `subject` is the account, track or round by its id, `actor` who asked."""
+    """One row without its hashes. `subject` is the account, track or round by its id, `actor` who asked.
+
+    Where it is a part of a track, the subject is the track's name, a space and the part in words.
+    """
 
     made_at: datetime
     action: str

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from services.persist.domain.risk import Risk, Selection, Sold
 from services.persist.domain.round import Limits, Phase, Totals
+from services.persist.domain.suspension import NOTHING_SUSPENDED, Suspended
 from services.persist.domain.ticket import Order, Ticket, TicketState
 from services.persist.domain.verdict import UNSTORED, Verdict
 
@@ -31,7 +32,11 @@ for a year longer than others, in a partition that nobody has made yet."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateRound:
-    """What the gate knows of the round. `sold` is what each selection could come to pay; empty without limits."""
+    """What the gate knows of the round.
+
+    `suspended` is the whole track, `parts_suspended` what of it is. `sold` is what each selection could come to pay;
+    empty without limits.
+    """
 
     round_id: int
     track: str
@@ -43,6 +48,7 @@ class GateRound:
     totals: Totals
     limits: Limits
     sold: Mapping[Selection, Sold]
+    parts_suspended: Suspended = NOTHING_SUSPENDED
 
 
 class Payer(NamedTuple):
@@ -109,6 +115,7 @@ def decide(orders: Sequence[Order], facts: Facts) -> Judged:
     acceptance = Decision(verdict=Verdict.ACCEPTED, replayed=False, reason="", placed_at=facts.now, ticket=None)
     ages = _Ages(facts.now)
     closed = _closed(facts)
+    suspended = facts.round.parts_suspended if facts.round else NOTHING_SUSPENDED
     purse = _Purse(facts)
     answered: dict[str, tuple[Order, Decision]] = {}
     decisions: list[Decision] = []
@@ -119,7 +126,7 @@ def decide(orders: Sequence[Order], facts: Facts) -> Judged:
         if order.request_id in facts.keys or order.request_id in answered:
             decisions.append(_again(order, facts, answered, untimely))
             continue
-        refusal = untimely or _refusal(order, closed, purse)
+        refusal = untimely or _refusal(order, closed or _suspended(order, suspended), purse)
         if refusal is None:
             decision = acceptance
             accepted.append(order)
@@ -201,6 +208,7 @@ def _placed(order: Order, facts: Facts) -> Ticket:
         placed_at=facts.now,
         lines=order.lines,
         currency=facts.round.currency,
+        terminal=order.terminal,
     )
 
 
@@ -212,6 +220,13 @@ def _closed(facts: Facts) -> _Refused | None:
         return Verdict.BETTING_CLOSED, "the round no longer takes tickets"
     if facts.round.suspended:
         return Verdict.SUSPENDED, "betting on the track is suspended"
+    return None
+
+
+def _suspended(order: Order, suspended: Suspended) -> _Refused | None:
+    """The refusal of an order with a part of the track that does not sell."""
+    if suspended and (words := suspended.refuses(order)):
+        return Verdict.SUSPENDED, words
     return None
 
 

@@ -33,7 +33,8 @@ class Order(NamedTuple):
     """A ticket that is asked for, after game has looked at it with the rules of racing.
 
     `content_hash` is SHA-256 of the order as the client sent it. `refusal` is the verdict of the rules of racing, None
-    where they have nothing against the order; `refusal_reason` says it in words.
+    where they have nothing against the order; `refusal_reason` says it in words. Its lines are those that could be read
+    then, with whatever is wrong in them. `terminal` sells it, empty where none was named.
     """
 
     request_id: str
@@ -43,6 +44,7 @@ class Order(NamedTuple):
     content_hash: bytes
     refusal: Verdict | None
     refusal_reason: str
+    terminal: str = ""
 
 
 class TicketState(IntEnum):
@@ -152,3 +154,4 @@ class Ticket:
     placed_at: datetime
     lines: Sequence[Line]
     currency: str
+    terminal: str = ""

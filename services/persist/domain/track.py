@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from services.persist.domain.round import Limits, Runner, Timetable
+from services.persist.domain.suspension import Suspension
 
 
 class TrackState(IntEnum):
@@ -20,7 +21,10 @@ class TrackState(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
-    """A track with its settings; `program` is a message of `furlong.common.v1` that the store does not read."""
+    """A track with its settings; `program` is a message of `furlong.common.v1` that the store does not read.
+
+    `suspended` are the parts of it that do not sell, runners of the open round among them.
+    """
 
     track: str
     display_name: str
@@ -30,6 +34,19 @@ class Track:
     limits: Limits
     return_bps: int
     program: bytes = b""
+    suspended: Sequence[Suspension] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackChange:
+    """Settings of a track that are to change; None leaves one as it is."""
+
+    track: str
+    display_name: str | None
+    timetable: Timetable | None
+    limits: Limits | None
+    return_bps: int | None
+    program: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """From the wire to values. The validators have looked at the messages before."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from furlong.common.v1 import round_pb2
 from furlong.persist.v1 import round_store_service_pb2, ticket_store_service_pb2
@@ -8,29 +9,44 @@ from furlong.persist.v1 import round_store_service_pb2, ticket_store_service_pb2
 from services.persist.domain.race_result import RaceResult
 from services.persist.domain.round import Limits, RoundPlan, Runner, Timetable, Winner
 from services.persist.domain.ticket import Line, Order
-from services.persist.domain.track import RaceCard, Track, TrackState
+from services.persist.domain.track import RaceCard, Track, TrackChange, TrackState
 from services.persist.domain.verdict import Verdict
 from services.persist.ports import Start
 
+_BYTE: Final = range(256)
+
 
 def order(message: ticket_store_service_pb2.TicketAppend) -> Order:
-    """An order. The lines of a refused one are not kept, and whatever is wrong with them does not matter here."""
+    """An order. The lines of a refused one are never stored, and what is wrong with them is left out."""
     if message.refusal:
         return Order(
             request_id=message.request_id,
             account_id=message.account_id,
-            lines=(),
+            lines=[
+                Line(line.market, bytes([runner for runner in line.runners if runner in _BYTE]), 0, 0)
+                for line in message.lines
+            ],
             stake_minor=0,
             content_hash=message.content_hash,
             refusal=Verdict(message.refusal),
             refusal_reason=message.refusal_reason,
+            terminal=message.terminal,
         )
     lines = [
         Line(line.market, bytes(line.runners[:]), line.stake_minor, line.price_hundredths)
         for line in message.lines[:]  # a copy: going through a repeated field costs an exception inside of protobuf
     ]
     stake_minor = sum([line.stake_minor for line in lines])
-    return Order(message.request_id, message.account_id, lines, stake_minor, message.content_hash, None, "")
+    return Order(
+        message.request_id,
+        message.account_id,
+        lines,
+        stake_minor,
+        message.content_hash,
+        None,
+        "",
+        message.terminal,
+    )
 
 
 def plan(message: round_store_service_pb2.OpenRoundRequest) -> RoundPlan:
@@ -92,6 +108,18 @@ def track(message: round_pb2.Track) -> Track:
         limits=_limits(message.limits),
         return_bps=message.return_bps,
         program=message.program.SerializeToString(deterministic=True),
+    )
+
+
+def track_change(message: round_pb2.Track) -> TrackChange:
+    """What is to change of a track."""
+    return TrackChange(
+        track=message.track,
+        display_name=message.display_name or None,
+        timetable=_timetable(message.timetable) if message.HasField("timetable") else None,
+        limits=_limits(message.limits) if message.HasField("limits") else None,
+        return_bps=message.return_bps or None,
+        program=message.program.SerializeToString(deterministic=True) if message.HasField("program") else None,
     )
 
 

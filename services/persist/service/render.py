@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from services.persist.domain.account import Account
 from services.persist.domain.round import Limits, Round, Runner, Timetable, Totals
 from services.persist.domain.statement import StatementLine
+from services.persist.domain.suspension import Suspension
 from services.persist.domain.ticket import Ticket
 from services.persist.domain.track import RaceCard, Track
 from services.persist.domain.trial_balance import TrialBalance
@@ -50,6 +51,18 @@ def track(value: Track) -> round_pb2.Track:
         limits=_limits(value.limits),
         return_bps=value.return_bps,
         program=round_pb2.Program.FromString(value.program) if value.program else None,
+        suspended=[_suspension(each) for each in value.suspended],
+    )
+
+
+def _suspension(value: Suspension) -> round_pb2.Suspension:
+    return round_pb2.Suspension(
+        market=ticket_pb2.Line.Market.ValueType(value.part.market),
+        runner=value.part.runner,
+        terminal=value.part.terminal,
+        round_id=value.round_id,
+        reason=value.reason,
+        since=timestamp(value.since),
     )
 
 
@@ -126,6 +139,7 @@ def ticket(value: Ticket) -> ticket_pb2.Ticket:
             for line in value.lines
         ],
         currency=value.currency,
+        terminal=value.terminal,
     )
 
 

@@ -15,13 +15,18 @@ from furlong.persist.v1.track_store_service_pb2 import (
     ListTracksResponse,
     PutRaceCardsRequest,
     PutRaceCardsResponse,
+    SetSellingRequest,
+    SetSellingResponse,
     SetTrackStateRequest,
     SetTrackStateResponse,
+    UpdateTrackRequest,
+    UpdateTrackResponse,
 )
 from furlong.persist.v1.track_store_service_pb2_grpc import TrackStoreServiceServicer
 
 from services.chassis.freshness import tell
 from services.persist.domain.shelf import TRACKS
+from services.persist.domain.suspension import Part
 from services.persist.domain.track import Track, TrackState
 from services.persist.hot_reads import Answer, HotReads
 from services.persist.ports import Operation, Tracks
@@ -58,6 +63,28 @@ class TrackStore(TrackStoreServiceServicer):
         try:
             return SetTrackStateResponse.FromString(
                 await self._tracks.set_state(once, request.track, state, request.reason, request.actor)
+            )
+        finally:
+            await self._hot.forget(TRACKS)  # however it ended: the commit may have been made
+
+    async def UpdateTrack(self, request: UpdateTrackRequest, context: Context) -> UpdateTrackResponse:
+        """Change settings of a track."""
+        once: Operation[Track] = operation(request, lambda value: UpdateTrackResponse(track=render.track(value)))
+        change = parse.track_change(request.track)
+        try:
+            return UpdateTrackResponse.FromString(
+                await self._tracks.update(once, change, request.reason, request.actor)
+            )
+        finally:
+            await self._hot.forget(TRACKS)  # however it ended: the commit may have been made
+
+    async def SetSelling(self, request: SetSellingRequest, context: Context) -> SetSellingResponse:
+        """Suspend a part of a track, or let it go on."""
+        once: Operation[Track] = operation(request, lambda value: SetSellingResponse(track=render.track(value)))
+        part = Part(market=request.market, runner=request.runner, terminal=request.terminal)
+        try:
+            return SetSellingResponse.FromString(
+                await self._tracks.set_selling(once, request.track, part, request.sells, request.reason, request.actor)
             )
         finally:
             await self._hot.forget(TRACKS)  # however it ended: the commit may have been made

@@ -10,7 +10,7 @@ from furlong.persist.v1 import round_store_service_pb2 as rounds
 from furlong.persist.v1 import ticket_store_service_pb2 as tickets
 from furlong.persist.v1 import track_store_service_pb2 as tracks
 
-from services.chassis.validation import Checks, Validators, is_uuid, is_uuid7
+from services.chassis.validation import Checks, Validators, is_terminal, is_uuid, is_uuid7
 from services.persist.domain.bounds import (
     CREDIT_MINOR_MAX,
     DEAD_HEAT_RUNNERS_MAX,
@@ -73,6 +73,7 @@ def _is_sound(ticket: tickets.TicketAppend) -> bool:
         and is_uuid(ticket.account_id)
         and len(ticket.content_hash) == HASH_BYTES
         and not ticket.refusal
+        and (not ticket.terminal or is_terminal(ticket.terminal))
         and 1 <= len(lines) <= LINES_MAX
         and False not in [_is_sound_line(line) for line in lines]
     )
@@ -94,6 +95,7 @@ def _ticket_append(at: str, ticket: tickets.TicketAppend, checks: Checks) -> Non
     checks.uuid7(f"{at}.request_id", ticket.request_id)
     checks.uuid(f"{at}.account_id", ticket.account_id)
     checks.that(f"{at}.content_hash", len(ticket.content_hash) == HASH_BYTES, f"is not {HASH_BYTES} bytes long")
+    checks.terminal(f"{at}.terminal", ticket.terminal)
     if ticket.refusal:
         checks.that(f"{at}.refusal", ticket.refusal in _REFUSALS_OF_GAME, "is no verdict of the rules of racing")
         return
@@ -303,6 +305,34 @@ def set_track_state(request: tracks.SetTrackStateRequest, checks: Checks) -> Non
     checks.that("state", request.state in _TRACK_STATES, "is no state of a track")
 
 
+def update_track(request: tracks.UpdateTrackRequest, checks: Checks) -> None:
+    """UpdateTrackRequest; what is absent, empty or 0 is left as it is."""
+    _by_hand(request, checks)
+    track = request.track
+    _track_name("track.track", track.track, checks)
+    checks.text("track.display_name", track.display_name, 0, 80)
+    if track.HasField("timetable"):
+        _timetable("track.timetable", track.timetable, checks)
+    if track.HasField("limits"):
+        _limits("track.limits", track.limits, checks)
+    if track.return_bps:
+        checks.between("track.return_bps", track.return_bps, 5_000, 9_999)
+    checks.between("track.program", track.program.ByteSize(), 0, PROGRAM_BYTES_MAX)
+
+
+def set_selling(request: tracks.SetSellingRequest, checks: Checks) -> None:
+    """SetSellingRequest; whether the runner runs is for the round to tell."""
+    _by_hand(request, checks)
+    _track_name("track", request.track, checks)
+    named = [bool(request.market), bool(request.runner), bool(request.terminal)]
+    checks.that("track", sum(named) == 1, "comes with not exactly one of market, runner and terminal")
+    if request.market:
+        checks.that("market", request.market in _MARKETS, "is no market")
+    if request.runner:
+        checks.between("runner", request.runner, 1, RUNNERS_MAX)
+    checks.terminal("terminal", request.terminal)
+
+
 def create_account(request: ledger.CreateAccountRequest, checks: Checks) -> None:
     """CreateAccountRequest."""
     checks.uuid("request_id", request.request_id)
@@ -444,6 +474,8 @@ VALIDATORS: Final[Validators] = {
     tracks.PutRaceCardsRequest: put_race_cards,
     tracks.GetNextRaceCardRequest: of_track,
     tracks.SetTrackStateRequest: set_track_state,
+    tracks.SetSellingRequest: set_selling,
+    tracks.UpdateTrackRequest: update_track,
     ledger.CreateAccountRequest: create_account,
     ledger.CreditAccountRequest: credit_account,
     ledger.PayOutAccountRequest: pay_out_account,

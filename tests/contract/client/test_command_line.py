@@ -14,7 +14,7 @@ from furlong.client.cards import shipped_cards
 from furlong.client.cli.app import app
 from furlong.client.connection import SERVICES
 from furlong.common.v1.account_pb2 import Account, Transfer, TrialBalance
-from furlong.common.v1.round_pb2 import Round, RoundProof, Runner, Timetable, Track
+from furlong.common.v1.round_pb2 import Limits, Program, Round, RoundProof, Runner, Suspension, Timetable, Track
 from furlong.common.v1.ticket_pb2 import Line, Ticket, TicketResult
 from furlong.game.v1.account_service_pb2 import (
     AdjustAccountResponse,
@@ -47,8 +47,11 @@ from furlong.game.v1.track_service_pb2 import (
     ImportRaceCardsResponse,
     ListTracksResponse,
     PauseTrackResponse,
+    ResumeSellingResponse,
     ResumeTrackResponse,
+    SuspendSellingResponse,
     SuspendTrackResponse,
+    UpdateTrackResponse,
     VoidRoundResponse,
 )
 from google.protobuf.json_format import ParseDict
@@ -476,6 +479,15 @@ class TestCardsImport:
         assert self.run(gateway, tmp_path, shipped_cards()).exit_code == 2
         assert not gateway.asked["ImportRaceCards"]
 
+    def test_invented_cards_go_to_a_track(self, gateway: Gateway) -> None:
+        gateway.answers["ImportRaceCards"] = [ImportRaceCardsResponse(cards_added=5)]
+        options = ("--seed", "spring", "--races", "5", "--runners", "8", "--venue", "Mudflat Park")
+        result = furlong(gateway, "cards", "generate", *options, "--track", "harbour-mile")
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert result.stdout.endswith("; harbour-mile: 5 cards added, 0 replaced\n")
+        (request,) = gateway.asked["ImportRaceCards"]
+        assert [len(card.runners) for card in request.cards] == [8] * 5
+
     def test_a_file_with_a_mistake_sends_nothing(self, gateway: Gateway, tmp_path: Path) -> None:
         result = self.run(gateway, tmp_path, self.many() + b"\n2026-05-02,X,1,1000,1,A,A,-1,FINISHED")
         assert result.exit_code == 1
@@ -593,6 +605,74 @@ class TestTrack:
         assert result.stdout.startswith(f"track harbour-mile  {Track.State.Name(state)}: {words}")
         (asked,) = gateway.asked[method]
         assert (asked.track, asked.reason, asked.request_id) == ("harbour-mile", "rain", TICKET)
+
+    @pytest.mark.parametrize(
+        ("option", "value", "suspension", "words"),
+        [
+            ("--market", "PLACE", {"market": Line.PLACE}, "market PLACE"),
+            ("--runner", "4", {"runner": 4, "round_id": 17}, "runner 4 of round 17"),
+            ("--terminal", "till-3", {"terminal": "till-3"}, "terminal till-3"),
+        ],
+    )
+    def test_a_part_of_a_track_is_suspended_and_goes_on(
+        self, gateway: Gateway, option: str, value: str, suspension: dict[str, Any], words: str
+    ) -> None:
+        stopped = Track(track="t", state=Track.RUNNING, suspended=[Suspension(reason="lame", **suspension)])
+        gateway.answers["SuspendSelling"] = [SuspendSellingResponse(track=stopped)]
+        gateway.answers["ResumeSelling"] = [ResumeSellingResponse(track=Track(track="t", state=Track.RUNNING))]
+        arguments = ("t", option, value, "--reason", "lame", "--id", TICKET)
+        suspended = furlong(gateway, "track", "suspend", *arguments)
+        resumed = furlong(gateway, "track", "resume", *arguments)
+        assert (suspended.exit_code, resumed.exit_code) == (0, 0)
+        assert f"suspended: {words} (lame)" in suspended.stdout
+        assert "suspended" not in resumed.stdout
+        (asked,), (lifted,) = gateway.asked["SuspendSelling"], gateway.asked["ResumeSelling"]
+        for request in (asked, lifted):
+            named = getattr(request, option.removeprefix("--"))
+            assert (request.track, request.reason, request.request_id) == ("t", "lame", TICKET)
+            assert named == suspension[option.removeprefix("--")]
+
+    def test_two_parts_at_once_are_a_mistake(self, gateway: Gateway) -> None:
+        result = furlong(gateway, "track", "suspend", "t", "--runner", "1", "--terminal", "x", "--reason", "lame")
+        assert result.exit_code == 2
+        assert not gateway.asked
+
+    def test_settings_that_are_named_change_and_the_others_are_left(self, gateway: Gateway) -> None:
+        now = Track(
+            track="t",
+            timetable=Timetable(betting_window_ms=30_000, lock_ms=1, race_ms=2, finish_ms=3),
+            limits=Limits(stake_min_minor=1, stake_max_minor=50, payout_max_minor=7),
+            program=Program(place_return_bps=8_000, every_ms=5_000),
+        )
+        program = Program(place_return_bps=8_000, off_times_s=[52_500, 52_530], time_zone="Europe/London")
+        changed = Track(track="t", state=Track.RUNNING, program=program)
+        gateway.answers["GetTrack"] = [GetTrackResponse(track=now)] * 2
+        gateway.answers["UpdateTrack"] = [UpdateTrackResponse(track=changed)] * 2
+        times = ("--off", "14:35:30", "--off", "14:35", "--zone", "Europe/London", "--betting-s", "12.5")
+        result = furlong(gateway, "track", "update", "t", *times, "--stake-max-minor", "60", "--reason", "summer")
+        assert result.exit_code == 0
+        assert "off at 14:35, 14:35:30 Europe/London" in result.stdout
+        assert furlong(gateway, "track", "update", "t", "--name", "New", "--reason", "summer").exit_code == 0
+        first, second = gateway.asked["UpdateTrack"]
+        assert first.program == program
+        assert first.timetable == Timetable(betting_window_ms=12_500, lock_ms=1, race_ms=2, finish_ms=3)
+        assert first.limits == Limits(stake_min_minor=1, stake_max_minor=60, payout_max_minor=7)
+        assert (second.display_name, second.reason) == ("New", "summer")
+        assert not any(second.HasField(name) for name in ("timetable", "limits", "program"))
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("--every-s", "60", "--no-offs"),
+            ("--off", "25:00"),
+            ("--off", "14:35", "--every-s", "60"),
+            ("--zone", "Europe/London"),
+        ],
+        ids=" ".join,
+    )
+    def test_times_that_do_not_fit_together_are_a_mistake(self, gateway: Gateway, arguments: tuple[str, ...]) -> None:
+        assert furlong(gateway, "track", "update", "t", *arguments, "--reason", "summer").exit_code == 2
+        assert not gateway.asked
 
 
 class TestRound:

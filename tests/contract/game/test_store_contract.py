@@ -19,7 +19,7 @@ from services.game.domain.phase import Phase
 from services.game.domain.prices import priced
 from services.game.domain.race_result import RaceResult
 from services.game.domain.round import StoredRound, Terms
-from services.game.domain.track import Source, Timetable, TrackState
+from services.game.domain.track import Limits, Part, Program, Source, Timetable, TrackChange, TrackState
 from services.game.domain.winners import Winner, winners
 from services.game.ports import Placing
 from tests.contract.game.conftest import Store
@@ -112,9 +112,11 @@ async def lead(store: Store, track: object = BRIEF, cards: Sequence[RaceCard] = 
     return Leader(store, epoch)
 
 
-def placing(stored: StoredRound, account_id: str, *, request_id: str = "", runner: int = 1) -> Placing:
+def placing(
+    stored: StoredRound, account_id: str, *, request_id: str = "", runner: int = 1, terminal: str = ""
+) -> Placing:
     line = Line(market=1, runners=(runner,), stake_minor=10, price_hundredths=0)
-    order = Order(request_id=request_id or uuid7(), account_id=account_id, lines=(line,))
+    order = Order(request_id=request_id or uuid7(), account_id=account_id, lines=(line,), terminal=terminal)
     return Placing(
         order=order,
         judgement=judge(order, offer_of(stored.round)),
@@ -629,6 +631,61 @@ async def test_a_suspended_track_takes_no_ticket_and_a_paused_one_does(store: St
         (TrackState.PAUSED, TrackState.PAUSED, TicketResult.ACCEPTED),
         (TrackState.RUNNING, TrackState.RUNNING, TicketResult.ACCEPTED),
     ]
+    assert (await reason_of(nowhere)).reason == Reason.TRACK_NOT_FOUND
+
+
+@pytest.mark.parametrize("part", [Part(market=1), Part(runner=1), Part(terminal="till-3")], ids=str)
+async def test_a_part_that_is_suspended_is_told_and_not_sold_until_it_goes_on(store: Store, part: Part) -> None:
+    leader = await lead(store, LONG)
+    opened = await leader.open()
+    asked: dict[str, Any] = {"track": T, "part": part, "reason": "lame", "actor": "operator"}
+    told = []
+    for sells in (False, True):
+        changed = await store.tracks.set_selling(request_id=uuid7(), sells=sells, **asked)
+        assert await store.tracks.track(T) == changed
+        sold = placing(opened, store.account_id, terminal="till-3")
+        [answer] = (await store.tickets.append(opened.round.round_id, [sold])).answers
+        told.append(([each.part for each in changed.suspended], answer.verdict, answer.ticket.terminal))
+
+    assert told == [([part], TicketResult.SUSPENDED, ""), ([], TicketResult.ACCEPTED, "till-3")]
+    nowhere = store.tracks.set_selling(request_id=uuid7(), sells=False, **(asked | {"track": "nowhere"}))
+    assert (await reason_of(nowhere)).reason == Reason.TRACK_NOT_FOUND
+
+
+async def test_a_suspended_runner_is_of_the_open_round_alone(store: Store) -> None:
+    leader = await lead(store, BRIEF)
+    asked: dict[str, Any] = {"track": T, "sells": False, "reason": "lame", "actor": "operator"}
+    early = store.tracks.set_selling(request_id=uuid7(), part=Part(runner=1), **asked)
+    assert (await reason_of(early)).reason == Reason.ROUND_PHASE
+    opened = await leader.open()
+    stranger = store.tracks.set_selling(request_id=uuid7(), part=Part(runner=3), **asked)
+    assert (await reason_of(stranger)).reason == Reason.MALFORMED
+    [suspension] = (await store.tracks.set_selling(request_id=uuid7(), part=Part(runner=1), **asked)).suspended
+    assert suspension.round_id == opened.round.round_id
+    await leader.void(opened)
+    changed = await store.tracks.set_selling(request_id=uuid7(), part=Part(market=2), **asked)
+    assert [each.part for each in changed.suspended] == [Part(market=2)]
+
+
+async def test_settings_change_where_they_are_named_and_the_open_round_keeps_its_own(store: Store) -> None:
+    leader = await lead(store, BRIEF)
+    opened = await leader.open()
+    program = Program(every_ms=60_000, place_return_bps=8_800)
+    by = {"reason": "summer", "actor": "operator"}
+    first = await store.tracks.update_track(
+        request_id=uuid7(), track=T, change=TrackChange(program=program, return_bps=8_000), **by
+    )
+    limits = Limits(stake_min_minor=5, stake_max_minor=50, round_loss_max_minor=9, payout_max_minor=70)
+    change = TrackChange(display_name="New", timetable=LONG.timetable, limits=limits)
+    second = await store.tracks.update_track(request_id=uuid7(), track=T, change=change, **by)
+    third = await store.tracks.update_track(request_id=uuid7(), track=T, change=TrackChange(program=Program()), **by)
+
+    assert first == replace(BRIEF, program=program, return_bps=8_000)
+    assert second == replace(first, display_name="New", timetable=LONG.timetable, limits=limits)
+    assert third == replace(second, program=Program())
+    assert await store.rounds.track(T) == third
+    assert (await store.rounds.round(opened.round.round_id)).round == opened.round
+    nowhere = store.tracks.update_track(request_id=uuid7(), track="nowhere", change=change, **by)
     assert (await reason_of(nowhere)).reason == Reason.TRACK_NOT_FOUND
 
 

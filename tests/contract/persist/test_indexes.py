@@ -47,6 +47,7 @@ QUERIES: Mapping[str, tuple[str, str]] = {
     "rounds_pkey": (round_rows.READ, ""),
     "rounds_unsettled": (round_rows.READ_UNSETTLED, ""),
     "settlements_pkey": (deciding.SETTLED_WITH, ""),
+    "suspensions_pkey": (tracks.READ, ""),
     "tickets_pkey": (tickets.READ_TICKET, f"'{uuid7()}'"),
     "tracks_pkey": (tracks.READ, ""),
     "transfers_by_credit": (statements.READ_STATEMENT, ""),

@@ -33,6 +33,7 @@ RIGHTS = """
     request_keys     SI      S       S
     rounds           SIu     S       s
     settlements      SI      S       S
+    suspensions      SID     S       S
     tickets          SI      S       S
     tracks           SIu     S       S
     transfers        SI      S       S

@@ -77,6 +77,8 @@ NOT_TRUSTED = [
     ("it has no issuer", KEY.token(iss=None), "cannot be trusted"),
     ("its expiry is text", KEY.token(exp="never"), "cannot be trusted"),
     ("its accounts are numbers", KEY.token(accounts=[7]), "accounts are not a list"),
+    ("its terminal is a number", KEY.token(terminal=3), "terminal is not the name"),
+    ("its terminal has a blank", KEY.token(terminal="till 3"), "terminal is not the name"),
     ("it is no token", "hello", "cannot be trusted"),
     ("it is empty", "", "cannot be trusted"),
     ("it has five parts", "a.b.c.d.e", "cannot be trusted"),
@@ -190,3 +192,10 @@ def test_a_key_file_is_unusable_when_it_holds(tmp_path: Path, why: str, text: st
 def test_a_key_file_that_is_missing_is_unusable(tmp_path: Path) -> None:
     with pytest.raises(KeysUnusable, match="No such file"):
         TokenVerifier(jwks_file=tmp_path / "none", issuer="furlong", audience="furlong", clock=SystemClock())
+
+
+def test_a_token_may_be_bound_to_a_terminal(tmp_path: Path) -> None:
+    verifier = make_verifier(tmp_path)
+
+    assert verifier.verify(f"Bearer {KEY.token(terminal='till-3')}").terminal == "till-3"
+    assert verifier.verify(f"Bearer {KEY.token()}").terminal == ""

@@ -1,11 +1,13 @@
-"""`furlong cards import`: bring race cards from a CSV file to a track."""
+"""`furlong cards import|generate`: bring race cards to a track, from a CSV file or invented ones."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 from furlong.client import cards as card_files
+from furlong.client.card_generator import generate
 from furlong.client.cli.session import EXIT_REFUSED, fail, session
 from furlong.client.connection import Furlong
 from furlong.client.errors import FurlongError, OutcomeUnknown
@@ -14,11 +16,6 @@ from rich.console import Console
 from rich.progress import Progress
 
 app = typer.Typer(help="Bring race cards to a track.", no_args_is_help=True)
-
-
-@app.callback()
-def group() -> None:
-    """Keep `import` a command of its own name: a group of one command would take its place."""
 
 
 @app.command("import")
@@ -46,11 +43,57 @@ def import_cards(
         _tell(file, read.notes)
         typer.echo(f"{_summary(read)}; nothing was sent")
         return
+    _import(ctx, file, read, track)
+
+
+@app.command("generate")
+def generate_cards(
+    ctx: typer.Context,
+    seed: Annotated[str, typer.Option(metavar="TEXT", help="The same seed makes the same races.")],
+    races: Annotated[int, typer.Option(min=1, max=card_files.RACE_NUMBER_MAX, help="How many races.")] = 12,
+    runners: Annotated[
+        int | None,
+        typer.Option(
+            min=card_files.RUNNERS_MIN,
+            max=card_files.RUNNER_NUMBER_MAX,
+            help="Runners of each race.",
+            show_default="as many as real ones",
+        ),
+    ] = None,
+    venue: Annotated[str, typer.Option(help="Where they are run.", show_default="drawn from the seed")] = "",
+    date: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Their day.", show_default="drawn from the seed")
+    ] = None,
+    track: Annotated[
+        str, typer.Option(metavar="TRACK", help="Import them to this track.", show_default="print them")
+    ] = "",
+) -> None:
+    """Make invented races that look like a real market, and print them as a CSV file or import them to a track.
+
+    The same seed and options make the same races on every machine. Printed, they can be looked at, changed and
+    imported with `furlong cards import`.
+
+    Exit code 0: done, 2: error.
+    """
+    text = generate(seed, races, runners=runners or 0, venue=venue, date=date.date() if date else None)
+    if not track:
+        typer.echo(text, nl=False)
+        return
+    source = Path(f"seed {seed}")
+    try:
+        read = card_files.read_cards(text.encode())
+    except card_files.CardFileRefused as refused:  # a venue that cannot be printed, or is too long
+        fail(str(refused))
+    _import(ctx, source, read, track)
+
+
+def _import(ctx: typer.Context, source: Path, read: card_files.CardFile, track: str) -> None:
+    """Leave out what cannot be priced at the track's return, send the rest and say what came of it."""
     return_bps = session(ctx).run(lambda furlong: furlong.tracks.get(track)).return_bps
     priced = card_files.priceable(read, return_bps)
-    _tell(file, priced.notes)
+    _tell(source, priced.notes)
     if not priced.cards:
-        _refuse(file, "races without prices")
+        _refuse(source, "races without prices")
     stored = session(ctx).run(lambda furlong: _send(furlong, track, priced))
     typer.echo(f"{_summary(priced)}; {track}: {stored.cards_added} cards added, {stored.cards_replaced} replaced")
 

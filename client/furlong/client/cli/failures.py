@@ -13,6 +13,7 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "TOKEN_INVALID": "make a fresh one with `furlong token` and give it with --token or FURLONG_TOKEN",
         "ROLE_MISSING": "use a token with the right role, such as `furlong token --role OPERATOR`",
         "ACCOUNT_NOT_YOURS": "use a token for this account, such as `furlong token --account ID`",
+        "TERMINAL_NOT_YOURS": "name the terminal that the token is bound to, or none",
         "TRACK_NOT_FOUND": "`furlong rounds` lists the tracks there are",
         "ROUND_UNKNOWN": "`furlong rounds TRACK` lists the rounds there are",
         "TICKET_UNKNOWN": "check the id, and that the token may act for the ticket's account",

@@ -41,6 +41,9 @@ def token(
         list[str] | None, typer.Option(metavar="UUID", help="An account to act for, any number.", show_default="any")
     ] = None,
     subject: Annotated[str, typer.Option(help="Whom the token is for.")] = "developer",
+    terminal: Annotated[
+        str, typer.Option(metavar="NAME", help="The terminal that it is bound to.", show_default="none")
+    ] = "",
     ttl_s: Annotated[int, typer.Option(min=1, max=LIFETIME_S_MAX, help="Seconds that it is good for.")] = LIFETIME_S,
 ) -> None:
     """Sign a bearer token with the key of a local stack, and print it.
@@ -58,6 +61,8 @@ def token(
         "roles": [each.value for each in role or Role],
         "accounts": account or [ANY_ACCOUNT],
     }
+    if terminal:
+        claims["terminal"] = terminal
     typer.echo(_signed(claims, key_file))
 
 

@@ -43,6 +43,9 @@ def place(
     request_id: Annotated[
         str, typer.Option("--id", metavar="UUID", help="Request id, to repeat an order.", show_default="a fresh one")
     ] = "",
+    terminal: Annotated[
+        str, typer.Option(metavar="NAME", envvar="FURLONG_TERMINAL", help="The terminal that sells it.")
+    ] = "",
     json: JsonOption = False,
 ) -> None:
     """Place one ticket on a round.
@@ -59,7 +62,7 @@ def place(
 
     async def ask(furlong: Furlong) -> tuple[Round, TicketResult]:
         round_ = await (furlong.rounds.get(int(target)) if target.isdecimal() else _open_round(furlong, target))
-        (result,) = await furlong.tickets.place(round_.round_id, [order])
+        (result,) = await furlong.tickets.place(round_.round_id, [order], terminal=terminal)
         return round_, result
 
     round_, result = session(ctx).run(ask)

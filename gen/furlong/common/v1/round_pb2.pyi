@@ -260,6 +260,7 @@ class Track(_message.Message):
     LIMITS_FIELD_NUMBER: _builtins.int
     RETURN_BPS_FIELD_NUMBER: _builtins.int
     PROGRAM_FIELD_NUMBER: _builtins.int
+    SUSPENDED_FIELD_NUMBER: _builtins.int
     track: _builtins.str
     """track is its name: 1 to 40 lower-case letters, digits and single hyphens, beginning with a letter."""
     display_name: _builtins.str
@@ -284,6 +285,10 @@ class Track(_message.Message):
     def program(self) -> Global___Program:
         """program of its rounds."""
 
+    @_builtins.property
+    def suspended(self) -> _containers.RepeatedCompositeFieldContainer[Global___Suspension]:
+        """suspended parts of it: what is bet on them is refused, and the rest is sold. Shown, never set here."""
+
     def __init__(
         self,
         *,
@@ -295,14 +300,59 @@ class Track(_message.Message):
         limits: Global___Limits | None = ...,
         return_bps: _builtins.int = ...,
         program: Global___Program | None = ...,
+        suspended: _abc.Iterable[Global___Suspension] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "program", b"program", "timetable", b"timetable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "display_name", b"display_name", "limits", b"limits", "program", b"program", "return_bps", b"return_bps", "state", b"state", "timetable", b"timetable", "track", b"track"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "display_name", b"display_name", "limits", b"limits", "program", b"program", "return_bps", b"return_bps", "state", b"state", "suspended", b"suspended", "timetable", b"timetable", "track", b"track"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Track: _TypeAlias = Track  # noqa: Y015
+
+@_typing.final
+class Suspension(_message.Message):
+    """Suspension stops the sale of one part of a track: of a market, a runner or a terminal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MARKET_FIELD_NUMBER: _builtins.int
+    RUNNER_FIELD_NUMBER: _builtins.int
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    ROUND_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    market: _ticket_pb2.Line.Market.ValueType
+    """market that is suspended, in every round; absent where it is a runner or a terminal."""
+    runner: _builtins.int
+    """runner that is suspended in round_id, in every market; 0 where it is a market or a terminal."""
+    terminal: _builtins.str
+    """terminal that is suspended, in every round; empty where it is a market or a runner."""
+    round_id: _builtins.int
+    """round_id of a runner's suspension, which ends with it; 0 otherwise."""
+    reason: _builtins.str
+    """reason in words."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """since when it holds, on the database's clock."""
+
+    def __init__(
+        self,
+        *,
+        market: _ticket_pb2.Line.Market.ValueType = ...,
+        runner: _builtins.int = ...,
+        terminal: _builtins.str = ...,
+        round_id: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["market", b"market", "reason", b"reason", "round_id", b"round_id", "runner", b"runner", "since", b"since", "terminal", b"terminal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Suspension: _TypeAlias = Suspension  # noqa: Y015
 
 @_typing.final
 class Runner(_message.Message):

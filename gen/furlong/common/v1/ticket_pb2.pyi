@@ -185,6 +185,7 @@ class Ticket(_message.Message):
     LINES_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
     PAYOUT_UNCAPPED_MINOR_FIELD_NUMBER: _builtins.int
+    TERMINAL_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
     """ticket_id is the request_id of the order."""
     round_id: _builtins.int
@@ -205,6 +206,8 @@ class Ticket(_message.Message):
     """payout_uncapped_minor is what the ticket would have been paid without the greatest payout of its round, in minor
     units; 0 where that has cut nothing off.
     """
+    terminal: _builtins.str
+    """terminal that sold it; empty where none was named."""
     @_builtins.property
     def placed_at(self) -> _timestamp_pb2.Timestamp:
         """placed_at is the database's time inside the transaction that accepted the ticket."""
@@ -226,10 +229,11 @@ class Ticket(_message.Message):
         lines: _abc.Iterable[Global___Line] | None = ...,
         currency: _builtins.str = ...,
         payout_uncapped_minor: _builtins.int = ...,
+        terminal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["placed_at", b"placed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "currency", b"currency", "lines", b"lines", "payout_minor", b"payout_minor", "payout_uncapped_minor", b"payout_uncapped_minor", "placed_at", b"placed_at", "round_id", b"round_id", "stake_minor", b"stake_minor", "state", b"state", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "currency", b"currency", "lines", b"lines", "payout_minor", b"payout_minor", "payout_uncapped_minor", b"payout_uncapped_minor", "placed_at", b"placed_at", "round_id", b"round_id", "stake_minor", b"stake_minor", "state", b"state", "terminal", b"terminal", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

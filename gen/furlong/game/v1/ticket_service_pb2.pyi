@@ -28,8 +28,14 @@ class PlaceTicketsRequest(_message.Message):
 
     ROUND_ID_FIELD_NUMBER: _builtins.int
     TICKETS_FIELD_NUMBER: _builtins.int
+    TERMINAL_FIELD_NUMBER: _builtins.int
     round_id: _builtins.int
     """round_id of the round, greater than 0."""
+    terminal: _builtins.str
+    """terminal that sells them: 1 to 40 letters, digits, dots, hyphens and underscores, beginning with a letter or digit;
+    empty for the token's, or none. Another one than the token's is PERMISSION_DENIED, reason TERMINAL_NOT_YOURS. It is
+    no part of an order's content: a repeat may come from another terminal, and gets the answer that was given.
+    """
     @_builtins.property
     def tickets(self) -> _containers.RepeatedCompositeFieldContainer[_ticket_pb2.TicketOrder]:
         """tickets, 1 to 500, each with a request id of its own."""
@@ -39,10 +45,11 @@ class PlaceTicketsRequest(_message.Message):
         *,
         round_id: _builtins.int = ...,
         tickets: _abc.Iterable[_ticket_pb2.TicketOrder] | None = ...,
+        terminal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["round_id", b"round_id", "tickets", b"tickets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["round_id", b"round_id", "terminal", b"terminal", "tickets", b"tickets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -184,8 +191,11 @@ class StreamTicketsRequest(_message.Message):
 
     ROUND_ID_FIELD_NUMBER: _builtins.int
     TICKETS_FIELD_NUMBER: _builtins.int
+    TERMINAL_FIELD_NUMBER: _builtins.int
     round_id: _builtins.int
     """round_id of the round, greater than 0."""
+    terminal: _builtins.str
+    """terminal that sells them, as in PlaceTicketsRequest."""
     @_builtins.property
     def tickets(self) -> _containers.RepeatedCompositeFieldContainer[_ticket_pb2.TicketOrder]:
         """tickets, 1 to 500, each with a request id of its own."""
@@ -195,10 +205,11 @@ class StreamTicketsRequest(_message.Message):
         *,
         round_id: _builtins.int = ...,
         tickets: _abc.Iterable[_ticket_pb2.TicketOrder] | None = ...,
+        terminal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["round_id", b"round_id", "tickets", b"tickets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["round_id", b"round_id", "terminal", b"terminal", "tickets", b"tickets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

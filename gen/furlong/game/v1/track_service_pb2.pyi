@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from furlong.common.v1 import round_pb2 as _round_pb2
+from furlong.common.v1 import ticket_pb2 as _ticket_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -446,6 +447,220 @@ class SuspendTrackResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SuspendTrackResponse: _TypeAlias = SuspendTrackResponse  # noqa: Y015
+
+@_typing.final
+class UpdateTrackRequest(_message.Message):
+    """UpdateTrackRequest says what changes. What is absent, empty or 0 stays as it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TRACK_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    TIMETABLE_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    RETURN_BPS_FIELD_NUMBER: _builtins.int
+    PROGRAM_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id is a UUID made by the client; the same id and content gets the same answer again."""
+    track: _builtins.str
+    """track by its name."""
+    display_name: _builtins.str
+    """display_name is its name for people, at most 80 characters."""
+    return_bps: _builtins.int
+    """return_bps is the target return to the player in basis points, 5,000 to 9,999."""
+    reason: _builtins.str
+    """reason is free text for the books, 1 to 200 characters."""
+    @_builtins.property
+    def timetable(self) -> _round_pb2.Timetable:
+        """timetable of its rounds, all of it."""
+
+    @_builtins.property
+    def limits(self) -> _round_pb2.Limits:
+        """limits, all of them."""
+
+    @_builtins.property
+    def program(self) -> _round_pb2.Program:
+        """program of its rounds, all of it. An empty one, which is present, is the default."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        track: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        timetable: _round_pb2.Timetable | None = ...,
+        limits: _round_pb2.Limits | None = ...,
+        return_bps: _builtins.int = ...,
+        program: _round_pb2.Program | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "program", b"program", "timetable", b"timetable"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "limits", b"limits", "program", b"program", "reason", b"reason", "request_id", b"request_id", "return_bps", b"return_bps", "timetable", b"timetable", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateTrackRequest: _TypeAlias = UpdateTrackRequest  # noqa: Y015
+
+@_typing.final
+class UpdateTrackResponse(_message.Message):
+    """UpdateTrackResponse holds the track."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def track(self) -> _round_pb2.Track:
+        """track with its new settings."""
+
+    def __init__(
+        self,
+        *,
+        track: _round_pb2.Track | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateTrackResponse: _TypeAlias = UpdateTrackResponse  # noqa: Y015
+
+@_typing.final
+class SuspendSellingRequest(_message.Message):
+    """SuspendSellingRequest names exactly one of market, runner and terminal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TRACK_FIELD_NUMBER: _builtins.int
+    MARKET_FIELD_NUMBER: _builtins.int
+    RUNNER_FIELD_NUMBER: _builtins.int
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id is a UUID made by the client; the same id and content gets the same answer again."""
+    track: _builtins.str
+    """track by its name."""
+    market: _ticket_pb2.Line.Market.ValueType
+    """market to suspend, in this round and those to come."""
+    runner: _builtins.int
+    """runner to suspend by its number, in the round that is open, in every market. Without an open round it is
+    FAILED_PRECONDITION, reason ROUND_PHASE.
+    """
+    terminal: _builtins.str
+    """terminal to suspend, in this round and those to come, as tickets name it."""
+    reason: _builtins.str
+    """reason is free text for the books, 1 to 200 characters."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        track: _builtins.str = ...,
+        market: _ticket_pb2.Line.Market.ValueType = ...,
+        runner: _builtins.int = ...,
+        terminal: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["market", b"market", "reason", b"reason", "request_id", b"request_id", "runner", b"runner", "terminal", b"terminal", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuspendSellingRequest: _TypeAlias = SuspendSellingRequest  # noqa: Y015
+
+@_typing.final
+class SuspendSellingResponse(_message.Message):
+    """SuspendSellingResponse holds the track."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def track(self) -> _round_pb2.Track:
+        """track with all that is suspended."""
+
+    def __init__(
+        self,
+        *,
+        track: _round_pb2.Track | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuspendSellingResponse: _TypeAlias = SuspendSellingResponse  # noqa: Y015
+
+@_typing.final
+class ResumeSellingRequest(_message.Message):
+    """ResumeSellingRequest names exactly one of market, runner and terminal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TRACK_FIELD_NUMBER: _builtins.int
+    MARKET_FIELD_NUMBER: _builtins.int
+    RUNNER_FIELD_NUMBER: _builtins.int
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id is a UUID made by the client; the same id and content gets the same answer again."""
+    track: _builtins.str
+    """track by its name."""
+    market: _ticket_pb2.Line.Market.ValueType
+    """market that goes on."""
+    runner: _builtins.int
+    """runner of the open round that goes on."""
+    terminal: _builtins.str
+    """terminal that goes on."""
+    reason: _builtins.str
+    """reason is free text for the books, 1 to 200 characters."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        track: _builtins.str = ...,
+        market: _ticket_pb2.Line.Market.ValueType = ...,
+        runner: _builtins.int = ...,
+        terminal: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["market", b"market", "reason", b"reason", "request_id", b"request_id", "runner", b"runner", "terminal", b"terminal", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeSellingRequest: _TypeAlias = ResumeSellingRequest  # noqa: Y015
+
+@_typing.final
+class ResumeSellingResponse(_message.Message):
+    """ResumeSellingResponse holds the track."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def track(self) -> _round_pb2.Track:
+        """track with all that is still suspended."""
+
+    def __init__(
+        self,
+        *,
+        track: _round_pb2.Track | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeSellingResponse: _TypeAlias = ResumeSellingResponse  # noqa: Y015
 
 @_typing.final
 class EnterResultRequest(_message.Message):

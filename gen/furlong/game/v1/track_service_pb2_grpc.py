@@ -75,6 +75,21 @@ class TrackServiceStub:
                 request_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendTrackRequest.SerializeToString,
                 response_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendTrackResponse.FromString,
                 _registered_method=True)
+        self.UpdateTrack = channel.unary_unary(
+                '/furlong.game.v1.TrackService/UpdateTrack',
+                request_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.UpdateTrackRequest.SerializeToString,
+                response_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.UpdateTrackResponse.FromString,
+                _registered_method=True)
+        self.SuspendSelling = channel.unary_unary(
+                '/furlong.game.v1.TrackService/SuspendSelling',
+                request_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendSellingRequest.SerializeToString,
+                response_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendSellingResponse.FromString,
+                _registered_method=True)
+        self.ResumeSelling = channel.unary_unary(
+                '/furlong.game.v1.TrackService/ResumeSelling',
+                request_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.ResumeSellingRequest.SerializeToString,
+                response_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.ResumeSellingResponse.FromString,
+                _registered_method=True)
         self.EnterResult = channel.unary_unary(
                 '/furlong.game.v1.TrackService/EnterResult',
                 request_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.EnterResultRequest.SerializeToString,
@@ -149,6 +164,29 @@ class TrackServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateTrack(self, request, context):
+        """UpdateTrack changes settings of a track: its name for people, timetable, limits, return and program. A round that is
+        open keeps those that it was opened with; they hold from the next round on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SuspendSelling(self, request, context):
+        """SuspendSelling stops the sale of one market, one runner of the open round or one terminal at once: after it has
+        answered, no ticket with it is accepted, verdict SUSPENDED. The rest of the track goes on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeSelling(self, request, context):
+        """ResumeSelling lets a market, a runner or a terminal go on that was suspended. What is not suspended stays so.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def EnterResult(self, request, context):
         """EnterResult tells how the race of a round ended that was run somewhere else, where the track's program says ENTERED:
         LOCKED becomes RUNNING, not before starts_at, and what follows moves by as much as the result came late. Until then
@@ -208,6 +246,21 @@ def add_TrackServiceServicer_to_server(servicer, server):
                     servicer.SuspendTrack,
                     request_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendTrackRequest.FromString,
                     response_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendTrackResponse.SerializeToString,
+            ),
+            'UpdateTrack': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateTrack,
+                    request_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.UpdateTrackRequest.FromString,
+                    response_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.UpdateTrackResponse.SerializeToString,
+            ),
+            'SuspendSelling': grpc.unary_unary_rpc_method_handler(
+                    servicer.SuspendSelling,
+                    request_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendSellingRequest.FromString,
+                    response_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendSellingResponse.SerializeToString,
+            ),
+            'ResumeSelling': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeSelling,
+                    request_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.ResumeSellingRequest.FromString,
+                    response_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.ResumeSellingResponse.SerializeToString,
             ),
             'EnterResult': grpc.unary_unary_rpc_method_handler(
                     servicer.EnterResult,
@@ -437,6 +490,87 @@ class TrackService:
             '/furlong.game.v1.TrackService/SuspendTrack',
             furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendTrackRequest.SerializeToString,
             furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendTrackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateTrack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.game.v1.TrackService/UpdateTrack',
+            furlong_dot_game_dot_v1_dot_track__service__pb2.UpdateTrackRequest.SerializeToString,
+            furlong_dot_game_dot_v1_dot_track__service__pb2.UpdateTrackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SuspendSelling(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.game.v1.TrackService/SuspendSelling',
+            furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendSellingRequest.SerializeToString,
+            furlong_dot_game_dot_v1_dot_track__service__pb2.SuspendSellingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeSelling(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.game.v1.TrackService/ResumeSelling',
+            furlong_dot_game_dot_v1_dot_track__service__pb2.ResumeSellingRequest.SerializeToString,
+            furlong_dot_game_dot_v1_dot_track__service__pb2.ResumeSellingResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,6 +53,16 @@ class TrackServiceStub:
     """SuspendTrack stops the sale of tickets at once: after it has answered, no ticket of the track is accepted. The
     round in progress ends as planned, and no other opens.
     """
+    UpdateTrack: _grpc.UnaryUnaryMultiCallable[_track_service_pb2.UpdateTrackRequest, _track_service_pb2.UpdateTrackResponse]
+    """UpdateTrack changes settings of a track: its name for people, timetable, limits, return and program. A round that is
+    open keeps those that it was opened with; they hold from the next round on.
+    """
+    SuspendSelling: _grpc.UnaryUnaryMultiCallable[_track_service_pb2.SuspendSellingRequest, _track_service_pb2.SuspendSellingResponse]
+    """SuspendSelling stops the sale of one market, one runner of the open round or one terminal at once: after it has
+    answered, no ticket with it is accepted, verdict SUSPENDED. The rest of the track goes on.
+    """
+    ResumeSelling: _grpc.UnaryUnaryMultiCallable[_track_service_pb2.ResumeSellingRequest, _track_service_pb2.ResumeSellingResponse]
+    """ResumeSelling lets a market, a runner or a terminal go on that was suspended. What is not suspended stays so."""
     EnterResult: _grpc.UnaryUnaryMultiCallable[_track_service_pb2.EnterResultRequest, _track_service_pb2.EnterResultResponse]
     """EnterResult tells how the race of a round ended that was run somewhere else, where the track's program says ENTERED:
     LOCKED becomes RUNNING, not before starts_at, and what follows moves by as much as the result came late. Until then
@@ -88,6 +98,16 @@ class TrackServiceAsyncStub(TrackServiceStub):
     """SuspendTrack stops the sale of tickets at once: after it has answered, no ticket of the track is accepted. The
     round in progress ends as planned, and no other opens.
     """
+    UpdateTrack: _aio.UnaryUnaryMultiCallable[_track_service_pb2.UpdateTrackRequest, _track_service_pb2.UpdateTrackResponse]  # type: ignore[assignment]
+    """UpdateTrack changes settings of a track: its name for people, timetable, limits, return and program. A round that is
+    open keeps those that it was opened with; they hold from the next round on.
+    """
+    SuspendSelling: _aio.UnaryUnaryMultiCallable[_track_service_pb2.SuspendSellingRequest, _track_service_pb2.SuspendSellingResponse]  # type: ignore[assignment]
+    """SuspendSelling stops the sale of one market, one runner of the open round or one terminal at once: after it has
+    answered, no ticket with it is accepted, verdict SUSPENDED. The rest of the track goes on.
+    """
+    ResumeSelling: _aio.UnaryUnaryMultiCallable[_track_service_pb2.ResumeSellingRequest, _track_service_pb2.ResumeSellingResponse]  # type: ignore[assignment]
+    """ResumeSelling lets a market, a runner or a terminal go on that was suspended. What is not suspended stays so."""
     EnterResult: _aio.UnaryUnaryMultiCallable[_track_service_pb2.EnterResultRequest, _track_service_pb2.EnterResultResponse]  # type: ignore[assignment]
     """EnterResult tells how the race of a round ended that was run somewhere else, where the track's program says ENTERED:
     LOCKED becomes RUNNING, not before starts_at, and what follows moves by as much as the result came late. Until then
@@ -168,6 +188,34 @@ class TrackServiceServicer(metaclass=_abc_1.ABCMeta):
         """SuspendTrack stops the sale of tickets at once: after it has answered, no ticket of the track is accepted. The
         round in progress ends as planned, and no other opens.
         """
+
+    @_abc_1.abstractmethod
+    def UpdateTrack(
+        self,
+        request: _track_service_pb2.UpdateTrackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_track_service_pb2.UpdateTrackResponse, _abc.Awaitable[_track_service_pb2.UpdateTrackResponse]]:
+        """UpdateTrack changes settings of a track: its name for people, timetable, limits, return and program. A round that is
+        open keeps those that it was opened with; they hold from the next round on.
+        """
+
+    @_abc_1.abstractmethod
+    def SuspendSelling(
+        self,
+        request: _track_service_pb2.SuspendSellingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_track_service_pb2.SuspendSellingResponse, _abc.Awaitable[_track_service_pb2.SuspendSellingResponse]]:
+        """SuspendSelling stops the sale of one market, one runner of the open round or one terminal at once: after it has
+        answered, no ticket with it is accepted, verdict SUSPENDED. The rest of the track goes on.
+        """
+
+    @_abc_1.abstractmethod
+    def ResumeSelling(
+        self,
+        request: _track_service_pb2.ResumeSellingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_track_service_pb2.ResumeSellingResponse, _abc.Awaitable[_track_service_pb2.ResumeSellingResponse]]:
+        """ResumeSelling lets a market, a runner or a terminal go on that was suspended. What is not suspended stays so."""
 
     @_abc_1.abstractmethod
     def EnterResult(

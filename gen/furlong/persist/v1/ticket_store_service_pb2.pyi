@@ -34,6 +34,7 @@ class TicketAppend(_message.Message):
     CONTENT_HASH_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
     REFUSAL_REASON_FIELD_NUMBER: _builtins.int
+    TERMINAL_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is the order's UUIDv7; it becomes the ticket's id."""
     account_id: _builtins.str
@@ -46,6 +47,8 @@ class TicketAppend(_message.Message):
     """
     refusal_reason: _builtins.str
     """refusal_reason says the refusal in words; empty without one."""
+    terminal: _builtins.str
+    """terminal that sells the ticket; empty where none was named."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[_ticket_pb2.Line]:
         """lines with the prices that the ticket will keep."""
@@ -59,10 +62,11 @@ class TicketAppend(_message.Message):
         content_hash: _builtins.bytes = ...,
         refusal: _ticket_pb2.TicketResult.Verdict.ValueType = ...,
         refusal_reason: _builtins.str = ...,
+        terminal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "content_hash", b"content_hash", "lines", b"lines", "refusal", b"refusal", "refusal_reason", b"refusal_reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "content_hash", b"content_hash", "lines", b"lines", "refusal", b"refusal", "refusal_reason", b"refusal_reason", "request_id", b"request_id", "terminal", b"terminal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

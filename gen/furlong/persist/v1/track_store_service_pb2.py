@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from furlong.common.v1 import policy_pb2 as furlong_dot_common_dot_v1_dot_policy__pb2
 from furlong.common.v1 import round_pb2 as furlong_dot_common_dot_v1_dot_round__pb2
+from furlong.common.v1 import ticket_pb2 as furlong_dot_common_dot_v1_dot_ticket__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,furlong/persist/v1/track_store_service.proto\x12\x12\x66urlong.persist.v1\x1a\x1e\x66urlong/common/v1/policy.proto\x1a\x1d\x66urlong/common/v1/round.proto\"Q\n\x12\x43reateTrackRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\'\n\x05track\x18\x02 \x01(\x0b\x32\x18.furlong.common.v1.Track\">\n\x13\x43reateTrackResponse\x12\'\n\x05track\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Track\" \n\x0fGetTrackRequest\x12\r\n\x05track\x18\x01 \x01(\t\";\n\x10GetTrackResponse\x12\'\n\x05track\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Track\":\n\x11ListTracksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x12ListTracksResponse\x12(\n\x06tracks\x18\x01 \x03(\x0b\x32\x18.furlong.common.v1.Track\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"d\n\x13PutRaceCardsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12*\n\x05\x63\x61rds\x18\x03 \x03(\x0b\x32\x1b.furlong.common.v1.RaceCard\"C\n\x14PutRaceCardsResponse\x12\x13\n\x0b\x63\x61rds_added\x18\x01 \x01(\x05\x12\x16\n\x0e\x63\x61rds_replaced\x18\x02 \x01(\x05\"\'\n\x16GetNextRaceCardRequest\x12\r\n\x05track\x18\x01 \x01(\t\"D\n\x17GetNextRaceCardResponse\x12)\n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\x1b.furlong.common.v1.RaceCard\"\x87\x01\n\x14SetTrackStateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x1e.furlong.common.v1.Track.State\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\"@\n\x15SetTrackStateResponse\x12\'\n\x05track\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Track2\xc2\x05\n\x11TrackStoreService\x12o\n\x0b\x43reateTrack\x12&.furlong.persist.v1.CreateTrackRequest\x1a\'.furlong.persist.v1.CreateTrackResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xd0\x0f\x18\x02\x12\x66\n\x08GetTrack\x12#.furlong.persist.v1.GetTrackRequest\x1a$.furlong.persist.v1.GetTrackResponse\"\x0f\x90\x02\x01\xaa\xed\x18\x08\n\x01\x06\x10\xe8\x07\x18\x01\x12l\n\nListTracks\x12%.furlong.persist.v1.ListTracksRequest\x1a&.furlong.persist.v1.ListTracksResponse\"\x0f\x90\x02\x01\xaa\xed\x18\x08\n\x01\x06\x10\xe8\x07\x18\x04\x12r\n\x0cPutRaceCards\x12\'.furlong.persist.v1.PutRaceCardsRequest\x1a(.furlong.persist.v1.PutRaceCardsResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\x88\'\x18\x02\x12{\n\x0fGetNextRaceCard\x12*.furlong.persist.v1.GetNextRaceCardRequest\x1a+.furlong.persist.v1.GetNextRaceCardResponse\"\x0f\x90\x02\x01\xaa\xed\x18\x08\n\x01\x06\x10\xe8\x07\x18\x04\x12u\n\rSetTrackState\x12(.furlong.persist.v1.SetTrackStateRequest\x1a).furlong.persist.v1.SetTrackStateResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xd0\x0f\x18\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,furlong/persist/v1/track_store_service.proto\x12\x12\x66urlong.persist.v1\x1a\x1e\x66urlong/common/v1/policy.proto\x1a\x1d\x66urlong/common/v1/round.proto\x1a\x1e\x66urlong/common/v1/ticket.proto\"Q\n\x12\x43reateTrackRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\'\n\x05track\x18\x02 \x01(\x0b\x32\x18.furlong.common.v1.Track\">\n\x13\x43reateTrackResponse\x12\'\n\x05track\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Track\" \n\x0fGetTrackRequest\x12\r\n\x05track\x18\x01 \x01(\t\";\n\x10GetTrackResponse\x12\'\n\x05track\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Track\":\n\x11ListTracksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x12ListTracksResponse\x12(\n\x06tracks\x18\x01 \x03(\x0b\x32\x18.furlong.common.v1.Track\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"d\n\x13PutRaceCardsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12*\n\x05\x63\x61rds\x18\x03 \x03(\x0b\x32\x1b.furlong.common.v1.RaceCard\"C\n\x14PutRaceCardsResponse\x12\x13\n\x0b\x63\x61rds_added\x18\x01 \x01(\x05\x12\x16\n\x0e\x63\x61rds_replaced\x18\x02 \x01(\x05\"\'\n\x16GetNextRaceCardRequest\x12\r\n\x05track\x18\x01 \x01(\t\"D\n\x17GetNextRaceCardResponse\x12)\n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\x1b.furlong.common.v1.RaceCard\"p\n\x12UpdateTrackRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\'\n\x05track\x18\x02 \x01(\x0b\x32\x18.furlong.common.v1.Track\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\">\n\x13UpdateTrackResponse\x12\'\n\x05track\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Track\"\xb6\x01\n\x11SetSellingRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12.\n\x06market\x18\x03 \x01(\x0e\x32\x1e.furlong.common.v1.Line.Market\x12\x0e\n\x06runner\x18\x04 \x01(\x05\x12\x10\n\x08terminal\x18\x05 \x01(\t\x12\r\n\x05sells\x18\x06 \x01(\x08\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x08 \x01(\t\"=\n\x12SetSellingResponse\x12\'\n\x05track\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Track\"\x87\x01\n\x14SetTrackStateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x1e.furlong.common.v1.Track.State\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\"@\n\x15SetTrackStateResponse\x12\'\n\x05track\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Track2\xa1\x07\n\x11TrackStoreService\x12o\n\x0b\x43reateTrack\x12&.furlong.persist.v1.CreateTrackRequest\x1a\'.furlong.persist.v1.CreateTrackResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xd0\x0f\x18\x02\x12\x66\n\x08GetTrack\x12#.furlong.persist.v1.GetTrackRequest\x1a$.furlong.persist.v1.GetTrackResponse\"\x0f\x90\x02\x01\xaa\xed\x18\x08\n\x01\x06\x10\xe8\x07\x18\x01\x12l\n\nListTracks\x12%.furlong.persist.v1.ListTracksRequest\x1a&.furlong.persist.v1.ListTracksResponse\"\x0f\x90\x02\x01\xaa\xed\x18\x08\n\x01\x06\x10\xe8\x07\x18\x04\x12r\n\x0cPutRaceCards\x12\'.furlong.persist.v1.PutRaceCardsRequest\x1a(.furlong.persist.v1.PutRaceCardsResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\x88\'\x18\x02\x12{\n\x0fGetNextRaceCard\x12*.furlong.persist.v1.GetNextRaceCardRequest\x1a+.furlong.persist.v1.GetNextRaceCardResponse\"\x0f\x90\x02\x01\xaa\xed\x18\x08\n\x01\x06\x10\xe8\x07\x18\x04\x12o\n\x0bUpdateTrack\x12&.furlong.persist.v1.UpdateTrackRequest\x1a\'.furlong.persist.v1.UpdateTrackResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xd0\x0f\x18\x02\x12l\n\nSetSelling\x12%.furlong.persist.v1.SetSellingRequest\x1a&.furlong.persist.v1.SetSellingResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xd0\x0f\x18\x04\x12u\n\rSetTrackState\x12(.furlong.persist.v1.SetTrackStateRequest\x1a).furlong.persist.v1.SetTrackStateResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xd0\x0f\x18\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,32 +44,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRACKSTORESERVICE'].methods_by_name['PutRaceCards']._serialized_options = b'\220\002\002\252\355\030\010\n\001\006\020\210\'\030\002'
   _globals['_TRACKSTORESERVICE'].methods_by_name['GetNextRaceCard']._loaded_options = None
   _globals['_TRACKSTORESERVICE'].methods_by_name['GetNextRaceCard']._serialized_options = b'\220\002\001\252\355\030\010\n\001\006\020\350\007\030\004'
+  _globals['_TRACKSTORESERVICE'].methods_by_name['UpdateTrack']._loaded_options = None
+  _globals['_TRACKSTORESERVICE'].methods_by_name['UpdateTrack']._serialized_options = b'\220\002\002\252\355\030\010\n\001\006\020\320\017\030\002'
+  _globals['_TRACKSTORESERVICE'].methods_by_name['SetSelling']._loaded_options = None
+  _globals['_TRACKSTORESERVICE'].methods_by_name['SetSelling']._serialized_options = b'\220\002\002\252\355\030\010\n\001\006\020\320\017\030\004'
   _globals['_TRACKSTORESERVICE'].methods_by_name['SetTrackState']._loaded_options = None
   _globals['_TRACKSTORESERVICE'].methods_by_name['SetTrackState']._serialized_options = b'\220\002\002\252\355\030\010\n\001\006\020\320\017\030\004'
-  _globals['_CREATETRACKREQUEST']._serialized_start=131
-  _globals['_CREATETRACKREQUEST']._serialized_end=212
-  _globals['_CREATETRACKRESPONSE']._serialized_start=214
-  _globals['_CREATETRACKRESPONSE']._serialized_end=276
-  _globals['_GETTRACKREQUEST']._serialized_start=278
-  _globals['_GETTRACKREQUEST']._serialized_end=310
-  _globals['_GETTRACKRESPONSE']._serialized_start=312
-  _globals['_GETTRACKRESPONSE']._serialized_end=371
-  _globals['_LISTTRACKSREQUEST']._serialized_start=373
-  _globals['_LISTTRACKSREQUEST']._serialized_end=431
-  _globals['_LISTTRACKSRESPONSE']._serialized_start=433
-  _globals['_LISTTRACKSRESPONSE']._serialized_end=520
-  _globals['_PUTRACECARDSREQUEST']._serialized_start=522
-  _globals['_PUTRACECARDSREQUEST']._serialized_end=622
-  _globals['_PUTRACECARDSRESPONSE']._serialized_start=624
-  _globals['_PUTRACECARDSRESPONSE']._serialized_end=691
-  _globals['_GETNEXTRACECARDREQUEST']._serialized_start=693
-  _globals['_GETNEXTRACECARDREQUEST']._serialized_end=732
-  _globals['_GETNEXTRACECARDRESPONSE']._serialized_start=734
-  _globals['_GETNEXTRACECARDRESPONSE']._serialized_end=802
-  _globals['_SETTRACKSTATEREQUEST']._serialized_start=805
-  _globals['_SETTRACKSTATEREQUEST']._serialized_end=940
-  _globals['_SETTRACKSTATERESPONSE']._serialized_start=942
-  _globals['_SETTRACKSTATERESPONSE']._serialized_end=1006
-  _globals['_TRACKSTORESERVICE']._serialized_start=1009
-  _globals['_TRACKSTORESERVICE']._serialized_end=1715
+  _globals['_CREATETRACKREQUEST']._serialized_start=163
+  _globals['_CREATETRACKREQUEST']._serialized_end=244
+  _globals['_CREATETRACKRESPONSE']._serialized_start=246
+  _globals['_CREATETRACKRESPONSE']._serialized_end=308
+  _globals['_GETTRACKREQUEST']._serialized_start=310
+  _globals['_GETTRACKREQUEST']._serialized_end=342
+  _globals['_GETTRACKRESPONSE']._serialized_start=344
+  _globals['_GETTRACKRESPONSE']._serialized_end=403
+  _globals['_LISTTRACKSREQUEST']._serialized_start=405
+  _globals['_LISTTRACKSREQUEST']._serialized_end=463
+  _globals['_LISTTRACKSRESPONSE']._serialized_start=465
+  _globals['_LISTTRACKSRESPONSE']._serialized_end=552
+  _globals['_PUTRACECARDSREQUEST']._serialized_start=554
+  _globals['_PUTRACECARDSREQUEST']._serialized_end=654
+  _globals['_PUTRACECARDSRESPONSE']._serialized_start=656
+  _globals['_PUTRACECARDSRESPONSE']._serialized_end=723
+  _globals['_GETNEXTRACECARDREQUEST']._serialized_start=725
+  _globals['_GETNEXTRACECARDREQUEST']._serialized_end=764
+  _globals['_GETNEXTRACECARDRESPONSE']._serialized_start=766
+  _globals['_GETNEXTRACECARDRESPONSE']._serialized_end=834
+  _globals['_UPDATETRACKREQUEST']._serialized_start=836
+  _globals['_UPDATETRACKREQUEST']._serialized_end=948
+  _globals['_UPDATETRACKRESPONSE']._serialized_start=950
+  _globals['_UPDATETRACKRESPONSE']._serialized_end=1012
+  _globals['_SETSELLINGREQUEST']._serialized_start=1015
+  _globals['_SETSELLINGREQUEST']._serialized_end=1197
+  _globals['_SETSELLINGRESPONSE']._serialized_start=1199
+  _globals['_SETSELLINGRESPONSE']._serialized_end=1260
+  _globals['_SETTRACKSTATEREQUEST']._serialized_start=1263
+  _globals['_SETTRACKSTATEREQUEST']._serialized_end=1398
+  _globals['_SETTRACKSTATERESPONSE']._serialized_start=1400
+  _globals['_SETTRACKSTATERESPONSE']._serialized_end=1464
+  _globals['_TRACKSTORESERVICE']._serialized_start=1467
+  _globals['_TRACKSTORESERVICE']._serialized_end=2396
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from furlong.common.v1 import round_pb2 as _round_pb2
+from furlong.common.v1 import ticket_pb2 as _ticket_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -274,6 +275,142 @@ class GetNextRaceCardResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetNextRaceCardResponse: _TypeAlias = GetNextRaceCardResponse  # noqa: Y015
+
+@_typing.final
+class UpdateTrackRequest(_message.Message):
+    """UpdateTrackRequest says what changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TRACK_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id is a UUID; the same id and content gets the same answer again."""
+    reason: _builtins.str
+    """reason for the books, 1 to 200 characters."""
+    actor: _builtins.str
+    """actor is the subject of the token that asked."""
+    @_builtins.property
+    def track(self) -> _round_pb2.Track:
+        """track by its name, with the settings that change: display_name, timetable, limits, return_bps and program. What is
+        absent, empty or 0 stays as it is.
+        """
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        track: _round_pb2.Track | None = ...,
+        reason: _builtins.str = ...,
+        actor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "reason", b"reason", "request_id", b"request_id", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateTrackRequest: _TypeAlias = UpdateTrackRequest  # noqa: Y015
+
+@_typing.final
+class UpdateTrackResponse(_message.Message):
+    """UpdateTrackResponse holds the track."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def track(self) -> _round_pb2.Track:
+        """track as it is now."""
+
+    def __init__(
+        self,
+        *,
+        track: _round_pb2.Track | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateTrackResponse: _TypeAlias = UpdateTrackResponse  # noqa: Y015
+
+@_typing.final
+class SetSellingRequest(_message.Message):
+    """SetSellingRequest names exactly one of market, runner and terminal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TRACK_FIELD_NUMBER: _builtins.int
+    MARKET_FIELD_NUMBER: _builtins.int
+    RUNNER_FIELD_NUMBER: _builtins.int
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    SELLS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id is a UUID; the same id and content gets the same answer again."""
+    track: _builtins.str
+    """track by its name."""
+    market: _ticket_pb2.Line.Market.ValueType
+    """market of the track."""
+    runner: _builtins.int
+    """runner of the round that is open."""
+    terminal: _builtins.str
+    """terminal that sells tickets."""
+    sells: _builtins.bool
+    """sells says whether it sells from now on."""
+    reason: _builtins.str
+    """reason for the books, 1 to 200 characters."""
+    actor: _builtins.str
+    """actor is the subject of the token that asked."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        track: _builtins.str = ...,
+        market: _ticket_pb2.Line.Market.ValueType = ...,
+        runner: _builtins.int = ...,
+        terminal: _builtins.str = ...,
+        sells: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        actor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "market", b"market", "reason", b"reason", "request_id", b"request_id", "runner", b"runner", "sells", b"sells", "terminal", b"terminal", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetSellingRequest: _TypeAlias = SetSellingRequest  # noqa: Y015
+
+@_typing.final
+class SetSellingResponse(_message.Message):
+    """SetSellingResponse holds the track."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def track(self) -> _round_pb2.Track:
+        """track with what is suspended now."""
+
+    def __init__(
+        self,
+        *,
+        track: _round_pb2.Track | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetSellingResponse: _TypeAlias = SetSellingResponse  # noqa: Y015
 
 @_typing.final
 class SetTrackStateRequest(_message.Message):

@@ -60,6 +60,16 @@ class TrackStoreServiceStub:
                 request_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.GetNextRaceCardRequest.SerializeToString,
                 response_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.GetNextRaceCardResponse.FromString,
                 _registered_method=True)
+        self.UpdateTrack = channel.unary_unary(
+                '/furlong.persist.v1.TrackStoreService/UpdateTrack',
+                request_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.UpdateTrackRequest.SerializeToString,
+                response_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.UpdateTrackResponse.FromString,
+                _registered_method=True)
+        self.SetSelling = channel.unary_unary(
+                '/furlong.persist.v1.TrackStoreService/SetSelling',
+                request_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.SetSellingRequest.SerializeToString,
+                response_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.SetSellingResponse.FromString,
+                _registered_method=True)
         self.SetTrackState = channel.unary_unary(
                 '/furlong.persist.v1.TrackStoreService/SetTrackState',
                 request_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.SetTrackStateRequest.SerializeToString,
@@ -106,6 +116,21 @@ class TrackStoreServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateTrack(self, request, context):
+        """UpdateTrack changes settings of a track. A round that is open keeps those that it was opened with.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetSelling(self, request, context):
+        """SetSelling suspends a market, a runner of the open round or a terminal of a track, or lets it go on. When a
+        suspension has answered, no ticket with it that was not accepted before is accepted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetTrackState(self, request, context):
         """SetTrackState pauses, suspends or resumes a track. When a suspension has answered, no ticket of the track that was
         not accepted before is accepted.
@@ -141,6 +166,16 @@ def add_TrackStoreServiceServicer_to_server(servicer, server):
                     servicer.GetNextRaceCard,
                     request_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.GetNextRaceCardRequest.FromString,
                     response_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.GetNextRaceCardResponse.SerializeToString,
+            ),
+            'UpdateTrack': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateTrack,
+                    request_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.UpdateTrackRequest.FromString,
+                    response_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.UpdateTrackResponse.SerializeToString,
+            ),
+            'SetSelling': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetSelling,
+                    request_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.SetSellingRequest.FromString,
+                    response_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.SetSellingResponse.SerializeToString,
             ),
             'SetTrackState': grpc.unary_unary_rpc_method_handler(
                     servicer.SetTrackState,
@@ -284,6 +319,60 @@ class TrackStoreService:
             '/furlong.persist.v1.TrackStoreService/GetNextRaceCard',
             furlong_dot_persist_dot_v1_dot_track__store__service__pb2.GetNextRaceCardRequest.SerializeToString,
             furlong_dot_persist_dot_v1_dot_track__store__service__pb2.GetNextRaceCardResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateTrack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.persist.v1.TrackStoreService/UpdateTrack',
+            furlong_dot_persist_dot_v1_dot_track__store__service__pb2.UpdateTrackRequest.SerializeToString,
+            furlong_dot_persist_dot_v1_dot_track__store__service__pb2.UpdateTrackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetSelling(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.persist.v1.TrackStoreService/SetSelling',
+            furlong_dot_persist_dot_v1_dot_track__store__service__pb2.SetSellingRequest.SerializeToString,
+            furlong_dot_persist_dot_v1_dot_track__store__service__pb2.SetSellingResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,12 @@ class TrackStoreServiceStub:
     """PutRaceCards adds race cards to a track, or replaces those of the same name, all or none."""
     GetNextRaceCard: _grpc.UnaryUnaryMultiCallable[_track_store_service_pb2.GetNextRaceCardRequest, _track_store_service_pb2.GetNextRaceCardResponse]
     """GetNextRaceCard reads the card of a track that was run the longest time ago, or never."""
+    UpdateTrack: _grpc.UnaryUnaryMultiCallable[_track_store_service_pb2.UpdateTrackRequest, _track_store_service_pb2.UpdateTrackResponse]
+    """UpdateTrack changes settings of a track. A round that is open keeps those that it was opened with."""
+    SetSelling: _grpc.UnaryUnaryMultiCallable[_track_store_service_pb2.SetSellingRequest, _track_store_service_pb2.SetSellingResponse]
+    """SetSelling suspends a market, a runner of the open round or a terminal of a track, or lets it go on. When a
+    suspension has answered, no ticket with it that was not accepted before is accepted.
+    """
     SetTrackState: _grpc.UnaryUnaryMultiCallable[_track_store_service_pb2.SetTrackStateRequest, _track_store_service_pb2.SetTrackStateResponse]
     """SetTrackState pauses, suspends or resumes a track. When a suspension has answered, no ticket of the track that was
     not accepted before is accepted.
@@ -63,6 +69,12 @@ class TrackStoreServiceAsyncStub(TrackStoreServiceStub):
     """PutRaceCards adds race cards to a track, or replaces those of the same name, all or none."""
     GetNextRaceCard: _aio.UnaryUnaryMultiCallable[_track_store_service_pb2.GetNextRaceCardRequest, _track_store_service_pb2.GetNextRaceCardResponse]  # type: ignore[assignment]
     """GetNextRaceCard reads the card of a track that was run the longest time ago, or never."""
+    UpdateTrack: _aio.UnaryUnaryMultiCallable[_track_store_service_pb2.UpdateTrackRequest, _track_store_service_pb2.UpdateTrackResponse]  # type: ignore[assignment]
+    """UpdateTrack changes settings of a track. A round that is open keeps those that it was opened with."""
+    SetSelling: _aio.UnaryUnaryMultiCallable[_track_store_service_pb2.SetSellingRequest, _track_store_service_pb2.SetSellingResponse]  # type: ignore[assignment]
+    """SetSelling suspends a market, a runner of the open round or a terminal of a track, or lets it go on. When a
+    suspension has answered, no ticket with it that was not accepted before is accepted.
+    """
     SetTrackState: _aio.UnaryUnaryMultiCallable[_track_store_service_pb2.SetTrackStateRequest, _track_store_service_pb2.SetTrackStateResponse]  # type: ignore[assignment]
     """SetTrackState pauses, suspends or resumes a track. When a suspension has answered, no ticket of the track that was
     not accepted before is accepted.
@@ -110,6 +122,24 @@ class TrackStoreServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_track_store_service_pb2.GetNextRaceCardResponse, _abc.Awaitable[_track_store_service_pb2.GetNextRaceCardResponse]]:
         """GetNextRaceCard reads the card of a track that was run the longest time ago, or never."""
+
+    @_abc_1.abstractmethod
+    def UpdateTrack(
+        self,
+        request: _track_store_service_pb2.UpdateTrackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_track_store_service_pb2.UpdateTrackResponse, _abc.Awaitable[_track_store_service_pb2.UpdateTrackResponse]]:
+        """UpdateTrack changes settings of a track. A round that is open keeps those that it was opened with."""
+
+    @_abc_1.abstractmethod
+    def SetSelling(
+        self,
+        request: _track_store_service_pb2.SetSellingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_track_store_service_pb2.SetSellingResponse, _abc.Awaitable[_track_store_service_pb2.SetSellingResponse]]:
+        """SetSelling suspends a market, a runner of the open round or a terminal of a track, or lets it go on. When a
+        suspension has answered, no ticket with it that was not accepted before is accepted.
+        """
 
     @_abc_1.abstractmethod
     def SetTrackState(

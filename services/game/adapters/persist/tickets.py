@@ -93,6 +93,8 @@ def _placed(accepted: TicketResult, append: pb.TicketAppend) -> TicketResult:
     ticket = answer.ticket
     answer.request_id = ticket.ticket_id = append.request_id
     ticket.account_id = append.account_id
+    if append.terminal:
+        ticket.terminal = append.terminal
     ticket.lines.extend(lines)
     ticket.stake_minor = sum([line.stake_minor for line in lines])
     return answer

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 import grpc
-from furlong.common.v1 import round_pb2
+from furlong.common.v1 import round_pb2, ticket_pb2
 from furlong.persist.v1 import track_store_service_pb2 as pb
 from furlong.persist.v1.track_store_service_pb2_grpc import TrackStoreServiceStub
 
 from services.game.adapters.persist.answers import read, written
 from services.game.domain.card import RaceCard
-from services.game.domain.track import Track, TrackState
+from services.game.domain.track import Part, Track, TrackChange, TrackState
 from services.game.ports import Page
-from services.game.wire import card_to, track_of, track_to
+from services.game.wire import card_to, limits_to, program_to, timetable_to, track_of, track_to
 
 
 class PersistTracks:
@@ -51,3 +51,32 @@ class PersistTracks:
             actor=actor,
         )
         return track_of((await written(self._tracks.SetTrackState(request), request_id)).track)
+
+    async def update_track(self, *, request_id: str, track: str, change: TrackChange, reason: str, actor: str) -> Track:
+        """Change settings of a track."""
+        changed = round_pb2.Track(
+            track=track,
+            display_name=change.display_name or "",
+            timetable=timetable_to(change.timetable) if change.timetable is not None else None,
+            limits=limits_to(change.limits) if change.limits is not None else None,
+            return_bps=change.return_bps or 0,
+            program=program_to(change.program) if change.program is not None else None,
+        )
+        request = pb.UpdateTrackRequest(request_id=request_id, track=changed, reason=reason, actor=actor)
+        return track_of((await written(self._tracks.UpdateTrack(request), request_id)).track)
+
+    async def set_selling(
+        self, *, request_id: str, track: str, part: Part, sells: bool, reason: str, actor: str
+    ) -> Track:
+        """Suspend a part of a track, or let it go on."""
+        request = pb.SetSellingRequest(
+            request_id=request_id,
+            track=track,
+            market=ticket_pb2.Line.Market.ValueType(part.market),
+            runner=part.runner,
+            terminal=part.terminal,
+            sells=sells,
+            reason=reason,
+            actor=actor,
+        )
+        return track_of((await written(self._tracks.SetSelling(request), request_id)).track)

@@ -44,6 +44,8 @@ def write_placing(placing: Placing, append: ticket_store_service_pb2.TicketAppen
     append.request_id = placing.order.request_id
     append.account_id = placing.order.account_id
     append.content_hash = placing.content_hash
+    if placing.order.terminal:
+        append.terminal = placing.order.terminal
     if judgement.verdict:
         append.refusal = verdict_to(judgement.verdict)
         append.refusal_reason = judgement.reason

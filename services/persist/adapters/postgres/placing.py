@@ -26,6 +26,7 @@ from services.persist.domain.account import BETTORS, TransferKind
 from services.persist.domain.decision import Facts, GateRound, Judged, KnownKey, Payer
 from services.persist.domain.risk import Selection, Sold
 from services.persist.domain.round import NOTHING_SOLD, Phase, Totals
+from services.persist.domain.suspension import NOTHING_SUSPENDED, Part, Suspended
 from services.persist.domain.ticket import Order, Ticket
 from services.persist.domain.tickets_root import leaf, root
 from services.persist.domain.track import TrackState
@@ -53,6 +54,8 @@ SELECT moment.now, moment.batch_id,
        r.track, r.phase, t.state, r.locks_at, r.currency, r.escrow_account_id,
        r.stake_min_minor, r.stake_max_minor, r.selection_payout_max_minor, r.round_loss_max_minor, r.payout_max_minor,
        e.tickets, e.stake_minor, e.payout_minor_max,
+       (SELECT array_agg(ROW (s.market, s.runner, s.terminal)) FROM suspensions s
+        WHERE s.track = r.track AND s.round_id IN (0, r.round_id)) AS suspended,
        k.request_id::text, k.round_id AS key_round_id, k.content_hash, k.verdict, k.reason
 FROM (SELECT clock_timestamp() AS now, nextval('batch_id') AS batch_id OFFSET 0) AS moment
 LEFT JOIN rounds r ON r.round_id = $1
@@ -94,8 +97,10 @@ WRITE_REFUSED: Final = f"WITH {_ASKED} SELECT keys FROM kept"  # noqa: S608 - ma
 
 WRITE: Final = f"""
 WITH {_ASKED}, as_tickets AS (
-    INSERT INTO tickets (round_id, ticket_id, account_id, batch_id, batch_place, stake_minor, placed_at)
-    SELECT $1, request_id, account_id, $10, place, stake_minor, $2 FROM asked
+    INSERT INTO tickets (round_id, ticket_id, account_id, batch_id, batch_place, stake_minor, placed_at, terminal)
+    SELECT $1, request_id, account_id, $10, place, stake_minor, $2,
+        coalesce(($29::text[])[($30::smallint[])[place]], '')
+    FROM asked
     WHERE place <= $6 AND (SELECT keys FROM kept) = $26
 ), as_transfers AS (
     INSERT INTO transfers (round_id, kind, reference, debit_account_id, credit_account_id, amount_minor, made_at)
@@ -296,6 +301,7 @@ class PostgresBatch:
             totals=_totals(row),
             limits=limits,
             sold=await self._sold() if is_limited else {},
+            parts_suspended=_suspended(row["suspended"]) if row["suspended"] else NOTHING_SUSPENDED,
         )
 
     async def _sold(self) -> dict[Selection, Sold]:
@@ -337,6 +343,7 @@ class PostgresBatch:
                 len(judged.accepted) + len(judged.refused),
                 sum(judged.stakes_minor.values()),
                 sum([sold.payout_minor for sold in judged.sold.values()]),
+                *_terminal_columns(judged.accepted),
             )
         if row is None:
             raise _id_taken()
@@ -375,6 +382,17 @@ def _line_columns(accepted: Sequence[Order]) -> tuple[str, ...]:
         for n, (market, selection, stake_minor, price_hundredths) in enumerate(order.lines, 1)
     ]
     return tuple(map(_array, zip(*lines, strict=True)))
+
+
+def _terminal_columns(accepted: Sequence[Order]) -> tuple[Sequence[str], Sequence[int]]:
+    """The terminals of the accepted orders, each once, and the place there of each order's; none where none has one."""
+    numbers: dict[str, int] = {}
+    places = [numbers.setdefault(order.terminal, len(numbers) + 1) for order in accepted]
+    return ([], []) if numbers.keys() == {""} else (list(numbers), places)
+
+
+def _suspended(parts: Iterable[tuple[int, int, str]]) -> Suspended:
+    return Suspended([Part(market=market, runner=runner, terminal=terminal) for market, runner, terminal in parts])
 
 
 def _id_taken() -> BatchLost:

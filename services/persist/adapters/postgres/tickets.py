@@ -14,7 +14,7 @@ from services.persist.domain.round import Phase
 from services.persist.domain.ticket import EventKind, Line, Ticket, TicketEvent, TicketState, standing
 
 _SELECT: Final = """
-SELECT t.round_id, t.ticket_id, t.account_id, t.stake_minor, t.placed_at, r.currency, r.phase,
+SELECT t.round_id, t.ticket_id, t.account_id, t.stake_minor, t.placed_at, t.terminal, r.currency, r.phase,
     (SELECT array_agg(ROW (l.market, l.selection, l.stake_minor, l.price_hundredths) ORDER BY l.line)
      FROM lines l WHERE l.round_id = t.round_id AND l.ticket_id = t.ticket_id) AS lines,
     (SELECT array_agg(ROW (e.kind, e.settlement_no, e.payout_minor))
@@ -133,4 +133,5 @@ def _as_of(row: asyncpg.Record, state: TicketState, *, payout_minor: int) -> Tic
             for market, selection, stake_minor, price_hundredths in row["lines"]
         ],
         currency=row["currency"],
+        terminal=row["terminal"],
     )

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
@@ -9,13 +10,14 @@ import asyncpg
 from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.refusal import Refusal
-from services.persist.adapters.postgres import audit, gate
+from services.persist.adapters.postgres import audit, gate, selling
 from services.persist.adapters.postgres.accounts import open_system_accounts
 from services.persist.adapters.postgres.database import Connection, Pool
 from services.persist.adapters.postgres.operations import once
 from services.persist.domain.audit import Action
 from services.persist.domain.round import Limits, Phase, Runner, Timetable
-from services.persist.domain.track import RaceCard, Track, TrackState
+from services.persist.domain.suspension import Part, Suspension
+from services.persist.domain.track import RaceCard, Track, TrackChange, TrackState
 from services.persist.ports import Operation
 
 CREATE: Final = """
@@ -27,8 +29,17 @@ ON CONFLICT (track) DO NOTHING RETURNING true
 """
 CREATE_LEASE: Final = "INSERT INTO leases (track) VALUES ($1)"
 
-READ: Final = "SELECT * FROM tracks WHERE track = $1"
-READ_PAGE: Final = "SELECT * FROM tracks WHERE track > $1 ORDER BY track LIMIT $2"
+_TRACK: Final = f"""
+SELECT t.*,
+    (SELECT array_agg(ROW (s.market, s.runner, s.terminal, s.round_id, s.reason, s.since) ORDER BY s.since)
+     FROM suspensions s WHERE s.track = t.track AND (s.round_id = 0 OR s.round_id IN
+        (SELECT r.round_id FROM rounds r WHERE r.track = t.track AND r.phase = {Phase.OPEN:d}))) AS suspended
+FROM tracks t
+"""  # noqa: S608 - put together from constants of ours
+"""A track with what of it is suspended; a runner's suspension is over when its round has locked."""
+
+READ: Final = f"{_TRACK} WHERE t.track = $1"
+READ_PAGE: Final = f"{_TRACK} WHERE t.track > $1 ORDER BY t.track LIMIT $2"
 
 PUT_CARD: Final = """
 INSERT INTO cards (track, name, distance_m, runner_numbers, runner_names, runner_weights)
@@ -41,9 +52,18 @@ RETURNING xmax = 0 AS added
 
 NEXT_CARD: Final = "SELECT * FROM cards WHERE track = $1 ORDER BY last_round_id, card_id LIMIT 1"
 
+SET_STATE: Final = "UPDATE tracks SET state = $2 WHERE track = $1 RETURNING true"
 
-OPEN_ROUND: Final = "SELECT round_id FROM rounds WHERE track = $1 AND phase = $2"
-SET_STATE: Final = "UPDATE tracks SET state = $2 WHERE track = $1 RETURNING *"
+UPDATE: Final = """
+UPDATE tracks SET
+    display_name = coalesce($2, display_name), return_bps = coalesce($3, return_bps), program = coalesce($4, program),
+    betting_window_ms = coalesce($5, betting_window_ms), lock_ms = coalesce($6, lock_ms),
+    race_ms = coalesce($7, race_ms), finish_ms = coalesce($8, finish_ms),
+    stake_min_minor = coalesce($9, stake_min_minor), stake_max_minor = coalesce($10, stake_max_minor),
+    selection_payout_max_minor = coalesce($11, selection_payout_max_minor),
+    round_loss_max_minor = coalesce($12, round_loss_max_minor), payout_max_minor = coalesce($13, payout_max_minor)
+WHERE track = $1 RETURNING true
+"""
 
 _ACTIONS: Final[Mapping[TrackState, Action]] = MappingProxyType(
     {
@@ -72,7 +92,7 @@ class PostgresTracks:
                 await open_system_accounts(connection, track.currency)
                 return track
             stored = _track(await connection.fetchrow(READ, track.track))
-            if dataclasses.replace(stored, state=track.state) != track:
+            if dataclasses.replace(stored, state=track.state, suspended=()) != track:
                 raise Refusal(
                     Reason.TRACK_EXISTS,
                     f"track {track.track} exists with other settings",
@@ -124,14 +144,14 @@ class PostgresTracks:
         """
 
         async def work(connection: Connection) -> Track:
-            gated = await _pass_gate(connection, track, None) if state is TrackState.SUSPENDED else None
-            row = await connection.fetchrow(SET_STATE, track, state)
-            if row is None:
+            gated = await gate.pass_open_round(connection, track, None) if state is TrackState.SUSPENDED else None
+            if not await connection.fetchval(SET_STATE, track, state):
                 raise track_not_found(track)
             if state is TrackState.SUSPENDED:
                 # A round may have opened in between. Its gate is taken against the order of locks, but whoever else
                 # wants it alone, and this track's row then, is tried again when the two get in each other's way.
-                await _pass_gate(connection, track, gated)
+                await gate.pass_open_round(connection, track, gated)
+            changed = _track(await connection.fetchrow(READ, track))
             await audit.record(
                 connection,
                 action=_ACTIONS[state],
@@ -140,7 +160,51 @@ class PostgresTracks:
                 reason=reason,
                 request_id=operation.request_id,
             )
-            return _track(row)
+            return changed
+
+        return await once(self._pool, operation, work)
+
+    async def update(self, operation: Operation[Track], change: TrackChange, reason: str, actor: str) -> bytes:
+        """Change settings of a track, for the rounds that open from now on. Raises Refusal TRACK_NOT_FOUND."""
+
+        async def work(connection: Connection) -> Track:
+            if not await connection.fetchval(UPDATE, *_change_values(change)):
+                raise track_not_found(change.track)
+            changed = _track(await connection.fetchrow(READ, change.track))
+            await audit.record(
+                connection,
+                action=Action.UPDATE_TRACK,
+                subject=change.track,
+                actor=actor,
+                reason=reason,
+                request_id=operation.request_id,
+            )
+            return changed
+
+        return await once(self._pool, operation, work)
+
+    async def set_selling(
+        self, operation: Operation[Track], track: str, part: Part, sells: bool, reason: str, actor: str
+    ) -> bytes:
+        """Suspend a part of a track, or let it go on, see `selling.py`. Raises Refusal TRACK_NOT_FOUND."""
+
+        async def work(connection: Connection) -> Track:
+            if sells:
+                found = await selling.resume(connection, track, part)
+            else:
+                found = await selling.suspend(connection, track, part, reason)
+            if not found:
+                raise track_not_found(track)
+            changed = _track(await connection.fetchrow(READ, track))
+            await audit.record(
+                connection,
+                action=Action.RESUME_SELLING if sells else Action.SUSPEND_SELLING,
+                subject=f"{track} {part}",
+                actor=actor,
+                reason=reason,
+                request_id=operation.request_id,
+            )
+            return changed
 
         return await once(self._pool, operation, work)
 
@@ -162,14 +226,6 @@ class PostgresTracks:
         )
 
 
-async def _pass_gate(connection: Connection, track: str, gated: int | None) -> int | None:
-    """Pass the gate of the track's open round alone, unless that is `gated`; the round, None where none is open."""
-    round_id: int | None = await connection.fetchval(OPEN_ROUND, track, Phase.OPEN)
-    if round_id not in (None, gated):
-        await connection.execute(gate.TAKE_ALONE, round_id)
-    return round_id
-
-
 def track_not_found(track: str) -> Refusal:
     """The refusal of a track that does not exist."""
     return Refusal(Reason.TRACK_NOT_FOUND, f"no track {track}", metadata={"track": track})
@@ -184,6 +240,19 @@ def _track_values(track: Track) -> tuple[object, ...]:
         *(limits.selection_payout_max_minor, limits.round_loss_max_minor, track.return_bps),
         *(limits.payout_max_minor, track.program),
     )
+
+
+def _change_values(change: TrackChange) -> tuple[object, ...]:
+    """The values of UPDATE; null leaves a column as it is."""
+    times, limits = change.timetable, change.limits
+    of_times = (times.betting_window_ms, times.lock_ms, times.race_ms, times.finish_ms) if times else (None,) * 4
+    of_limits: tuple[int | None, ...] = (None,) * 5
+    if limits is not None:
+        of_limits = (
+            *(limits.stake_min_minor, limits.stake_max_minor),
+            *(limits.selection_payout_max_minor, limits.round_loss_max_minor, limits.payout_max_minor),
+        )
+    return change.track, change.display_name, change.return_bps, change.program, *of_times, *of_limits
 
 
 def limits_of(row: asyncpg.Record) -> Limits:
@@ -213,4 +282,10 @@ def _track(row: asyncpg.Record | None) -> Track:
         limits=limits_of(row),
         return_bps=row["return_bps"],
         program=row["program"],
+        suspended=tuple(_suspension(*fields) for fields in row["suspended"] or ()),
     )
+
+
+def _suspension(market: int, runner: int, terminal: str, round_id: int, reason: str, since: datetime) -> Suspension:
+    part = Part(market=market, runner=runner, terminal=terminal)
+    return Suspension(part=part, round_id=round_id, reason=reason, since=since)

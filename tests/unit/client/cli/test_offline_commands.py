@@ -23,7 +23,7 @@ COMMANDS = [
     "rounds", "watch", "place", "ticket", "verify", "token", "id",
     "account create", "account credit", "account show", "account payout", "account adjust", "account block",
     "account unblock", "account statement", "cards import", "ticket show", "ticket cancel", "ticket pay", "round void",
-    "round correct", "track pause", "track suspend", "track resume", "books",
+    "round correct", "track pause", "track suspend", "track resume", "track update", "cards generate", "books",
 ]  # fmt: skip
 
 
@@ -197,3 +197,22 @@ class TestCardsDryRun:
         result = furlong("cards", "import", str(tmp_path / "none.csv"), "--track", "harbour-mile")
         assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
         assert "No such file or directory" in result.stderr
+
+
+def test_invented_races_are_printed_as_a_card_file(tmp_path: Path) -> None:
+    options = ("--seed", "spring", "--races", "2", "--date", "2027-02-28")
+    first, second = (furlong("cards", "generate", *options) for _ in range(2))
+    assert (first.exit_code, first.stdout) == (0, second.stdout)
+    file = tmp_path / "made.csv"
+    file.write_text(first.stdout, encoding="utf-8")
+    checked = furlong("cards", "import", str(file), "--track", "t", "--dry-run")
+    assert checked.exit_code == 0
+    assert checked.stdout.startswith("2 races with")
+
+
+def test_a_token_is_bound_to_a_terminal_when_one_is_named(tmp_path: Path, key: Ed25519PrivateKey) -> None:
+    bound, free = (
+        jwt.decode(furlong("token", *more, data=tmp_path).stdout.strip(), options={"verify_signature": False})
+        for more in (("--terminal", "till-3"), ())
+    )
+    assert (bound["terminal"], free.get("terminal")) == ("till-3", None)

@@ -23,6 +23,7 @@ OURS = {
     Reason.TOKEN_INVALID,
     Reason.ROLE_MISSING,
     Reason.ACCOUNT_NOT_YOURS,
+    Reason.TERMINAL_NOT_YOURS,
     Reason.PROOF_NOT_READY,
     Reason.RESULT_SOURCE,
     Reason.FELL_BEHIND,

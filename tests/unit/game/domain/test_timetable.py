@@ -1,4 +1,4 @@
-"""When the next round of a track locks: the multiples of a time, or the times of a day, in summer and in winter."""
+"""When the next round of a track locks: multiples of a time, or times of a day, with summer time and without."""
 
 from datetime import UTC, datetime
 from typing import Any

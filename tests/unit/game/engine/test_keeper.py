@@ -14,7 +14,7 @@ from services.game.domain.draw import commitment
 from services.game.domain.order import Line, Market, Order, judge, offer_of
 from services.game.domain.race_result import RaceResult
 from services.game.domain.round import Round
-from services.game.domain.track import Program, Source, Track, TrackState
+from services.game.domain.track import Program, Source, Track, TrackChange, TrackState
 from services.game.domain.winners import winners
 from services.game.engine.keeper import REFUSED_PAUSE_MS, STANDSTILL_LOOK_MS, Keeper
 from services.game.ports import Placing
@@ -589,6 +589,22 @@ async def test_new_times_hold_from_the_next_round_on() -> None:
         stable.store._tracks[TRACK.track] = TRACK
         await stable.run_to(100_000 + STANDSTILL_LOOK_MS)  # nobody said so
         assert (await stable.history())[0] == (1, "OPEN")
+
+
+async def test_a_card_that_a_lower_return_has_made_unpriceable_waits_for_a_higher_one() -> None:
+    stable = Stable()
+    strong = replace(CARD, runners=(replace(CARD.runners[0], weight=85), replace(CARD.runners[1], weight=15)))
+    await stable.prepare(cards=0)
+    await stable.store.put_cards(request_id="", track=TRACK.track, cards=[strong])
+    by = {"reason": "test", "actor": "operator"}
+    await stable.store.update_track(request_id="", track=TRACK.track, change=TrackChange(return_bps=5_000), **by)
+    async with stable.kept() as keeper:
+        await stable.run_to(20_000)
+        assert await stable.history() == []
+        await stable.store.update_track(request_id="", track=TRACK.track, change=TrackChange(return_bps=9_000), **by)
+        keeper.wake()
+        await stable.run_to(20_000)
+        assert await stable.history() == [(1, "OPEN")]
 
 
 @pytest.fixture

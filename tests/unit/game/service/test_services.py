@@ -7,7 +7,7 @@ import pytest
 from furlong.common.v1.account_pb2 import Account, Transfer
 from furlong.common.v1.error_pb2 import Reason
 from furlong.common.v1.policy_pb2 import Role
-from furlong.common.v1.round_pb2 import RaceCard, Round, Runner, Track
+from furlong.common.v1.round_pb2 import RaceCard, Round, Runner, Timetable, Track
 from furlong.common.v1.ticket_pb2 import Line, Ticket, TicketOrder, TicketResult
 from furlong.game.v1 import account_service_pb2 as accounts
 from furlong.game.v1 import round_service_pb2 as rounds
@@ -57,8 +57,9 @@ def clock_of(game: Playing) -> VirtualClock:
     return game.clock
 
 
-def become(*roles: Role.ValueType, accounts: tuple[str, ...] = (MINE,)) -> None:
-    set_current(Principal(subject="somebody", roles=frozenset(roles), accounts=frozenset(accounts)))
+def become(*roles: Role.ValueType, accounts: tuple[str, ...] = (MINE,), terminal: str = "") -> None:
+    held = Principal(subject="somebody", roles=frozenset(roles), accounts=frozenset(accounts), terminal=terminal)
+    set_current(held)
 
 
 def request_id(number: int) -> str:
@@ -322,6 +323,61 @@ async def test_a_suspended_track_takes_no_ticket(game: Playing) -> None:
 
     assert suspended.state == Track.SUSPENDED
     assert result.verdict == TicketResult.SUSPENDED
+
+
+async def test_a_suspended_runner_is_shown_and_refused_and_sold_when_it_goes_on(game: Playing) -> None:
+    become(Role.OPERATOR, Role.PLAYER)
+    about: dict[str, Any] = {"request_id": MINE, "track": TRACK.track, "runner": 1, "reason": "lame"}
+    stopped = (await game.track_service.SuspendSelling(tracks.SuspendSellingRequest(**about), CONTEXT)).track
+    lame, sound = await place(game, order(7), order(8, runner=2))
+    going_on = (await game.track_service.ResumeSelling(tracks.ResumeSellingRequest(**about), CONTEXT)).track
+    [better] = await place(game, order(9))
+
+    assert [(each.runner, each.round_id, each.reason) for each in stopped.suspended] == [(1, 1, "lame")]
+    assert (lame.verdict, sound.verdict) == (TicketResult.SUSPENDED, TicketResult.ACCEPTED)
+    assert (len(going_on.suspended), better.verdict) == (0, TicketResult.ACCEPTED)
+
+
+@pytest.mark.parametrize(
+    ("of_token", "named", "sold_at"),
+    [("", "", ""), ("", "till-3", "till-3"), ("till-4", "", "till-4"), ("till-4", "till-4", "till-4")],
+)
+async def test_a_ticket_keeps_the_terminal_of_the_token_or_the_one_that_is_named(
+    game: Playing, of_token: str, named: str, sold_at: str
+) -> None:
+    become(Role.PLAYER, terminal=of_token)
+    request = tickets.PlaceTicketsRequest(round_id=1, tickets=[order(7)], terminal=named)
+    [result] = (await game.tickets.PlaceTickets(request, CONTEXT)).results
+
+    assert result.ticket.terminal == sold_at
+    assert (await game.store.ticket(result.request_id)).terminal == sold_at
+
+
+async def test_another_terminal_than_the_tokens_refuses_the_whole_call(game: Playing) -> None:
+    become(Role.PLAYER, terminal="till-4")
+    for request in (tickets.PlaceTicketsRequest, tickets.StreamTicketsRequest):
+        method = getattr(game.tickets, request.__name__.removesuffix("Request"))
+        with pytest.raises(Refusal) as refused:
+            await method(request(round_id=1, tickets=[order(7)], terminal="till-3"), CONTEXT)
+        assert refused.value.reason == Reason.TERMINAL_NOT_YOURS
+
+
+async def test_settings_change_from_the_next_round_on(game: Playing) -> None:
+    become(Role.OPERATOR)
+    times = Timetable(betting_window_ms=5_000, lock_ms=200, race_ms=300, finish_ms=400)
+    request = tracks.UpdateTrackRequest(
+        request_id=MINE, track=TRACK.track, display_name="New", timetable=times, return_bps=8_000, reason="summer"
+    )
+    changed = (await game.track_service.UpdateTrack(request, CONTEXT)).track
+    before = (await game.store.round(1)).round
+    await clock_of(game).run_for_ms(2_500)
+    after = (await game.store.round(2)).round
+
+    assert (changed.display_name, changed.timetable, changed.return_bps) == ("New", times, 8_000)
+    assert (changed.limits.stake_min_minor, changed.state) == (TRACK.limits.stake_min_minor, Track.RUNNING)
+    assert (before.return_bps, after.return_bps) == (TRACK.return_bps, 8_000)
+    assert after.schedule.locks_at_ms - after.schedule.opens_at_ms == 5_000
+    assert after.schedule.starts_at_ms - after.schedule.locks_at_ms == 200
 
 
 async def test_the_proof_comes_with_the_end_of_the_race_and_not_before(game: Playing) -> None:

@@ -38,8 +38,8 @@ def order(**changes: Any) -> TicketOrder:
     return TicketOrder(**(fields | changes))
 
 
-def place(*orders: TicketOrder, round_id: int = 1) -> Message:
-    return tickets.PlaceTicketsRequest(round_id=round_id, tickets=orders)
+def place(*orders: TicketOrder, round_id: int = 1, terminal: str = "") -> Message:
+    return tickets.PlaceTicketsRequest(round_id=round_id, tickets=orders, terminal=terminal)
 
 
 def card(**changes: Any) -> RaceCard:
@@ -91,6 +91,17 @@ def corrected(**changes: Any) -> Message:
     return tracks.CorrectResultRequest(**(fields | changes))
 
 
+def part_of(request: type[Message], **changes: Any) -> Message:
+    return request(**({"request_id": ID, "track": "t", "reason": "lame"} | changes))
+
+
+def changed(**changes: Any) -> Message:
+    return tracks.UpdateTrackRequest(**({"request_id": ID, "track": "t", "reason": "summer"} | changes))
+
+
+SELLING = (tracks.SuspendSellingRequest, tracks.ResumeSellingRequest)
+
+
 def entered(**changes: Any) -> Message:
     fields: dict[str, Any] = {"request_id": ID, "round_id": 1, "result": [2, 1, 3], "reason": "seen at the rails"}
     return tracks.EnterResultRequest(**(fields | changes))
@@ -139,6 +150,31 @@ TABLE: list[tuple[Message, str]] = [
     (paid(request_id=""), "request_id"),
     (paid(ticket_id=""), "ticket_id"),
     (paid(account_id=""), "account_id"),
+    (place(order(), terminal="till-3.a_B"), ""),
+    (place(order(), terminal="-till"), "terminal"),
+    (place(order(), terminal="till 3"), "terminal"),
+    (place(order(), terminal="t" * 41), "terminal"),
+    # parts of a track, and its settings
+    *[
+        (part_of(request, **part), "")
+        for request in SELLING
+        for part in ({"market": 2}, {"runner": 40}, {"terminal": "t"})
+    ],
+    *[(part_of(request), "market") for request in SELLING],
+    *[(part_of(request, runner=1, terminal="t"), "market") for request in SELLING],
+    (part_of(tracks.SuspendSellingRequest, market=9), "market"),
+    (part_of(tracks.SuspendSellingRequest, runner=41), "runner"),
+    (part_of(tracks.SuspendSellingRequest, terminal="till 3"), "terminal"),
+    (part_of(tracks.SuspendSellingRequest, runner=1, reason=""), "reason"),
+    (changed(display_name="T"), ""),
+    (changed(program=Program()), ""),
+    (changed(), "track"),
+    (changed(display_name="x" * 81), "display_name"),
+    (changed(return_bps=4_999), "return_bps"),
+    (changed(timetable=Timetable(**(TIMES | {"lock_ms": 99}))), "timetable.lock_ms"),
+    (changed(limits=limits(stake_min_minor=0)), "limits.stake_min_minor"),
+    (changed(program=Program(every_ms=1)), "program.every_ms"),
+    (changed(display_name="T", reason=""), "reason"),
     # rounds
     (rounds.GetRoundRequest(round_id=1), ""),
     (rounds.GetRoundRequest(round_id=0), "round_id"),
@@ -182,7 +218,7 @@ TABLE: list[tuple[Message, str]] = [
     (created(program=Program(every_ms=2_000, time_zone="Europe/London")), "track.program.time_zone"),
     (created(program=Program(off_times_s=[1], time_zone="../etc/passwd")), "track.program.time_zone"),
     (created(program=Program(place_return_bps=1)), "track.program.place_return_bps"),
-    (created(program=Program(source=9)), "track.program.source"),  # type: ignore[arg-type] # a number of nothing
+    (created(program=Program(source=9)), "track.program.source"),  # type: ignore[arg-type] # a number of no source
     (created(program=Program(beacon="b" * 61)), "track.program.beacon"),
     (created(limits=Limits(stake_min_minor=1, stake_max_minor=10_000_000)), ""),
     (created(limits=Limits(stake_min_minor=0, stake_max_minor=5)), "track.limits.stake_min_minor"),
