@@ -113,6 +113,7 @@ async def game(config: GameConfig, clock: Clock, chance: Chance) -> AsyncIterato
         hub=hub,
         clock=clock,
         chance=chance,
+        seed_chain_length=config.seed_chain_length,
     )
 
     async def go_away() -> None:

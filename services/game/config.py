@@ -25,6 +25,9 @@ class GameConfig:
     seed_key_file: Path = setting(  # noqa: RUF009 - setting() makes a field, as dataclasses.field() does
         "SEED_KEY_FILE", doc="file with the key of 32 bytes, in hex, that seals seeds"
     )
+    seed_chain_length: int = setting(
+        "SEED_CHAIN_LENGTH", 100_000, "seeds of a track's chain, one for a round", unit="seeds", min=10, max=1_000_000
+    )
     lease_ttl_ms: int = setting(
         "LEASE_TTL_MS", 3_000, "how long a track's lease lasts without renewal", unit="ms", min=500, max=60_000
     )

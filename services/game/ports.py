@@ -12,11 +12,12 @@ from enum import Enum
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from furlong.common.v1.account_pb2 import Account, Transfer, TrialBalance
-from furlong.common.v1.ticket_pb2 import Ticket, TicketResult
+from furlong.common.v1.ticket_pb2 import Ticket, TicketProof, TicketResult
 
 from services.game.domain.card import RaceCard
 from services.game.domain.order import Judgement, Order
 from services.game.domain.round import Round, StoredRound, Terms, Totals
+from services.game.domain.seed_chain import PublishedChain
 from services.game.domain.track import Track, TrackState
 from services.game.domain.winners import Winner
 
@@ -51,11 +52,29 @@ class RoundOpening(Protocol):
         sealed_seed: bytes,
         terms: Terms,
         locks_at_ms: int,
+        seed_chain_no: int = 0,
     ) -> StoredRound:
         """Open a round on a card with its prices.
 
-        It locks at `locks_at_ms`; with 0 the store counts its schedule from its own clock.
+        It locks at `locks_at_ms`; with 0 the store counts its schedule from its own clock. It uses the seed
+        `terms.seed_index` of the chain `seed_chain_no` up; ROUND_PHASE where that is not the next one. 0 is no chain.
         """
+
+    async def seed_chains(self, track: str) -> Sequence[PublishedChain]:
+        """Read the seed chains of a track, the newest first."""
+
+    async def create_seed_chain(
+        self,
+        *,
+        request_id: str,
+        track: str,
+        epoch: int,
+        chain_no: int,
+        anchor: bytes,
+        length: int,
+        sealed_checkpoints: bytes,
+    ) -> PublishedChain:
+        """Publish the next seed chain of a track; ROUND_PHASE where `chain_no` is not the next one."""
 
 
 class RoundTransitions(Protocol):
@@ -190,6 +209,9 @@ class TicketStore(Protocol):
     async def ticket(self, ticket_id: str) -> Ticket:
         """Read one ticket with its state; TICKET_UNKNOWN where there is none."""
 
+    async def ticket_proof(self, ticket_id: str) -> TicketProof:
+        """Read the way from a ticket to its round's root; PROOF_NOT_READY before the lock."""
+
     async def tickets(self, account_id: str, page_size: int, page_token: str) -> Page[Ticket]:
         """Read the tickets of an account, the newest first."""
 
@@ -232,6 +254,9 @@ class TrackStore(Protocol):
 
     async def create_track(self, *, request_id: str, track: Track) -> Track:
         """Make a track; TRACK_EXISTS where the name is taken."""
+
+    async def seed_chains(self, track: str) -> Sequence[PublishedChain]:
+        """Read the seed chains of a track, the newest first; TRACK_NOT_FOUND where there is none."""
 
     async def track(self, track: str) -> Track:
         """Read a track; TRACK_NOT_FOUND where there is none."""

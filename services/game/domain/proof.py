@@ -13,6 +13,7 @@ class Trust(IntEnum):
     """Whom a player has to trust. The numbers are those of the wire."""
 
     OPERATOR_TRUSTED = 1
+    PUBLIC_BEACON = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,15 +25,16 @@ from services.chassis.clock import Clock
 from services.chassis.refusal import Refusal
 from services.chassis.waiting import until
 from services.game.domain.card import RaceCard
-from services.game.domain.draw import SEED_BYTES, commitment, draw
+from services.game.domain.draw import commitment, draw
 from services.game.domain.outage import pick_up
 from services.game.domain.phase import Phase
 from services.game.domain.prices import priced
 from services.game.domain.round import Round, StoredRound, Terms
 from services.game.domain.timeline import next_due, next_round_opens_at_ms
-from services.game.domain.track import Track, TrackState
+from services.game.domain.track import Source, Track, TrackState
 from services.game.domain.winners import winners
 from services.game.engine.backoff import BACKOFF_MAX_MS, backoff_ms
+from services.game.engine.seeds import NextSeed, Seeds
 from services.game.ports import RoundStore, SeedLost, SeedSeal
 
 RECOVERY_ACTOR: Final = "outage rule"
@@ -60,6 +61,7 @@ class Keeper:
         epoch: int,
         store: RoundStore,
         seal: SeedSeal,
+        seeds: Seeds,
         clock: Clock,
         chance: Chance,
         published: Callable[[Round], None],
@@ -68,6 +70,7 @@ class Keeper:
         self._epoch = epoch
         self._store = store
         self._seal = seal
+        self._seeds = seeds
         self._clock = clock
         self._chance = chance
         self._published = published
@@ -232,9 +235,10 @@ class Keeper:
             return None
 
     async def _open_on(self, track: Track, card: RaceCard) -> StoredRound:
-        seed = self._chance.bytes(SEED_BYTES)
-        committed = commitment(seed)
-        sealed = self._seal.seal(seed=seed, track=track.track, commitment=committed.hex())
+        drawn = track.program.source is Source.DRAWN
+        next_seed = await self._ask(self._next_seed) if drawn else self._seeds.of_no_chain()
+        committed = commitment(next_seed.seed)
+        sealed = self._seal.seal(seed=next_seed.seed, track=track.track, commitment=committed.hex())
         offered = RaceCard(
             card_id=card.card_id,
             name=card.name,
@@ -250,10 +254,19 @@ class Keeper:
                 card=offered,
                 commitment=committed,
                 sealed_seed=sealed,
-                terms=Terms(source=track.program.source, place_return_bps=track.program.place_return_bps),
+                terms=Terms(
+                    source=track.program.source,
+                    place_return_bps=track.program.place_return_bps,
+                    seed_anchor=next_seed.anchor,
+                    seed_index=next_seed.index,
+                ),
                 locks_at_ms=0,
+                seed_chain_no=next_seed.chain_no,
             )
         )
+
+    async def _next_seed(self) -> NextSeed:
+        return await self._seeds.next_seed(self._track, self._epoch)
 
     def _checked(self, before: StoredRound, after: StoredRound) -> StoredRound:
         assert after.round.phase > before.round.phase, (

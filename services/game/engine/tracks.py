@@ -14,6 +14,7 @@ from services.game.engine.backoff import backoff_ms
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.keeper import Keeper
 from services.game.engine.leadership import Leadership
+from services.game.engine.seeds import CHAIN_LENGTH, Seeds
 from services.game.engine.supervision import supervise
 from services.game.ports import Leases, RoundStore, SeedSeal, TrackStore
 
@@ -38,6 +39,7 @@ class Tracks:
         hub: Hub,
         clock: Clock,
         chance: Chance,
+        seed_chain_length: int = CHAIN_LENGTH,
     ) -> None:
         self._holder = holder
         self._lease_ttl_ms = lease_ttl_ms
@@ -49,6 +51,7 @@ class Tracks:
         self._hub = hub
         self._clock = clock
         self._chance = chance
+        self._seeds = Seeds(store=rounds, seal=seal, clock=clock, chance=chance, length=seed_chain_length)
         self._keepers: dict[str, Keeper] = {}
         self._leaderships: dict[str, asyncio.Task[None]] = {}
         self._sweeping: asyncio.Task[None] | None = None
@@ -131,6 +134,7 @@ class Tracks:
             epoch=epoch,
             store=self._rounds,
             seal=self._seal,
+            seeds=self._seeds,
             clock=self._clock,
             chance=self._chance,
             published=self._hub.hint,

@@ -22,7 +22,7 @@ from services.game.engine.broadcast.hub import Hub
 from services.game.engine.tracks import Tracks
 from services.game.ports import RoundDecisions, TrackStore
 from services.game.service.paging import page_size
-from services.game.wire import card_of, limits_of, program_of, round_to, timetable_of, track_to
+from services.game.wire import card_of, chain_to, limits_of, program_of, round_to, timetable_of, track_to
 
 TRACKS_ON_A_PAGE_MAX: Final = 100
 OPERATOR_EPOCH: Final = 0
@@ -57,6 +57,11 @@ class TrackService(TrackServiceServicer):
         track = await self._store.track(request.track)
         await tell(context)
         return pb.GetTrackResponse(track=track_to(track))
+
+    async def ListSeedChains(self, request: pb.ListSeedChainsRequest, context: Any) -> pb.ListSeedChainsResponse:
+        """Read the ends of a track's seed chains."""
+        chains = await self._store.seed_chains(request.track)
+        return pb.ListSeedChainsResponse(chains=[chain_to(chain) for chain in chains])
 
     async def CreateTrack(self, request: pb.CreateTrackRequest, context: Any) -> pb.CreateTrackResponse:
         """Make a track, with the defaults where it leaves something open."""

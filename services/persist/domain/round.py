@@ -124,7 +124,8 @@ class RoundPlan:
     """All that is fixed before the first ticket.
 
     `terms` are a message of `furlong.common.v1` that the store does not read. Without `locks_at_ms`, in milliseconds
-    since the Unix epoch, the round locks after its timetable's betting window.
+    since the Unix epoch, the round locks after its timetable's betting window. `seed_chain_no` is 0 for a seed of no
+    chain.
     """
 
     track: str
@@ -139,6 +140,8 @@ class RoundPlan:
     sealed_seed: bytes
     terms: bytes = b""
     locks_at_ms: int = 0
+    seed_chain_no: int = 0
+    seed_index: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

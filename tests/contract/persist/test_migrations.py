@@ -13,7 +13,7 @@ from services.persist.migrate import current, migrate
 from tests.persisting import World, order, persisting
 from tests.postgres import run_sql
 
-HEAD = "0005"
+HEAD = "0006"
 
 MONEY_AND_TICKETS: Mapping[str, str] = {
     "accounts": "account_id, kind, balance_minor FROM accounts WHERE kind <> 6",

@@ -60,6 +60,16 @@ class TrackStoreServiceStub:
                 request_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.GetNextRaceCardRequest.SerializeToString,
                 response_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.GetNextRaceCardResponse.FromString,
                 _registered_method=True)
+        self.CreateSeedChain = channel.unary_unary(
+                '/furlong.persist.v1.TrackStoreService/CreateSeedChain',
+                request_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.CreateSeedChainRequest.SerializeToString,
+                response_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.CreateSeedChainResponse.FromString,
+                _registered_method=True)
+        self.ListSeedChains = channel.unary_unary(
+                '/furlong.persist.v1.TrackStoreService/ListSeedChains',
+                request_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.ListSeedChainsRequest.SerializeToString,
+                response_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.ListSeedChainsResponse.FromString,
+                _registered_method=True)
         self.SetTrackState = channel.unary_unary(
                 '/furlong.persist.v1.TrackStoreService/SetTrackState',
                 request_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.SetTrackStateRequest.SerializeToString,
@@ -106,6 +116,20 @@ class TrackStoreServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateSeedChain(self, request, context):
+        """CreateSeedChain publishes the end of a track's next chain of seeds, before any of them is used.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSeedChains(self, request, context):
+        """ListSeedChains reads the chains of a track, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetTrackState(self, request, context):
         """SetTrackState pauses, suspends or resumes a track. When a suspension has answered, no ticket of the track that was
         not accepted before is accepted.
@@ -141,6 +165,16 @@ def add_TrackStoreServiceServicer_to_server(servicer, server):
                     servicer.GetNextRaceCard,
                     request_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.GetNextRaceCardRequest.FromString,
                     response_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.GetNextRaceCardResponse.SerializeToString,
+            ),
+            'CreateSeedChain': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSeedChain,
+                    request_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.CreateSeedChainRequest.FromString,
+                    response_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.CreateSeedChainResponse.SerializeToString,
+            ),
+            'ListSeedChains': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSeedChains,
+                    request_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.ListSeedChainsRequest.FromString,
+                    response_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.ListSeedChainsResponse.SerializeToString,
             ),
             'SetTrackState': grpc.unary_unary_rpc_method_handler(
                     servicer.SetTrackState,
@@ -284,6 +318,60 @@ class TrackStoreService:
             '/furlong.persist.v1.TrackStoreService/GetNextRaceCard',
             furlong_dot_persist_dot_v1_dot_track__store__service__pb2.GetNextRaceCardRequest.SerializeToString,
             furlong_dot_persist_dot_v1_dot_track__store__service__pb2.GetNextRaceCardResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSeedChain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.persist.v1.TrackStoreService/CreateSeedChain',
+            furlong_dot_persist_dot_v1_dot_track__store__service__pb2.CreateSeedChainRequest.SerializeToString,
+            furlong_dot_persist_dot_v1_dot_track__store__service__pb2.CreateSeedChainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSeedChains(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.persist.v1.TrackStoreService/ListSeedChains',
+            furlong_dot_persist_dot_v1_dot_track__store__service__pb2.ListSeedChainsRequest.SerializeToString,
+            furlong_dot_persist_dot_v1_dot_track__store__service__pb2.ListSeedChainsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,10 @@ class TrackStoreServiceStub:
     """PutRaceCards adds race cards to a track, or replaces those of the same name, all or none."""
     GetNextRaceCard: _grpc.UnaryUnaryMultiCallable[_track_store_service_pb2.GetNextRaceCardRequest, _track_store_service_pb2.GetNextRaceCardResponse]
     """GetNextRaceCard reads the card of a track that was run the longest time ago, or never."""
+    CreateSeedChain: _grpc.UnaryUnaryMultiCallable[_track_store_service_pb2.CreateSeedChainRequest, _track_store_service_pb2.CreateSeedChainResponse]
+    """CreateSeedChain publishes the end of a track's next chain of seeds, before any of them is used."""
+    ListSeedChains: _grpc.UnaryUnaryMultiCallable[_track_store_service_pb2.ListSeedChainsRequest, _track_store_service_pb2.ListSeedChainsResponse]
+    """ListSeedChains reads the chains of a track, the newest first."""
     SetTrackState: _grpc.UnaryUnaryMultiCallable[_track_store_service_pb2.SetTrackStateRequest, _track_store_service_pb2.SetTrackStateResponse]
     """SetTrackState pauses, suspends or resumes a track. When a suspension has answered, no ticket of the track that was
     not accepted before is accepted.
@@ -63,6 +67,10 @@ class TrackStoreServiceAsyncStub(TrackStoreServiceStub):
     """PutRaceCards adds race cards to a track, or replaces those of the same name, all or none."""
     GetNextRaceCard: _aio.UnaryUnaryMultiCallable[_track_store_service_pb2.GetNextRaceCardRequest, _track_store_service_pb2.GetNextRaceCardResponse]  # type: ignore[assignment]
     """GetNextRaceCard reads the card of a track that was run the longest time ago, or never."""
+    CreateSeedChain: _aio.UnaryUnaryMultiCallable[_track_store_service_pb2.CreateSeedChainRequest, _track_store_service_pb2.CreateSeedChainResponse]  # type: ignore[assignment]
+    """CreateSeedChain publishes the end of a track's next chain of seeds, before any of them is used."""
+    ListSeedChains: _aio.UnaryUnaryMultiCallable[_track_store_service_pb2.ListSeedChainsRequest, _track_store_service_pb2.ListSeedChainsResponse]  # type: ignore[assignment]
+    """ListSeedChains reads the chains of a track, the newest first."""
     SetTrackState: _aio.UnaryUnaryMultiCallable[_track_store_service_pb2.SetTrackStateRequest, _track_store_service_pb2.SetTrackStateResponse]  # type: ignore[assignment]
     """SetTrackState pauses, suspends or resumes a track. When a suspension has answered, no ticket of the track that was
     not accepted before is accepted.
@@ -110,6 +118,22 @@ class TrackStoreServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_track_store_service_pb2.GetNextRaceCardResponse, _abc.Awaitable[_track_store_service_pb2.GetNextRaceCardResponse]]:
         """GetNextRaceCard reads the card of a track that was run the longest time ago, or never."""
+
+    @_abc_1.abstractmethod
+    def CreateSeedChain(
+        self,
+        request: _track_store_service_pb2.CreateSeedChainRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_track_store_service_pb2.CreateSeedChainResponse, _abc.Awaitable[_track_store_service_pb2.CreateSeedChainResponse]]:
+        """CreateSeedChain publishes the end of a track's next chain of seeds, before any of them is used."""
+
+    @_abc_1.abstractmethod
+    def ListSeedChains(
+        self,
+        request: _track_store_service_pb2.ListSeedChainsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_track_store_service_pb2.ListSeedChainsResponse, _abc.Awaitable[_track_store_service_pb2.ListSeedChainsResponse]]:
+        """ListSeedChains reads the chains of a track, the newest first."""
 
     @_abc_1.abstractmethod
     def SetTrackState(

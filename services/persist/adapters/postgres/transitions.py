@@ -28,6 +28,7 @@ from services.persist.adapters.postgres.numbering import Numbering
 from services.persist.adapters.postgres.operations import once
 from services.persist.adapters.postgres.partitions import ensure_partitions
 from services.persist.adapters.postgres.round_rows import READ, ROUND, round_of, round_unknown
+from services.persist.adapters.postgres.seed_chains import use_seed
 from services.persist.adapters.postgres.tracks import track_not_found
 from services.persist.domain.account import AccountKind
 from services.persist.domain.audit import Action
@@ -108,6 +109,8 @@ class PostgresRounds:
                 raise Refusal(Reason.ROUND_PHASE, message, metadata={"track": plan.track})
             if (occupant := await connection.fetchval(OCCUPIED, plan.track, ON_TRACK)) is not None:
                 raise _wrong_phase(occupant, f"round {occupant} is still on track {plan.track}")
+            if plan.seed_chain_no:
+                await use_seed(connection, plan.track, plan.seed_chain_no, plan.seed_index)
             round_id = await _insert_round(connection, plan, epoch, track["transition_seq"], track["currency"])
             opened = await connection.fetchrow(READ, round_id)
             assert opened is not None, "a round is there after it was inserted"

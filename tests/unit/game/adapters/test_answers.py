@@ -23,7 +23,6 @@ OURS = {
     Reason.TOKEN_INVALID,
     Reason.ROLE_MISSING,
     Reason.ACCOUNT_NOT_YOURS,
-    Reason.PROOF_NOT_READY,
     Reason.FELL_BEHIND,
     Reason.METHOD_UNKNOWN,
     Reason.TRACE_UNKNOWN,

@@ -16,6 +16,7 @@ from services.game.domain.round import Round
 from services.game.domain.track import Track, TrackState
 from services.game.domain.winners import winners
 from services.game.engine.keeper import REFUSED_PAUSE_MS, STANDSTILL_LOOK_MS, Keeper
+from services.game.engine.seeds import Seeds
 from services.game.ports import Placing
 from tests.fakes.persist_store import FakePersist
 from tests.fakes.plain_seal import PlainSeal
@@ -26,6 +27,8 @@ from tests.rounds import CARD, TRACK
 
 LOCK_MS, START_MS, FINISH_MS, END_MS = 1_000, 1_100, 2_000, 2_500
 """When the parts of a round of TRACK begin, counted from its opening."""
+
+CHAIN_LENGTH = 50
 
 UNAVAILABLE = Refusal(Reason.DEPENDENCY_DOWN, "down")
 UNKNOWN = Refusal(Reason.OUTCOME_UNKNOWN, "lost")
@@ -62,6 +65,7 @@ class Stable:
             epoch=epoch,
             store=self.store,
             seal=self.seal,
+            seeds=Seeds(store=self.store, seal=self.seal, clock=self.clock, chance=self.chance, length=CHAIN_LENGTH),
             clock=self.clock,
             chance=self.chance,
             published=self.published.append,
