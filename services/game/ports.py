@@ -14,6 +14,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from furlong.common.v1.account_pb2 import Account, Transfer, TrialBalance
 from furlong.common.v1.ticket_pb2 import Ticket, TicketProof, TicketResult
 
+from services.game.domain.beacon import BeaconChain
 from services.game.domain.card import RaceCard
 from services.game.domain.order import Judgement, Order
 from services.game.domain.round import Round, StoredRound, Terms, Totals
@@ -88,9 +89,20 @@ class RoundTransitions(Protocol):
         """Close betting; the answer has the root of the accepted tickets."""
 
     async def start_race(
-        self, *, request_id: str, round_id: int, epoch: int, result: Sequence[int], server_seed: bytes
+        self,
+        *,
+        request_id: str,
+        round_id: int,
+        epoch: int,
+        result: Sequence[int],
+        server_seed: bytes,
+        beacon_signature: bytes = b"",
+        from_now: bool = False,
     ) -> StoredRound:
-        """Store the result that was drawn after the lock."""
+        """Store the result that was drawn after the lock, with the beacon's signature where it took one in.
+
+        With `from_now` the race starts now where the result came late, and what follows moves by as much.
+        """
 
     async def finish_round(self, *, request_id: str, round_id: int, epoch: int) -> StoredRound:
         """End the race."""
@@ -334,3 +346,18 @@ class SeedSeal(Protocol):
 
 class SeedLost(Exception):
     """A sealed seed cannot be opened: the round that it was made for can have no fair result."""
+
+
+class Beacon(Protocol):
+    """A public beacon of random numbers."""
+
+    @property
+    def chain(self) -> BeaconChain:
+        """What everybody knows of it."""
+
+    async def signature(self, beacon_round: int) -> bytes:
+        """Ask for the signature of a round, which is checked; BeaconSilent where there is none to be had now."""
+
+
+class BeaconSilent(Exception):
+    """A beacon's round is not to be had, because its time has not come or nobody answers as he should."""

@@ -85,9 +85,16 @@ class Rounds(Protocol):
         """Close betting."""
 
     async def start(
-        self, operation: Operation[Round], round_id: int, epoch: int, result: Sequence[int], server_seed: bytes
+        self,
+        operation: Operation[Round],
+        round_id: int,
+        epoch: int,
+        result: Sequence[int],
+        server_seed: bytes,
+        beacon_signature: bytes = b"",
+        from_now: bool = False,
     ) -> bytes:
-        """Store the result."""
+        """Store the result, with what the beacon said; `from_now` moves a race that starts late."""
 
     async def finish(self, operation: Operation[Round], round_id: int, epoch: int) -> bytes:
         """End the race."""

@@ -230,9 +230,30 @@ class FakePersist:
         return self._step("lock_round", request_id, round_id, epoch, Phase.LOCKED, tickets_root=self._root_of(round_id))
 
     async def start_race(
-        self, *, request_id: str, round_id: int, epoch: int, result: Sequence[int], server_seed: bytes
+        self,
+        *,
+        request_id: str,
+        round_id: int,
+        epoch: int,
+        result: Sequence[int],
+        server_seed: bytes,
+        beacon_signature: bytes = b"",
+        from_now: bool = False,
     ) -> StoredRound:
         assert committed(server_seed).hex() == self._rounds[round_id].round.commitment, "another seed"
+        before = self._rounds[round_id]
+        schedule = before.round.schedule
+        late_ms = self.clock.now_ms() - schedule.starts_at_ms if from_now else 0
+        if late_ms > 0 and before.round.phase is Phase.LOCKED:
+            moved = replace(
+                schedule,
+                starts_at_ms=schedule.starts_at_ms + late_ms,
+                finishes_at_ms=schedule.finishes_at_ms + late_ms,
+                ends_at_ms=schedule.ends_at_ms + late_ms,
+            )
+            before = self._rounds[round_id] = replace(before, round=replace(before.round, schedule=moved))
+        if before.round.phase is Phase.LOCKED:
+            self._rounds[round_id] = replace(before, beacon_signature=beacon_signature)
         return self._step(
             "start_race", request_id, round_id, epoch, Phase.RUNNING, server_seed=server_seed, result=tuple(result)
         )

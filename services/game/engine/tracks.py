@@ -11,6 +11,7 @@ from services.chassis.clock import Clock
 from services.chassis.refusal import Refusal
 from services.chassis.waiting import until
 from services.game.engine.backoff import backoff_ms
+from services.game.engine.beacons import NO_BEACONS, Beacons
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.keeper import Keeper
 from services.game.engine.leadership import Leadership
@@ -40,6 +41,7 @@ class Tracks:
         clock: Clock,
         chance: Chance,
         seed_chain_length: int = CHAIN_LENGTH,
+        beacons: Beacons = NO_BEACONS,
     ) -> None:
         self._holder = holder
         self._lease_ttl_ms = lease_ttl_ms
@@ -52,6 +54,7 @@ class Tracks:
         self._clock = clock
         self._chance = chance
         self._seeds = Seeds(store=rounds, seal=seal, clock=clock, chance=chance, length=seed_chain_length)
+        self._beacons = beacons
         self._keepers: dict[str, Keeper] = {}
         self._leaderships: dict[str, asyncio.Task[None]] = {}
         self._sweeping: asyncio.Task[None] | None = None
@@ -135,6 +138,7 @@ class Tracks:
             store=self._rounds,
             seal=self._seal,
             seeds=self._seeds,
+            beacons=self._beacons,
             clock=self._clock,
             chance=self._chance,
             published=self._hub.hint,

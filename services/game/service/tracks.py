@@ -16,8 +16,9 @@ from services.chassis.refusal import Refusal, Violation
 from services.game.domain.card import RaceCard
 from services.game.domain.prices import too_strong
 from services.game.domain.round import Round, StoredRound
-from services.game.domain.track import DEFAULT_LIMITS, DEFAULT_RETURN_BPS, DEFAULT_TIMETABLE, Track, TrackState
+from services.game.domain.track import DEFAULT_LIMITS, DEFAULT_RETURN_BPS, DEFAULT_TIMETABLE, Source, Track, TrackState
 from services.game.domain.winners import winners
+from services.game.engine.beacons import NO_BEACONS, Beacons
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.tracks import Tracks
 from services.game.ports import RoundDecisions, TrackStore
@@ -27,6 +28,8 @@ from services.game.wire import card_of, chain_to, limits_of, program_of, round_t
 TRACKS_ON_A_PAGE_MAX: Final = 100
 OPERATOR_EPOCH: Final = 0
 """Stands for no lease: an operator voids whoever leads the track."""
+BEACON_WINDOW_MS_MIN: Final = 2_000
+"""The time of the lock is set before the round opens, and has to be still to come then."""
 POSTING_S_MAX: Final = 10.0
 POSTING_MARGIN_S: Final = 2.0
 """What an operator's call has in all, and what moving money leaves of it for its last step and the way back."""
@@ -37,8 +40,17 @@ _log = structlog.get_logger(__name__)
 class TrackService(TrackServiceServicer):
     """Keeps tracks in the store, and wakes whoever looks after them."""
 
-    def __init__(self, *, store: TrackStore, rounds: RoundDecisions, tracks: Tracks, hub: Hub) -> None:
+    def __init__(
+        self,
+        *,
+        store: TrackStore,
+        rounds: RoundDecisions,
+        tracks: Tracks,
+        hub: Hub,
+        beacons: Beacons = NO_BEACONS,
+    ) -> None:
         self._store = store
+        self._beacons = beacons
         self._rounds = rounds
         self._tracks = tracks
         self._hub = hub
@@ -65,7 +77,9 @@ class TrackService(TrackServiceServicer):
 
     async def CreateTrack(self, request: pb.CreateTrackRequest, context: Any) -> pb.CreateTrackResponse:
         """Make a track, with the defaults where it leaves something open."""
-        track = await self._store.create_track(request_id=request.request_id, track=_with_defaults(request.track))
+        asked = _with_defaults(request.track)
+        _refuse_beacon(asked, self._beacons)
+        track = await self._store.create_track(request_id=request.request_id, track=asked)
         self._tracks.wake(track.track)
         return pb.CreateTrackResponse(track=track_to(track))
 
@@ -154,6 +168,23 @@ def _with_defaults(track: TrackMessage) -> Track:
         return_bps=track.return_bps or DEFAULT_RETURN_BPS,
         program=program_of(track.program),
     )
+
+
+def _refuse_beacon(track: Track, beacons: Beacons) -> None:
+    """Refuse a track whose rounds could not be drawn as it asks."""
+    name = track.program.beacon
+    if not name:
+        return
+    if track.program.source is not Source.DRAWN:
+        description = "is of no use where results are entered"
+    elif beacons.get(name) is None:
+        description = f"is none that this deployment asks; it asks {', '.join(beacons.by_name) or 'none'}"
+    elif track.timetable.betting_window_ms < BEACON_WINDOW_MS_MIN:
+        description = f"needs a betting window of {BEACON_WINDOW_MS_MIN} milliseconds or more"
+    else:
+        return
+    violation = Violation(field="track.program.beacon", description=description)
+    raise Refusal(Reason.MALFORMED, f"the beacon {name!r} {description}", violations=[violation])
 
 
 def _refuse_too_strong(cards: Sequence[RaceCard], track: Track) -> None:

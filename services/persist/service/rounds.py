@@ -89,7 +89,15 @@ class RoundStore(RoundStoreServiceServicer):
         """Store the result."""
         once: Operation[Round] = operation(request, lambda value: StartRaceResponse(stored=stored_round(value)))
         return StartRaceResponse.FromString(
-            await self._rounds.start(once, request.round_id, request.epoch, list(request.result), request.server_seed)
+            await self._rounds.start(
+                once,
+                request.round_id,
+                request.epoch,
+                list(request.result),
+                request.server_seed,
+                request.beacon_signature,
+                request.from_now,
+            )
         )
 
     async def FinishRound(self, request: FinishRoundRequest, context: Context) -> FinishRoundResponse:

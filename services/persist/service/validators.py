@@ -35,6 +35,7 @@ RUNNERS_MAX: Final = 40
 SEED_BYTES: Final = 32
 HASH_BYTES: Final = 32
 SEALED_SEED_BYTES_MAX: Final = 256
+BEACON_SIGNATURE_BYTES_MAX: Final = 96
 SEALED_CHECKPOINTS_BYTES_MAX: Final = 65_536
 SEED_CHAIN_LENGTH_MAX: Final = 10_000_000
 TERMS_BYTES_MAX: Final = 512
@@ -199,6 +200,7 @@ def start_race(request: rounds.StartRaceRequest, checks: Checks) -> None:
     step(request, checks)
     _result(request.result, checks)
     checks.that("server_seed", len(request.server_seed) == SEED_BYTES, f"is not {SEED_BYTES} bytes long")
+    checks.between("beacon_signature", len(request.beacon_signature), 0, BEACON_SIGNATURE_BYTES_MAX)
 
 
 def _result(result: Any, checks: Checks) -> None:

@@ -71,8 +71,8 @@ class Leader:
         ids = {"request_id": uuid7(), "round_id": stored.round.round_id, "epoch": self.epoch}
         return await self.store.rounds.lock_round(**ids)  # type: ignore[arg-type] # a table of strings and numbers
 
-    async def start(self, stored: StoredRound) -> StoredRound:
-        await wait_until(stored.round.schedule.starts_at_ms)
+    async def start(self, stored: StoredRound, late_ms: int = 0, **beacon: Any) -> StoredRound:
+        await wait_until(stored.round.schedule.starts_at_ms + late_ms)
         result = finishing_order(stored.round.runners, iter([0] * 40))
         return await self.store.rounds.start_race(
             request_id=uuid7(),
@@ -80,6 +80,7 @@ class Leader:
             epoch=self.epoch,
             result=result,
             server_seed=self.seed,
+            **beacon,
         )
 
     async def finish(self, stored: StoredRound) -> StoredRound:
@@ -393,6 +394,34 @@ async def test_a_track_of_the_same_name_with_other_settings_is_refused(store: St
     other = store.tracks.create_track(request_id=uuid7(), track=replace(BRIEF, return_bps=8_000))
 
     assert (await reason_of(other)).reason == Reason.TRACK_EXISTS
+
+
+# Beacons
+
+
+async def test_what_the_beacon_said_is_kept_and_a_race_that_waited_for_it_starts_then(store: Store) -> None:
+    leader = await lead(store)
+    locked = await leader.lock(await leader.open())
+    planned = locked.round.schedule
+    running = await leader.start(locked, late_ms=300, beacon_signature=b"x" * 48, from_now=True)
+    moved = running.round.schedule
+
+    assert (locked.beacon_signature, running.beacon_signature) == (b"", b"x" * 48)
+    late_ms = moved.starts_at_ms - planned.starts_at_ms
+    assert late_ms >= 300
+    assert moved.finishes_at_ms - planned.finishes_at_ms == moved.ends_at_ms - planned.ends_at_ms == late_ms
+    assert moved.locks_at_ms == planned.locks_at_ms
+    assert (await leader.start(locked, beacon_signature=b"x" * 48, from_now=True)).round == running.round
+    with pytest.raises(Refusal):
+        await leader.store.rounds.finish_round(request_id=uuid7(), round_id=running.round.round_id, epoch=leader.epoch)
+    assert (await leader.finish(running)).beacon_signature == b"x" * 48
+
+
+async def test_a_race_that_is_late_keeps_its_times_unless_it_is_told_to_move(store: Store) -> None:
+    leader = await lead(store)
+    locked = await leader.lock(await leader.open())
+
+    assert (await leader.start(locked, late_ms=200)).round.schedule == locked.round.schedule
 
 
 # Seed chains

@@ -103,11 +103,25 @@ class PersistRounds:
         return stored_round_of((await written(self._rounds.LockRound(request), request_id)).stored)
 
     async def start_race(
-        self, *, request_id: str, round_id: int, epoch: int, result: Sequence[int], server_seed: bytes
+        self,
+        *,
+        request_id: str,
+        round_id: int,
+        epoch: int,
+        result: Sequence[int],
+        server_seed: bytes,
+        beacon_signature: bytes = b"",
+        from_now: bool = False,
     ) -> StoredRound:
         """Store the result."""
         request = pb.StartRaceRequest(
-            request_id=request_id, round_id=round_id, epoch=epoch, result=result, server_seed=server_seed
+            request_id=request_id,
+            round_id=round_id,
+            epoch=epoch,
+            result=result,
+            server_seed=server_seed,
+            beacon_signature=beacon_signature,
+            from_now=from_now,
         )
         return stored_round_of((await written(self._rounds.StartRace(request), request_id)).stored)
 

@@ -32,7 +32,7 @@ from services.persist.adapters.postgres.seed_chains import use_seed
 from services.persist.adapters.postgres.tracks import track_not_found
 from services.persist.domain.account import AccountKind
 from services.persist.domain.audit import Action
-from services.persist.domain.round import ON_TRACK, Phase, Round, RoundPlan, Runner, Step, Winner, due, step
+from services.persist.domain.round import ON_TRACK, Phase, Round, RoundPlan, Runner, Step, Winner, delayed, due, step
 from services.persist.domain.tickets_root import root
 from services.persist.domain.track import TrackState
 from services.persist.domain.winners import canonical
@@ -43,6 +43,8 @@ SELECT held.*, clock_timestamp() AS held_at FROM ({ROUND} WHERE r.round_id = $1 
 """  # noqa: S608 - put together from a constant of ours
 """The clock is read when the row is held. The totals are read with the row; they are final, because the gate is passed
 or betting closed long ago."""
+
+NOW: Final = "SELECT date_trunc('milliseconds', clock_timestamp())"
 
 SUB_ROOTS: Final = "SELECT sub_root FROM batches WHERE round_id = $1 ORDER BY batch_id"
 
@@ -132,16 +134,27 @@ class PostgresRounds:
         return locked
 
     async def start(
-        self, operation: Operation[Round], round_id: int, epoch: int, result: Sequence[int], server_seed: bytes
+        self,
+        operation: Operation[Round],
+        round_id: int,
+        epoch: int,
+        result: Sequence[int],
+        server_seed: bytes,
+        beacon_signature: bytes = b"",
+        from_now: bool = False,
     ) -> bytes:
         """Store the result. Raises Refusal MALFORMED for what is no finishing order, or not the seed committed to."""
 
-        async def change(_: Connection, stored: Round) -> Round:
+        async def change(connection: Connection, stored: Round) -> Round:
             _check_draw(stored, result, server_seed)
-            return dataclasses.replace(stored, result=result, server_seed=server_seed)
+            on_time = delayed(stored, await connection.fetchval(NOW)) if from_now else stored
+            return dataclasses.replace(
+                on_time, result=result, server_seed=server_seed, beacon_signature=beacon_signature
+            )
 
         async def same(_: Connection, stored: Round) -> bool:
-            return (list(stored.result), stored.server_seed) == (list(result), server_seed)
+            asked = (list(result), server_seed, beacon_signature)
+            return (list(stored.result), stored.server_seed, stored.beacon_signature) == asked
 
         return await self._take(operation, round_id, epoch, Phase.RUNNING, change, same)
 
