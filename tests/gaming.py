@@ -114,6 +114,7 @@ class Playing:
             hub=self.hub,
             clock=clock,
             chance=SeededChance(),
+            seed_chain_length=50,
         )
         self.desk = Desk(
             store=self.store, offers=Offers(self.store), hub=self.hub, clock=clock, queue_tickets_max=20_000

@@ -1,5 +1,6 @@
 """game: `python -m services.game`. The only place that builds its parts."""
 
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ from services.chassis.hosted import Hosted
 from services.chassis.launch import launch
 from services.chassis.server import serve
 from services.chassis.service_token import ServiceToken
+from services.game.adapters.bls import is_key
+from services.game.adapters.drand import DrandBeacon
 from services.game.adapters.persist.leases import PersistLeases
 from services.game.adapters.persist.ledger import PersistLedger
 from services.game.adapters.persist.rounds import PersistRounds
@@ -44,6 +47,7 @@ from services.game.adapters.persist.tracks import PersistTracks
 from services.game.adapters.seal import AesGcmSeal, read_key
 from services.game.adapters.topics import CacheTopics
 from services.game.config import GameConfig
+from services.game.engine.beacons import NO_BEACONS, Beacons, chains_of
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.broadcast.relay import Relay
 from services.game.engine.desk import Desk
@@ -101,6 +105,7 @@ async def game(config: GameConfig, clock: Clock, chance: Chance) -> AsyncIterato
         relay=relay,
     )
     names.WATCHERS.gauge(get_meter(NAME), hub.observe_watchers)
+    beacons = _beacons(config)
     desk = Desk(store=tickets, offers=Offers(rounds), hub=hub, clock=clock, queue_tickets_max=config.coalesce_queue_max)
     tracks = Tracks(
         holder=uuid7(),
@@ -113,6 +118,8 @@ async def game(config: GameConfig, clock: Clock, chance: Chance) -> AsyncIterato
         hub=hub,
         clock=clock,
         chance=chance,
+        seed_chain_length=config.seed_chain_length,
+        beacons=beacons,
     )
 
     async def go_away() -> None:
@@ -125,10 +132,10 @@ async def game(config: GameConfig, clock: Clock, chance: Chance) -> AsyncIterato
     try:
         yield Game(
             hosted=_hosted(
-                rounds=RoundService(rounds=rounds, hub=hub),
+                rounds=RoundService(rounds=rounds, hub=hub, beacons=chains_of(beacons)),
                 tickets=TicketService(desk=desk, tickets=tickets),
                 accounts=AccountService(ledger=ledger),
-                tracks=TrackService(store=track_store, rounds=rounds, tracks=tracks, hub=hub),
+                tracks=TrackService(store=track_store, rounds=rounds, tracks=tracks, hub=hub, beacons=beacons),
             ),
             liveness=lambda: tracks.is_alive,
             readiness=lambda: tracks.is_ready,
@@ -142,6 +149,16 @@ async def game(config: GameConfig, clock: Clock, chance: Chance) -> AsyncIterato
         if cache is not None:
             await cache.close()
         await channel.close()
+
+
+def _beacons(config: GameConfig) -> Beacons:
+    """The beacon that is configured, if there is one. A key that is none ends the process."""
+    if not config.beacon_urls:
+        return NO_BEACONS
+    chain = config.beacon_chain
+    if not is_key(bytes.fromhex(chain.public_key)):
+        sys.exit("BEACON_PUBLIC_KEY is no point of G2 of BLS12-381")
+    return Beacons(by_name={chain.name: DrandBeacon(chain, config.beacon_mirrors)}, wait_ms=config.beacon_wait_ms)
 
 
 def _cache(addresses: str, token: ServiceToken) -> grpc.aio.Channel | None:

@@ -12,12 +12,14 @@ from enum import Enum
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from furlong.common.v1.account_pb2 import Account, Transfer, TrialBalance
-from furlong.common.v1.ticket_pb2 import Ticket, TicketResult
+from furlong.common.v1.ticket_pb2 import Ticket, TicketProof, TicketResult
 
+from services.game.domain.beacon import BeaconChain
 from services.game.domain.card import RaceCard
 from services.game.domain.order import Judgement, Order
 from services.game.domain.race_result import RaceResult
 from services.game.domain.round import Round, StoredRound, Terms, Totals
+from services.game.domain.seed_chain import PublishedChain
 from services.game.domain.track import Part, Track, TrackChange, TrackState
 from services.game.domain.winners import Winner
 
@@ -52,12 +54,30 @@ class RoundOpening(Protocol):
         sealed_seed: bytes,
         terms: Terms,
         locks_at_ms: int,
+        seed_chain_no: int = 0,
     ) -> StoredRound:
         """Open a round on a card with its prices.
 
         It locks at `locks_at_ms`, or is refused with ROUND_PHASE where that is less than a second away; with 0 the
-        store counts its schedule from its own clock.
+        store counts its schedule from its own clock. It uses the seed `terms.seed_index` of the chain `seed_chain_no`
+        up; ROUND_PHASE where that is not the next one. 0 is no chain.
         """
+
+    async def seed_chains(self, track: str) -> Sequence[PublishedChain]:
+        """Read the seed chains of a track, the newest first."""
+
+    async def create_seed_chain(
+        self,
+        *,
+        request_id: str,
+        track: str,
+        epoch: int,
+        chain_no: int,
+        anchor: bytes,
+        length: int,
+        sealed_checkpoints: bytes,
+    ) -> PublishedChain:
+        """Publish the next seed chain of a track; ROUND_PHASE where `chain_no` is not the next one."""
 
 
 class RoundTransitions(Protocol):
@@ -71,9 +91,20 @@ class RoundTransitions(Protocol):
         """Close betting; the answer has the root of the accepted tickets."""
 
     async def start_race(
-        self, *, request_id: str, round_id: int, epoch: int, result: Sequence[int], server_seed: bytes
+        self,
+        *,
+        request_id: str,
+        round_id: int,
+        epoch: int,
+        result: Sequence[int],
+        server_seed: bytes,
+        beacon_signature: bytes = b"",
+        from_now: bool = False,
     ) -> StoredRound:
-        """Store the result that was drawn after the lock."""
+        """Store the result that was drawn after the lock, with the beacon's signature where it took one in.
+
+        With `from_now` the race starts now where the result came late, and what follows moves by as much.
+        """
 
     async def finish_round(self, *, request_id: str, round_id: int, epoch: int) -> StoredRound:
         """End the race."""
@@ -204,6 +235,9 @@ class TicketStore(Protocol):
     async def ticket(self, ticket_id: str) -> Ticket:
         """Read one ticket with its state; TICKET_UNKNOWN where there is none."""
 
+    async def ticket_proof(self, ticket_id: str) -> TicketProof:
+        """Read the way from a ticket to its round's root; PROOF_NOT_READY before the lock."""
+
     async def tickets(self, account_id: str, page_size: int, page_token: str) -> Page[Ticket]:
         """Read the tickets of an account, the newest first."""
 
@@ -253,6 +287,9 @@ class TrackStore(Protocol):
 
     async def create_track(self, *, request_id: str, track: Track) -> Track:
         """Make a track; TRACK_EXISTS where the name is taken."""
+
+    async def seed_chains(self, track: str) -> Sequence[PublishedChain]:
+        """Read the seed chains of a track, the newest first; TRACK_NOT_FOUND where there is none."""
 
     async def track(self, track: str) -> Track:
         """Read a track; TRACK_NOT_FOUND where there is none."""
@@ -342,3 +379,18 @@ class SeedSeal(Protocol):
 
 class SeedLost(Exception):
     """A sealed seed cannot be opened: the round that it was made for can have no fair result."""
+
+
+class Beacon(Protocol):
+    """A public beacon of random numbers."""
+
+    @property
+    def chain(self) -> BeaconChain:
+        """What everybody knows of it."""
+
+    async def signature(self, beacon_round: int) -> bytes:
+        """Ask for the signature of a round, which is checked; BeaconSilent where there is none to be had now."""
+
+
+class BeaconSilent(Exception):
+    """A beacon's round is not to be had, because its time has not come or nobody answers as he should."""

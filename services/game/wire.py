@@ -15,6 +15,7 @@ from services.game.domain.race import Race, race_of
 from services.game.domain.race_result import RaceResult
 from services.game.domain.round import DEFAULT_TERMS, Round, Terms, Totals
 from services.game.domain.screen import SCREENS
+from services.game.domain.seed_chain import PublishedChain
 from services.game.domain.timeline import Schedule
 from services.game.domain.track import (
     Limits,
@@ -207,6 +208,18 @@ def program_to(program: Program) -> round_pb2.Program:
         every_ms=program.every_ms,
         off_times_s=program.off_times_s,
         time_zone=program.time_zone,
+    )
+
+
+def chain_to(chain: PublishedChain) -> round_pb2.SeedChain:
+    """Write a seed chain as everybody may see it."""
+    return round_pb2.SeedChain(
+        track=chain.track,
+        chain_no=chain.chain_no,
+        anchor=chain.anchor,
+        length=chain.length,
+        used=chain.used,
+        published_at=ms_to(chain.published_at_ms),
     )
 
 

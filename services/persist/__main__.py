@@ -42,7 +42,9 @@ from services.persist.adapters.postgres.identity import identity
 from services.persist.adapters.postgres.partitions import PostgresPartitions
 from services.persist.adapters.postgres.placing import LaneStore
 from services.persist.adapters.postgres.posting import PostgresPosting
+from services.persist.adapters.postgres.proving import PostgresProofs
 from services.persist.adapters.postgres.round_rows import PostgresRoundReads
+from services.persist.adapters.postgres.seed_chains import PostgresSeedChains
 from services.persist.adapters.postgres.statements import PostgresLedgerReads
 from services.persist.adapters.postgres.ticket_desk import PostgresTicketDesk
 from services.persist.adapters.postgres.tickets import PostgresTickets
@@ -166,7 +168,10 @@ def _hosted(
     database: Database, writer: TicketWriter, hot: HotReads, *, on_open: Callable[[], None]
 ) -> Sequence[Hosted]:
     tickets = TicketStore(
-        writer=writer, tickets=PostgresTickets(database.reads), desk=PostgresTicketDesk(database.general)
+        writer=writer,
+        tickets=PostgresTickets(database.reads),
+        proofs=PostgresProofs(database.reads),
+        desk=PostgresTicketDesk(database.general),
     )
     rounds = RoundStore(
         rounds=PostgresRounds(database.transitions, stored_round_bytes),
@@ -190,7 +195,9 @@ def _hosted(
         ),
         Hosted(
             add=track_store_service_pb2_grpc.add_TrackStoreServiceServicer_to_server,
-            servicer=TrackStore(tracks=PostgresTracks(database.general), hot=hot),
+            servicer=TrackStore(
+                tracks=PostgresTracks(database.general), seed_chains=PostgresSeedChains(database.transitions), hot=hot
+            ),
             descriptor=track_store_service_pb2.DESCRIPTOR.services_by_name["TrackStoreService"],
             raw_answers=track_service.RAW_ANSWERS,
         ),

@@ -9,10 +9,12 @@ from services.persist.domain.account import Account, AccountKind
 from services.persist.domain.decision import Facts, Judged
 from services.persist.domain.race_result import RaceResult
 from services.persist.domain.round import Round, RoundPlan, Totals, Winner
+from services.persist.domain.seed_chain import ChainPlan, SeedChain
 from services.persist.domain.shelf import Shelf
 from services.persist.domain.statement import Place, StatementLine
 from services.persist.domain.suspension import Part
 from services.persist.domain.ticket import Order, Ticket
+from services.persist.domain.ticket_proof import TicketProof
 from services.persist.domain.track import RaceCard, Track, TrackChange, TrackState
 from services.persist.domain.trial_balance import TrialBalance
 
@@ -193,6 +195,16 @@ class Tracks(Protocol):
         """Read the card that was run the longest time ago, or never."""
 
 
+class SeedChains(Protocol):
+    """Chains of seeds."""
+
+    async def create(self, operation: Operation[SeedChain], plan: ChainPlan, epoch: int) -> bytes:
+        """Publish the next chain of a track."""
+
+    async def all(self, track: str) -> Sequence[SeedChain]:
+        """Read the chains of a track, the newest first."""
+
+
 class Ledger(Protocol):
     """Accounts."""
 
@@ -268,6 +280,13 @@ class Tickets(Protocol):
 
     async def page(self, account_id: str, before_transfer_id: int, limit: int) -> Sequence[tuple[int, Ticket]]:
         """Read the tickets of an account, the newest first, each with the id of the transfer that paid its stake."""
+
+
+class TicketProofs(Protocol):
+    """Proving tickets."""
+
+    async def prove(self, ticket_id: str) -> TicketProof:
+        """Show the way from a ticket to its round's root; PROOF_NOT_READY before there is one."""
 
 
 class Leases(Protocol):

@@ -5,12 +5,13 @@ there is no money in it, because the game knows of none. `fail` makes calls go w
 tills have won, as a test has it.
 """
 
+import uuid
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 from furlong.common.v1.error_pb2 import Reason
-from furlong.common.v1.ticket_pb2 import Ticket, TicketResult
+from furlong.common.v1.ticket_pb2 import Ticket, TicketProof, TicketResult
 
 from services.chassis.clock import Clock
 from services.chassis.refusal import Refusal
@@ -22,11 +23,15 @@ from services.game.domain.phase import WAYS, WITH_RESULT, Phase
 from services.game.domain.race import with_race
 from services.game.domain.race_result import RaceResult, fault, normal
 from services.game.domain.round import Round, StoredRound, Terms, Totals
+from services.game.domain.seed_chain import PublishedChain
 from services.game.domain.track import Part, Suspension, Track, TrackChange, TrackState
 from services.game.domain.winners import Winner
 from services.game.ports import Appended, Cancelled, Page, Paid, Placing, Transitions
 from services.game.wire import line_to
-from tests.rounds import ROOT, schedule_from
+from services.persist.domain.ticket import Line as StoredLine
+from services.persist.domain.ticket import Order as StoredOrder
+from services.persist.domain.tickets_root import leaf, path, root
+from tests.rounds import schedule_from
 
 OCCUPYING = (Phase.OPEN, Phase.LOCKED, Phase.RUNNING)
 
@@ -49,6 +54,8 @@ class FakePersist:
         self._tracks: dict[str, Track] = {}
         self._cards: dict[str, dict[str, RaceCard]] = {}
         self._runs: dict[int, int] = {}
+        self._batches: dict[int, list[list[Ticket]]] = {}
+        self._chains: dict[str, list[PublishedChain]] = {}
         self._rounds: dict[int, StoredRound] = {}
         self._history: dict[str, list[StoredRound]] = {}
         self._winners: dict[int, tuple[Winner, ...]] = {}
@@ -167,6 +174,7 @@ class FakePersist:
         sealed_seed: bytes,
         terms: Terms,
         locks_at_ms: int,
+        seed_chain_no: int = 0,
     ) -> StoredRound:
         self._called("open_round", request_id)
         self._check_epoch(track.track, epoch)
@@ -179,6 +187,8 @@ class FakePersist:
             raise Refusal(Reason.ROUND_PHASE, f"track {track.track} is stopped")
         if locks_at_ms and locks_at_ms < self.clock.now_ms() + 1_000:
             raise Refusal(Reason.ROUND_PHASE, "the off has been missed")
+        if seed_chain_no:
+            self._use_seed(track.track, seed_chain_no, terms.seed_index)
         round_id = len(self._rounds) + 1
         self._runs[card.card_id] = round_id
         round_ = Round(
@@ -207,13 +217,74 @@ class FakePersist:
         self._fail_after("open_round")
         return opened
 
+    async def seed_chains(self, track: str) -> Sequence[PublishedChain]:
+        self._called("seed_chains")
+        await self.track(track)
+        return self._chains.get(track, [])[::-1]
+
+    async def create_seed_chain(
+        self,
+        *,
+        request_id: str,
+        track: str,
+        epoch: int,
+        chain_no: int,
+        anchor: bytes,
+        length: int,
+        sealed_checkpoints: bytes,
+    ) -> PublishedChain:
+        self._called("create_seed_chain", request_id)
+        self._check_epoch(track, epoch)
+        chains = self._chains.setdefault(track, [])
+        if chain_no != len(chains) + 1:
+            raise Refusal(Reason.ROUND_PHASE, f"chain {chain_no} is not the next one")
+        chain = PublishedChain(
+            track=track,
+            chain_no=chain_no,
+            anchor=anchor.hex(),
+            length=length,
+            used=0,
+            published_at_ms=self.clock.now_ms(),
+            sealed_checkpoints=sealed_checkpoints,
+        )
+        chains.append(chain)
+        self._fail_after("create_seed_chain")
+        return chain
+
+    def _use_seed(self, track: str, chain_no: int, index: int) -> None:
+        chain = self._chains[track][chain_no - 1]
+        if index != chain.used + 1 or not chain.left:
+            raise Refusal(Reason.ROUND_PHASE, f"seed {index} is not the next one")
+        self._chains[track][chain_no - 1] = replace(chain, used=index)
+
     async def lock_round(self, *, request_id: str, round_id: int, epoch: int) -> StoredRound:
-        return self._step("lock_round", request_id, round_id, epoch, Phase.LOCKED, tickets_root=ROOT)
+        return self._step("lock_round", request_id, round_id, epoch, Phase.LOCKED, tickets_root=self._root_of(round_id))
 
     async def start_race(
-        self, *, request_id: str, round_id: int, epoch: int, result: Sequence[int], server_seed: bytes
+        self,
+        *,
+        request_id: str,
+        round_id: int,
+        epoch: int,
+        result: Sequence[int],
+        server_seed: bytes,
+        beacon_signature: bytes = b"",
+        from_now: bool = False,
     ) -> StoredRound:
         assert committed(server_seed).hex() == self._rounds[round_id].round.commitment, "another seed"
+        before = self._rounds[round_id]
+        schedule = before.round.schedule
+        late_ms = self.clock.now_ms() - schedule.starts_at_ms if from_now else 0
+        if late_ms > 0 and before.round.phase is Phase.LOCKED:
+            moved = replace(
+                schedule,
+                starts_at_ms=schedule.starts_at_ms + late_ms,
+                finishes_at_ms=schedule.finishes_at_ms + late_ms,
+                ends_at_ms=schedule.ends_at_ms + late_ms,
+            )
+            before = self._rounds[round_id] = replace(before, round=replace(before.round, schedule=moved))
+        if before.round.phase is Phase.LOCKED:
+            self._rounds[round_id] = replace(before, beacon_signature=beacon_signature)
         return self._step(
             "start_race", request_id, round_id, epoch, Phase.RUNNING, server_seed=server_seed, result=tuple(result)
         )
@@ -338,7 +409,11 @@ class FakePersist:
 
     async def append(self, round_id: int, placings: Sequence[Placing]) -> Appended:
         self._called("append")
+        before = set(self._answers)
         answers = [self._judge(round_id, placing) for placing in placings]
+        accepted = [each.ticket for each in answers if each.request_id not in before and each.HasField("ticket")]
+        if accepted:
+            self._batches.setdefault(round_id, []).append(accepted)
         self._fail_after("append")
         stored = self._rounds.get(round_id)
         return Appended(answers=answers, totals=stored.round.totals if stored is not None else None)
@@ -353,6 +428,37 @@ class FakePersist:
         if ticket_id in self._cancelled:
             ticket.state, ticket.payout_minor = Ticket.CANCELLED, ticket.stake_minor
         return ticket
+
+    async def ticket_proof(self, ticket_id: str) -> TicketProof:
+        self._called("ticket_proof")
+        ticket = await self.ticket(ticket_id)
+        tickets_root = self._rounds[ticket.round_id].round.tickets_root
+        if not tickets_root:
+            raise Refusal(Reason.PROOF_NOT_READY, "no root yet")
+        batches = self._batches[ticket.round_id]
+        sub_roots = [root([_leaf(each) for each in batch]) for batch in batches]
+        ((number, place),) = [
+            (number, place)
+            for number, batch in enumerate(batches)
+            for place, each in enumerate(batch)
+            if each.ticket_id == ticket_id
+        ]
+        leaves = [_leaf(each) for each in batches[number]]
+        return TicketProof(
+            ticket_id=ticket_id,
+            account_id=ticket.account_id,
+            round_id=ticket.round_id,
+            lines=ticket.lines,
+            leaf=leaves[place].hex(),
+            path=[
+                TicketProof.Step(sibling=step.sibling.hex(), left=step.left)
+                for step in [*path(leaves, place), *path(sub_roots, number)]
+            ],
+            tickets_root=tickets_root,
+        )
+
+    def _root_of(self, round_id: int) -> str:
+        return root([root([_leaf(each) for each in batch]) for batch in self._batches.get(round_id, [])]).hex()
 
     async def tickets(self, account_id: str, page_size: int, page_token: str) -> Page[Ticket]:
         self._called("tickets")
@@ -546,3 +652,16 @@ def _check_result(result: RaceResult, round_: Round) -> None:
     wrong = fault(result, round_)
     if wrong is not None:
         raise Refusal(Reason.MALFORMED, f"{wrong.field} {wrong.description}")
+
+
+def _leaf(ticket: Ticket) -> bytes:
+    lines = [
+        StoredLine(each.market, bytes(each.runners), each.stake_minor, each.price_hundredths) for each in ticket.lines
+    ]
+    order = StoredOrder(_uuid(ticket.ticket_id), _uuid(ticket.account_id), lines, ticket.stake_minor, b"", None, "")
+    return leaf(order, ticket.round_id)
+
+
+def _uuid(text: str) -> str:
+    """What a test calls somebody, as an id."""
+    return text if len(text) == 36 else str(uuid.uuid5(uuid.NAMESPACE_URL, text))

@@ -9,6 +9,9 @@ A new leader looks at each round of its track that is not done yet, and does for
     LOCKED      draw and start at starts_at, at once when      the seed was sealed before the first ticket and the root
                 past; where the sealed seed cannot be opened,  is durable: the result is the one that would have been;
                 void, every stake back                         without the seed there can be no fair one
+                with a beacon, as soon as it answers, and the  its round was named before the first ticket; the house
+                race starts then; where it does not answer     must not draw without it, and could wait for a result
+                within the round's beacon_wait_ms, void        that pleases if nothing bounded the waiting
     LOCKED, and wait for the result, or for a void, which is      only people know how that race ended, or that it was
     the result  an operator's                                  not run; being late makes no result wrong
     is entered

@@ -8,6 +8,7 @@
     LOCKED  ──▶ a round whose result is entered waits for the operator who does it, for as long as that takes
     settle  ──▶ every FINISHED round, and any whose money is still to be moved, the oldest first, apart from the above:
                 the next round never waits for money
+    beacon  ──▶ a round that takes one in starts when it has spoken; one that stays silent for too long voids it
 
 The keeper holds nothing that the store does not: what it does next is a function of the stored round and the time, so
 a keeper that starts after an outage does what the outage table says by doing what it always does. Every write carries
@@ -26,8 +27,9 @@ from services.chassis.chance import Chance
 from services.chassis.clock import Clock
 from services.chassis.refusal import Refusal
 from services.chassis.waiting import until
+from services.game.domain.beacon import randomness
 from services.game.domain.card import RaceCard
-from services.game.domain.draw import SEED_BYTES, commitment, draw
+from services.game.domain.draw import commitment, draw
 from services.game.domain.markets import places_of
 from services.game.domain.outage import pick_up
 from services.game.domain.phase import Phase
@@ -35,13 +37,18 @@ from services.game.domain.prices import priced, too_strong
 from services.game.domain.round import Round, StoredRound, Terms
 from services.game.domain.timeline import next_due, next_round_opens_at_ms
 from services.game.domain.timetable import next_off
-from services.game.domain.track import Track, TrackState
+from services.game.domain.track import Source, Track, TrackState
 from services.game.domain.winners import winners
 from services.game.engine.backoff import BACKOFF_MAX_MS, backoff_ms
-from services.game.ports import RoundStore, SeedLost, SeedSeal
+from services.game.engine.beacons import Beacons
+from services.game.engine.seeds import NextSeed, Seeds
+from services.game.ports import BeaconSilent, RoundStore, SeedLost, SeedSeal
 
 RECOVERY_ACTOR: Final = "outage rule"
 SEED_LOST_REASON: Final = "the sealed seed could not be opened, so there can be no fair result"
+BEACON_SILENT_REASON: Final = "the beacon {beacon} did not give its round {beacon_round} in time"
+BEACON_PAUSE_MS: Final = 250
+"""How long to wait before a beacon is asked again that gave no answer."""
 STANDSTILL_LOOK_MS: Final = 5_000
 """How often a track that may open no round looks whether it may by now, and one that awaits a result whether it is
 there, should nobody say so."""
@@ -65,6 +72,8 @@ class Keeper:
         epoch: int,
         store: RoundStore,
         seal: SeedSeal,
+        seeds: Seeds,
+        beacons: Beacons,
         clock: Clock,
         chance: Chance,
         published: Callable[[Round], None],
@@ -73,6 +82,8 @@ class Keeper:
         self._epoch = epoch
         self._store = store
         self._seal = seal
+        self._seeds = seeds
+        self._beacons = beacons
         self._clock = clock
         self._chance = chance
         self._published = published
@@ -157,6 +168,8 @@ class Keeper:
             return await self._read()
         if due is None:
             return await self._open(current)
+        if due.phase is Phase.RUNNING and round_.terms.beacon:
+            return await self._start_by_beacon(current)
         return self._checked(current, await self._transition(current, due.phase))
 
     async def _transition(self, current: StoredRound, phase: Phase) -> StoredRound:
@@ -178,38 +191,69 @@ class Keeper:
             lambda: self._store.lock_round(request_id=request_id, round_id=round_id, epoch=self._epoch)
         )
 
-    async def _start(self, current: StoredRound) -> StoredRound:
-        """Draw, from what the lock has made durable, and store the result."""
+    async def _start_by_beacon(self, current: StoredRound) -> StoredRound | None:
+        """Start with what the beacon says. While it says nothing, wait a little, and void the round by the rule.
+
+        The beacon is asked before the round is voided, however late it is: lateness of ours voids nothing.
+        """
+        round_ = current.round
+        terms = round_.terms
+        beacon = self._beacons.get(terms.beacon)
+        now_ms = self._clock.now_ms()
+        if beacon is not None and now_ms < (at_ms := beacon.chain.time_ms(terms.beacon_round)):
+            return current if await until(self._clock, at_ms, self._woken) else await self._read()
+        try:
+            if beacon is None:
+                raise BeaconSilent(f"this game knows no beacon {terms.beacon}")
+            signature = await beacon.signature(terms.beacon_round)
+        except BeaconSilent as silent:
+            self._log.warning("beacon silent", round_id=round_.round_id, beacon=terms.beacon, problem=str(silent))
+        else:
+            return self._checked(current, await self._start(current, signature))
+        if now_ms >= round_.schedule.starts_at_ms + terms.beacon_wait_ms:
+            reason = BEACON_SILENT_REASON.format(beacon=terms.beacon, beacon_round=terms.beacon_round)
+            return self._checked(current, await self._void(round_.round_id, reason))
+        again_ms = self._clock.now_ms() + BEACON_PAUSE_MS
+        return current if await until(self._clock, again_ms, self._woken) else await self._read()
+
+    async def _start(self, current: StoredRound, signature: bytes = b"") -> StoredRound:
+        """Draw, from what the lock has made durable and the beacon has said, and store the result."""
         round_ = current.round
         assert round_.phase is Phase.LOCKED, f"round {round_.round_id} is {round_.phase.name}: nothing is drawn yet"
         try:
             seed = self._seal.unseal(sealed_seed=current.sealed_seed, track=round_.track, commitment=round_.commitment)
         except SeedLost:
             self._log.exception("seed lost", round_id=round_.round_id)
-            return await self._void(round_.round_id)
+            return await self._void(round_.round_id, SEED_LOST_REASON)
         result = draw(
             server_seed=seed,
             track=round_.track,
             round_id=round_.round_id,
-            beacon="",
+            beacon=randomness(signature),
             tickets_root=round_.tickets_root,
             runners=round_.runners,
         )
         request_id = self._request_id()
         return await self._ask(
             lambda: self._store.start_race(
-                request_id=request_id, round_id=round_.round_id, epoch=self._epoch, result=result, server_seed=seed
+                request_id=request_id,
+                round_id=round_.round_id,
+                epoch=self._epoch,
+                result=result,
+                server_seed=seed,
+                beacon_signature=signature,
+                from_now=bool(signature),
             )
         )
 
-    async def _void(self, round_id: int) -> StoredRound:
+    async def _void(self, round_id: int, reason: str) -> StoredRound:
         request_id = self._request_id()
         return await self._ask(
             lambda: self._store.void_round(
                 request_id=request_id,
                 round_id=round_id,
                 epoch=self._epoch,
-                reason=SEED_LOST_REASON,
+                reason=reason,
                 actor=RECOVERY_ACTOR,
             )
         )
@@ -228,7 +272,8 @@ class Keeper:
         if off is not None and off.opens_at_ms > now_ms:
             await until(self._clock, min(off.opens_at_ms, now_ms + STANDSTILL_LOOK_MS), self._woken)
             return before
-        card = await self._card(track.return_bps) if track.state is TrackState.RUNNING else None
+        may_open = track.state is TrackState.RUNNING and self._has_beacon(track)
+        card = await self._card(track.return_bps) if may_open else None
         if card is None:
             await until(self._clock, self._clock.now_ms() + STANDSTILL_LOOK_MS, self._woken)
             return before
@@ -236,6 +281,13 @@ class Keeper:
         self._published(stored.round)
         self._log.info("round opened", round_id=stored.round.round_id, race=card.name)
         return stored
+
+    def _has_beacon(self, track: Track) -> bool:
+        """Tell whether the track's beacon, if it wants one, is known here: without it no round could be drawn."""
+        known = not track.program.beacon or track.program.beacon in self._beacons.by_name
+        if not known:
+            self._log.error("beacon unknown", beacon=track.program.beacon)
+        return known
 
     async def _card(self, return_bps: int) -> RaceCard | None:
         """Read the card to run; None where there is none, or none that the track's return lets be priced by now."""
@@ -251,9 +303,10 @@ class Keeper:
         return card
 
     async def _open_on(self, track: Track, card: RaceCard, locks_at_ms: int) -> StoredRound:
-        seed = self._chance.bytes(SEED_BYTES)
-        committed = commitment(seed)
-        sealed = self._seal.seal(seed=seed, track=track.track, commitment=committed.hex())
+        drawn = track.program.source is Source.DRAWN
+        next_seed = await self._ask(self._next_seed) if drawn else self._seeds.of_no_chain()
+        committed = commitment(next_seed.seed)
+        sealed = self._seal.seal(seed=next_seed.seed, track=track.track, commitment=committed.hex())
         places = places_of(len(card.runners))
         place_return_bps = track.program.place_return_bps or track.return_bps
         offered = RaceCard(
@@ -262,6 +315,10 @@ class Keeper:
             distance_m=card.distance_m,
             runners=priced(card.runners, track.return_bps, places, place_return_bps),
         )
+        # A beacon's round is fixed by the time of the lock, so it is we who set that time.
+        beacon = self._beacons.get(track.program.beacon) if drawn else None
+        if beacon is not None and not locks_at_ms:
+            locks_at_ms = self._clock.now_ms() + track.timetable.betting_window_ms
         request_id = self._request_id()
         return await self._ask(
             lambda: self._store.open_round(
@@ -271,10 +328,23 @@ class Keeper:
                 card=offered,
                 commitment=committed,
                 sealed_seed=sealed,
-                terms=Terms(source=track.program.source, places=places, place_return_bps=place_return_bps),
+                terms=Terms(
+                    source=track.program.source,
+                    places=places,
+                    place_return_bps=place_return_bps,
+                    seed_anchor=next_seed.anchor,
+                    seed_index=next_seed.index,
+                    beacon=beacon.chain.name if beacon is not None else "",
+                    beacon_round=beacon.chain.round_for(locks_at_ms) if beacon is not None else 0,
+                    beacon_wait_ms=self._beacons.wait_ms if beacon is not None else 0,
+                ),
                 locks_at_ms=locks_at_ms,
+                seed_chain_no=next_seed.chain_no,
             )
         )
+
+    async def _next_seed(self) -> NextSeed:
+        return await self._seeds.next_seed(self._track, self._epoch)
 
     def _checked(self, before: StoredRound, after: StoredRound) -> StoredRound:
         assert after.round.phase > before.round.phase, (

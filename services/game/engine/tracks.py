@@ -11,9 +11,11 @@ from services.chassis.clock import Clock
 from services.chassis.refusal import Refusal
 from services.chassis.waiting import until
 from services.game.engine.backoff import backoff_ms
+from services.game.engine.beacons import NO_BEACONS, Beacons
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.keeper import Keeper
 from services.game.engine.leadership import Leadership
+from services.game.engine.seeds import CHAIN_LENGTH, Seeds
 from services.game.engine.supervision import supervise
 from services.game.ports import Leases, RoundStore, SeedSeal, TrackStore
 
@@ -38,6 +40,8 @@ class Tracks:
         hub: Hub,
         clock: Clock,
         chance: Chance,
+        seed_chain_length: int = CHAIN_LENGTH,
+        beacons: Beacons = NO_BEACONS,
     ) -> None:
         self._holder = holder
         self._lease_ttl_ms = lease_ttl_ms
@@ -49,6 +53,8 @@ class Tracks:
         self._hub = hub
         self._clock = clock
         self._chance = chance
+        self._seeds = Seeds(store=rounds, seal=seal, clock=clock, chance=chance, length=seed_chain_length)
+        self._beacons = beacons
         self._keepers: dict[str, Keeper] = {}
         self._seekers: dict[str, Leadership] = {}
         self._leaderships: dict[str, asyncio.Task[None]] = {}
@@ -139,6 +145,8 @@ class Tracks:
             epoch=epoch,
             store=self._rounds,
             seal=self._seal,
+            seeds=self._seeds,
+            beacons=self._beacons,
             clock=self._clock,
             chance=self._chance,
             published=self._hub.hint,

@@ -1,6 +1,7 @@
 """RoundService: rounds, live and past, and the proofs of their results."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Final
 
 from furlong.common.v1.error_pb2 import Reason
@@ -10,8 +11,8 @@ from furlong.game.v1.round_service_pb2_grpc import RoundServiceServicer
 
 from services.chassis.freshness import tell
 from services.chassis.refusal import Refusal
-from services.game.domain.proof import Proof, is_ready, proof_of
-from services.game.domain.track import Source
+from services.game.domain.beacon import KNOWN, BeaconChain
+from services.game.domain.proof import Proof, is_drawn, is_ready, proof_of
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.broadcast.mailbox import Mailbox
 from services.game.ports import RoundReader
@@ -29,8 +30,9 @@ RAW_STREAMS: Final = frozenset(("WatchRounds",))
 class RoundService(RoundServiceServicer):
     """Reads from the store; the live watch comes from the hub."""
 
-    def __init__(self, *, rounds: RoundReader, hub: Hub) -> None:
+    def __init__(self, *, rounds: RoundReader, hub: Hub, beacons: Mapping[str, BeaconChain] = KNOWN) -> None:
         self._rounds = rounds
+        self._beacons = beacons
         self._hub = hub
 
     async def GetRound(self, request: pb.GetRoundRequest, context: Any) -> pb.GetRoundResponse:
@@ -56,11 +58,11 @@ class RoundService(RoundServiceServicer):
     async def GetRoundProof(self, request: pb.GetRoundProofRequest, context: Any) -> pb.GetRoundProofResponse:
         """Read the proof of a round whose race is over."""
         stored = await self._rounds.round(request.round_id)
-        if stored.round.terms.source is Source.ENTERED:
+        if not is_drawn(stored):
             raise Refusal(
                 Reason.RESULT_SOURCE,
                 f"the result of round {request.round_id} is entered by who saw the race: nothing is drawn or proved",
-                metadata={"source": Source.ENTERED.name},
+                metadata={"source": stored.round.terms.source.name},
             )
         if not is_ready(stored):
             phase = stored.round.phase.name
@@ -70,7 +72,7 @@ class RoundService(RoundServiceServicer):
                 metadata={"phase": phase},
             )
         await tell(context)
-        return pb.GetRoundProofResponse(proof=_proof_to(proof_of(stored)))
+        return pb.GetRoundProofResponse(proof=_proof_to(proof_of(stored, self._beacons)))
 
     async def WatchRounds(  # type: ignore[override] # writes encoded frames, see RAW_STREAMS
         self, request: pb.WatchRoundsRequest, context: Any
@@ -102,6 +104,7 @@ async def _write_frames(mailbox: Mailbox, context: Any, writer: "asyncio.Task[An
 
 
 def _proof_to(proof: Proof) -> RoundProof:
+    chain = proof.beacon_chain
     return RoundProof(
         round_id=proof.round_id,
         track=proof.track,
@@ -113,4 +116,14 @@ def _proof_to(proof: Proof) -> RoundProof:
         beacon=proof.beacon,
         runners=[runner_to(runner) for runner in proof.runners],
         result=proof.result,
+        seed_anchor=proof.seed_anchor,
+        seed_index=proof.seed_index,
+        locks_at_ms=proof.locks_at_ms,
+        beacon_name=proof.beacon_name,
+        beacon_round=proof.beacon_round,
+        beacon_signature=proof.beacon_signature,
+        beacon_public_key=chain.public_key if chain is not None else "",
+        beacon_chain_hash=chain.chain_hash if chain is not None else "",
+        beacon_genesis_s=chain.genesis_s if chain is not None else 0,
+        beacon_period_s=chain.period_s if chain is not None else 0,
     )

@@ -68,6 +68,13 @@ class TicketService(TicketServiceServicer):
             raise ticket_unknown(request.ticket_id)
         return pb.GetTicketResponse(ticket=ticket)
 
+    async def GetTicketProof(self, request: pb.GetTicketProofRequest, context: Any) -> pb.GetTicketProofResponse:
+        """Show that a ticket is under its round's root."""
+        ticket = await self._ticket(request.ticket_id)
+        if not may_read(ticket.account_id):
+            raise ticket_unknown(request.ticket_id)
+        return pb.GetTicketProofResponse(proof=await self._tickets.ticket_proof(request.ticket_id))
+
     async def ListTickets(self, request: pb.ListTicketsRequest, context: Any) -> pb.ListTicketsResponse:
         """Read the tickets of an account, the newest first."""
         if not may_read(request.account_id):

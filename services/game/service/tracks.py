@@ -30,12 +30,14 @@ from services.game.domain.track import (
     TrackState,
 )
 from services.game.domain.winners import winners
+from services.game.engine.beacons import NO_BEACONS, Beacons
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.tracks import Tracks
 from services.game.ports import RoundsByHand, TrackStore
 from services.game.service.paging import page_size
 from services.game.wire import (
     card_of,
+    chain_to,
     limits_of,
     program_of,
     race_result_of,
@@ -48,6 +50,8 @@ from services.game.wire import (
 TRACKS_ON_A_PAGE_MAX: Final = 100
 OPERATOR_EPOCH: Final = 0
 """Stands for no lease: an operator voids whoever leads the track."""
+BEACON_WINDOW_MS_MIN: Final = 2_000
+"""The time of the lock is set before the round opens, and has to be still to come then."""
 POSTING_S_MAX: Final = 10.0
 POSTING_MARGIN_S: Final = 2.0
 """What an operator's call has in all, and what moving money leaves of it for its last step and the way back."""
@@ -58,8 +62,17 @@ _log = structlog.get_logger(__name__)
 class TrackService(TrackServiceServicer):
     """Keeps tracks in the store, and wakes whoever looks after them."""
 
-    def __init__(self, *, store: TrackStore, rounds: RoundsByHand, tracks: Tracks, hub: Hub) -> None:
+    def __init__(
+        self,
+        *,
+        store: TrackStore,
+        rounds: RoundsByHand,
+        tracks: Tracks,
+        hub: Hub,
+        beacons: Beacons = NO_BEACONS,
+    ) -> None:
         self._store = store
+        self._beacons = beacons
         self._rounds = rounds
         self._tracks = tracks
         self._hub = hub
@@ -79,9 +92,16 @@ class TrackService(TrackServiceServicer):
         await tell(context)
         return pb.GetTrackResponse(track=track_to(track))
 
+    async def ListSeedChains(self, request: pb.ListSeedChainsRequest, context: Any) -> pb.ListSeedChainsResponse:
+        """Read the ends of a track's seed chains."""
+        chains = await self._store.seed_chains(request.track)
+        return pb.ListSeedChainsResponse(chains=[chain_to(chain) for chain in chains])
+
     async def CreateTrack(self, request: pb.CreateTrackRequest, context: Any) -> pb.CreateTrackResponse:
         """Make a track, with the defaults where it leaves something open."""
-        track = await self._store.create_track(request_id=request.request_id, track=_with_defaults(request.track))
+        asked = _with_defaults(request.track)
+        _refuse_beacon(asked, self._beacons)
+        track = await self._store.create_track(request_id=request.request_id, track=asked)
         self._tracks.wake(track.track)
         return pb.CreateTrackResponse(track=track_to(track))
 
@@ -245,6 +265,23 @@ def _with_defaults(track: TrackMessage) -> Track:
         return_bps=track.return_bps or DEFAULT_RETURN_BPS,
         program=program_of(track.program),
     )
+
+
+def _refuse_beacon(track: Track, beacons: Beacons) -> None:
+    """Refuse a track whose rounds could not be drawn as it asks."""
+    name = track.program.beacon
+    if not name:
+        return
+    if track.program.source is not Source.DRAWN:
+        description = "is of no use where results are entered"
+    elif beacons.get(name) is None:
+        description = f"is none that this deployment asks; it asks {', '.join(beacons.by_name) or 'none'}"
+    elif track.timetable.betting_window_ms < BEACON_WINDOW_MS_MIN:
+        description = f"needs a betting window of {BEACON_WINDOW_MS_MIN} milliseconds or more"
+    else:
+        return
+    violation = Violation(field="track.program.beacon", description=description)
+    raise Refusal(Reason.MALFORMED, f"the beacon {name!r} {description}", violations=[violation])
 
 
 def _refuse_too_strong(cards: Sequence[RaceCard], track: Track) -> None:

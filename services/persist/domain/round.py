@@ -18,9 +18,10 @@ once, and their money moves after it.
 5. Nothing is decided on a round while money of an earlier decision is still to be moved.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Final
@@ -124,7 +125,8 @@ class RoundPlan:
     """All that is fixed before the first ticket.
 
     `terms` are a message of `furlong.common.v1` that the store does not read. Without `locks_at_ms`, in milliseconds
-    since the Unix epoch, the round locks after its timetable's betting window.
+    since the Unix epoch, the round locks after its timetable's betting window. `seed_chain_no` is 0 for a seed of no
+    chain.
     """
 
     track: str
@@ -139,6 +141,8 @@ class RoundPlan:
     sealed_seed: bytes
     terms: bytes = b""
     locks_at_ms: int = 0
+    seed_chain_no: int = 0
+    seed_index: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +202,16 @@ def due(stored: Round, wanted: Phase) -> datetime | None:
             return stored.finishes_at
         case Phase.OPEN | Phase.SETTLED | Phase.VOID:
             return None
+
+
+def delayed(stored: Round, now: datetime) -> Round:
+    """The round with its race starting now, where that is later than it should: what follows moves by as much."""
+    late = now - stored.starts_at
+    if late <= timedelta():
+        return stored
+    return dataclasses.replace(
+        stored, starts_at=now, finishes_at=stored.finishes_at + late, ends_at=stored.ends_at + late
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

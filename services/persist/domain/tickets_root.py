@@ -14,7 +14,7 @@ import struct
 from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.persist.domain.ticket import Order
 
@@ -53,3 +53,25 @@ def root(hashes: Sequence[bytes]) -> bytes:
         level = [sha256(b"\x01" + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=False)]
         level += odd
     return level[0]
+
+
+class Step(NamedTuple):
+    """A neighbour on the way up: whether it is the left one of the two."""
+
+    sibling: bytes
+    left: bool
+
+
+def path(hashes: Sequence[bytes], place: int) -> list[Step]:
+    """The way from one of `hashes`, counted from 0, to the root of the tree over them."""
+    steps = []
+    level = list(hashes)
+    while len(level) > 1:
+        neighbour = place ^ 1
+        if neighbour < len(level):  # an odd last one goes up unchanged
+            steps.append(Step(level[neighbour], left=neighbour < place))
+        odd = [level[-1]] if len(level) % 2 else []
+        level = [sha256(b"\x01" + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=False)]
+        level += odd
+        place //= 2
+    return steps

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from furlong.common.v1 import round_pb2
-from furlong.persist.v1 import round_store_service_pb2, ticket_store_service_pb2
+from furlong.persist.v1 import round_store_service_pb2, ticket_store_service_pb2, track_store_service_pb2
 
 from services.persist.domain.race_result import RaceResult
 from services.persist.domain.round import Limits, RoundPlan, Runner, Timetable, Winner
+from services.persist.domain.seed_chain import ChainPlan
 from services.persist.domain.ticket import Line, Order
 from services.persist.domain.track import RaceCard, Track, TrackChange, TrackState
 from services.persist.domain.verdict import Verdict
@@ -64,6 +65,19 @@ def plan(message: round_store_service_pb2.OpenRoundRequest) -> RoundPlan:
         sealed_seed=message.sealed_seed,
         terms=message.terms.SerializeToString(deterministic=True),
         locks_at_ms=message.locks_at_ms,
+        seed_chain_no=message.seed_chain_no,
+        seed_index=message.seed_index,
+    )
+
+
+def chain_plan(message: track_store_service_pb2.CreateSeedChainRequest) -> ChainPlan:
+    """A chain as it is to be published."""
+    return ChainPlan(
+        track=message.track,
+        chain_no=message.chain_no,
+        anchor=message.anchor,
+        length=message.length,
+        sealed_checkpoints=message.sealed_checkpoints,
     )
 
 

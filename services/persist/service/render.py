@@ -11,9 +11,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.persist.domain.account import Account
 from services.persist.domain.round import Limits, Round, Runner, Timetable, Totals
+from services.persist.domain.seed_chain import SeedChain
 from services.persist.domain.statement import StatementLine
 from services.persist.domain.suspension import Suspension
-from services.persist.domain.ticket import Ticket
+from services.persist.domain.ticket import Line, Ticket
+from services.persist.domain.ticket_proof import TicketProof
 from services.persist.domain.track import RaceCard, Track
 from services.persist.domain.trial_balance import TrialBalance
 
@@ -73,6 +75,21 @@ def card(value: RaceCard) -> round_pb2.RaceCard:
     )
 
 
+def seed_chain(value: SeedChain) -> track_store_service_pb2.StoredSeedChain:
+    """A chain with what the public does not see."""
+    return track_store_service_pb2.StoredSeedChain(
+        chain=round_pb2.SeedChain(
+            track=value.track,
+            chain_no=value.chain_no,
+            anchor=value.anchor.hex(),
+            length=value.length,
+            used=value.used,
+            published_at=timestamp(value.published_at),
+        ),
+        sealed_checkpoints=value.sealed_checkpoints,
+    )
+
+
 def account(value: Account) -> account_pb2.Account:
     """An account with its balance."""
     return account_pb2.Account(
@@ -129,18 +146,35 @@ def ticket(value: Ticket) -> ticket_pb2.Ticket:
         stake_minor=value.stake_minor,
         payout_minor=value.payout_minor,
         placed_at=timestamp(value.placed_at),
-        lines=[
-            ticket_pb2.Line(
-                market=ticket_pb2.Line.Market.ValueType(line.market),
-                runners=line.selection,
-                stake_minor=line.stake_minor,
-                price_hundredths=line.price_hundredths,
-            )
-            for line in value.lines
-        ],
+        lines=_lines(value.lines),
         currency=value.currency,
         terminal=value.terminal,
     )
+
+
+def ticket_proof(value: TicketProof) -> ticket_pb2.TicketProof:
+    """A ticket's way to its round's root."""
+    return ticket_pb2.TicketProof(
+        ticket_id=value.order.request_id,
+        account_id=value.order.account_id,
+        round_id=value.round_id,
+        lines=_lines(value.order.lines),
+        leaf=value.leaf.hex(),
+        path=[ticket_pb2.TicketProof.Step(sibling=step.sibling.hex(), left=step.left) for step in value.path],
+        tickets_root=value.tickets_root.hex(),
+    )
+
+
+def _lines(lines: Sequence[Line]) -> list[ticket_pb2.Line]:
+    return [
+        ticket_pb2.Line(
+            market=ticket_pb2.Line.Market.ValueType(line.market),
+            runners=line.selection,
+            stake_minor=line.stake_minor,
+            price_hundredths=line.price_hundredths,
+        )
+        for line in lines
+    ]
 
 
 def totals(value: Totals) -> round_pb2.Totals:

@@ -11,6 +11,8 @@ from furlong.persist.v1.ticket_store_service_pb2 import (
     AppendTicketsResponse,
     CancelTicketRequest,
     CancelTicketResponse,
+    GetTicketProofRequest,
+    GetTicketProofResponse,
     GetTicketRequest,
     GetTicketResponse,
     ListTicketsRequest,
@@ -28,7 +30,7 @@ from services.persist.domain.decision import Decision
 from services.persist.domain.round import Totals
 from services.persist.domain.ticket import Ticket
 from services.persist.engine import TicketWriter
-from services.persist.ports import Operation, TicketDesk, Tickets
+from services.persist.ports import Operation, TicketDesk, TicketProofs, Tickets
 from services.persist.service import parse, render
 from services.persist.service.operation import operation
 from services.persist.service.paging import bad_token, place_of, token_for
@@ -48,9 +50,10 @@ DIALOGUES: Final = {
 class TicketStore(TicketStoreServiceServicer):
     """Takes tickets through the writer and reads them back."""
 
-    def __init__(self, *, writer: TicketWriter, tickets: Tickets, desk: TicketDesk) -> None:
+    def __init__(self, *, writer: TicketWriter, tickets: Tickets, proofs: TicketProofs, desk: TicketDesk) -> None:
         self._writer = writer
         self._tickets = tickets
+        self._proofs = proofs
         self._desk = desk
 
     async def AppendTickets(self, request: AppendTicketsRequest, context: Context) -> AppendTicketsResponse:
@@ -74,6 +77,10 @@ class TicketStore(TicketStoreServiceServicer):
     async def GetTicket(self, request: GetTicketRequest, context: Context) -> GetTicketResponse:
         """Read one ticket."""
         return GetTicketResponse(ticket=render.ticket(await self._tickets.get(request.ticket_id)))
+
+    async def GetTicketProof(self, request: GetTicketProofRequest, context: Context) -> GetTicketProofResponse:
+        """Prove a ticket."""
+        return GetTicketProofResponse(proof=render.ticket_proof(await self._proofs.prove(request.ticket_id)))
 
     async def ListTickets(self, request: ListTicketsRequest, context: Context) -> ListTicketsResponse:
         """Read a page of an account's tickets."""

@@ -5,12 +5,16 @@ from typing import Final
 
 import grpc
 from furlong.persist.v1.track_store_service_pb2 import (
+    CreateSeedChainRequest,
+    CreateSeedChainResponse,
     CreateTrackRequest,
     CreateTrackResponse,
     GetNextRaceCardRequest,
     GetNextRaceCardResponse,
     GetTrackRequest,
     GetTrackResponse,
+    ListSeedChainsRequest,
+    ListSeedChainsResponse,
     ListTracksRequest,
     ListTracksResponse,
     PutRaceCardsRequest,
@@ -25,11 +29,12 @@ from furlong.persist.v1.track_store_service_pb2 import (
 from furlong.persist.v1.track_store_service_pb2_grpc import TrackStoreServiceServicer
 
 from services.chassis.freshness import tell
+from services.persist.domain.seed_chain import SeedChain
 from services.persist.domain.shelf import TRACKS
 from services.persist.domain.suspension import Part
 from services.persist.domain.track import Track, TrackState
 from services.persist.hot_reads import Answer, HotReads
-from services.persist.ports import Operation, Tracks
+from services.persist.ports import Operation, SeedChains, Tracks
 from services.persist.service import parse, render
 from services.persist.service.operation import operation
 from services.persist.service.paging import place_of, token_for
@@ -44,8 +49,9 @@ RAW_ANSWERS: Final = frozenset(("GetTrack", "ListTracks"))
 class TrackStore(TrackStoreServiceServicer):
     """Keeps tracks and their cards. Whatever changes a track has to end as CreateTrack does."""
 
-    def __init__(self, *, tracks: Tracks, hot: HotReads) -> None:
+    def __init__(self, *, tracks: Tracks, seed_chains: SeedChains, hot: HotReads) -> None:
         self._tracks = tracks
+        self._seed_chains = seed_chains
         self._hot = hot
 
     async def CreateTrack(self, request: CreateTrackRequest, context: Context) -> CreateTrackResponse:
@@ -120,6 +126,19 @@ class TrackStore(TrackStoreServiceServicer):
     async def GetNextRaceCard(self, request: GetNextRaceCardRequest, context: Context) -> GetNextRaceCardResponse:
         """Read the card to run next."""
         return GetNextRaceCardResponse(card=render.card(await self._tracks.next_card(request.track)))
+
+    async def CreateSeedChain(self, request: CreateSeedChainRequest, context: Context) -> CreateSeedChainResponse:
+        """Publish a track's next chain of seeds."""
+        once: Operation[SeedChain] = operation(
+            request, lambda value: CreateSeedChainResponse(stored=render.seed_chain(value))
+        )
+        created = await self._seed_chains.create(once, parse.chain_plan(request), request.epoch)
+        return CreateSeedChainResponse.FromString(created)
+
+    async def ListSeedChains(self, request: ListSeedChainsRequest, context: Context) -> ListSeedChainsResponse:
+        """Read a track's chains of seeds."""
+        chains = await self._seed_chains.all(request.track)
+        return ListSeedChainsResponse(chains=[render.seed_chain(chain) for chain in chains])
 
     async def _track(self, track: str) -> Answer:
         response = GetTrackResponse(track=render.track(await self._tracks.get(track)))

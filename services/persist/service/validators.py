@@ -24,6 +24,7 @@ from services.persist.domain.bounds import (
 from services.persist.domain.verdict import Verdict
 
 INT64_MAX: Final = 2**63 - 1
+INT32_MAX: Final = 2**31 - 1
 TRACK_PAGE_MAX: Final = 100
 ROUND_PAGE_MAX: Final = 100
 TICKET_PAGE_MAX: Final = 500
@@ -34,6 +35,9 @@ RUNNERS_MAX: Final = 40
 SEED_BYTES: Final = 32
 HASH_BYTES: Final = 32
 SEALED_SEED_BYTES_MAX: Final = 256
+BEACON_SIGNATURE_BYTES_MAX: Final = 96
+SEALED_CHECKPOINTS_BYTES_MAX: Final = 65_536
+SEED_CHAIN_LENGTH_MAX: Final = 10_000_000
 TERMS_BYTES_MAX: Final = 512
 PROGRAM_BYTES_MAX: Final = 4_096
 LOCKS_AT_MS_MAX: Final = 253_402_300_799_000
@@ -117,8 +121,8 @@ def _selection(at: str, of: Any, checks: Checks) -> None:
         checks.between(f"{at}.runners[{n}]", runner, 1, RUNNERS_MAX)
 
 
-def get_ticket(request: tickets.GetTicketRequest, checks: Checks) -> None:
-    """GetTicketRequest."""
+def get_ticket(request: tickets.GetTicketRequest | tickets.GetTicketProofRequest, checks: Checks) -> None:
+    """GetTicketRequest and GetTicketProofRequest."""
     checks.uuid("ticket_id", request.ticket_id)
 
 
@@ -164,11 +168,25 @@ def open_round(request: rounds.OpenRoundRequest, checks: Checks) -> None:
     checks.between("terms", request.terms.ByteSize(), 0, TERMS_BYTES_MAX)
     if request.locks_at_ms:
         checks.between("locks_at_ms", request.locks_at_ms, 1, LOCKS_AT_MS_MAX)
+    if request.seed_chain_no:
+        checks.between("seed_chain_no", request.seed_chain_no, 1, INT32_MAX)
+        checks.between("seed_index", request.seed_index, 1, INT64_MAX)
     _timetable("timetable", request.timetable, checks)
     _limits("limits", request.limits, checks)
     checks.between("return_bps", request.return_bps, 5_000, 9_999)
     checks.that("commitment", len(request.commitment) == HASH_BYTES, f"is not {HASH_BYTES} bytes long")
     checks.between("sealed_seed", len(request.sealed_seed), 1, SEALED_SEED_BYTES_MAX)
+
+
+def create_seed_chain(request: tracks.CreateSeedChainRequest, checks: Checks) -> None:
+    """CreateSeedChainRequest."""
+    checks.uuid("request_id", request.request_id)
+    _track_name("track", request.track, checks)
+    checks.between("epoch", request.epoch, 1, INT64_MAX)
+    checks.between("chain_no", request.chain_no, 1, INT32_MAX)
+    checks.that("anchor", len(request.anchor) == HASH_BYTES, f"is not {HASH_BYTES} bytes long")
+    checks.between("length", request.length, 1, SEED_CHAIN_LENGTH_MAX)
+    checks.between("sealed_checkpoints", len(request.sealed_checkpoints), 1, SEALED_CHECKPOINTS_BYTES_MAX)
 
 
 def step(request: Any, checks: Checks) -> None:
@@ -196,6 +214,7 @@ def start_race(request: rounds.StartRaceRequest, checks: Checks) -> None:
     checks.between("epoch", request.epoch, 1, INT64_MAX)
     checks.that("reason", not request.reason, "goes with a result that was entered")
     checks.that("server_seed", len(request.server_seed) == SEED_BYTES, f"is not {SEED_BYTES} bytes long")
+    checks.between("beacon_signature", len(request.beacon_signature), 0, BEACON_SIGNATURE_BYTES_MAX)
 
 
 def _result(request: Any, checks: Checks) -> None:
@@ -452,6 +471,7 @@ VALIDATORS: Final[Validators] = {
     tickets.AppendTicketsRequest: append_tickets,
     tickets.StreamTicketsRequest: stream_tickets,
     tickets.GetTicketRequest: get_ticket,
+    tickets.GetTicketProofRequest: get_ticket,
     tickets.ListTicketsRequest: list_tickets,
     tickets.CancelTicketRequest: cancel_ticket,
     tickets.PayTicketRequest: pay_ticket,
@@ -476,6 +496,8 @@ VALIDATORS: Final[Validators] = {
     tracks.SetTrackStateRequest: set_track_state,
     tracks.SetSellingRequest: set_selling,
     tracks.UpdateTrackRequest: update_track,
+    tracks.CreateSeedChainRequest: create_seed_chain,
+    tracks.ListSeedChainsRequest: of_track,
     ledger.CreateAccountRequest: create_account,
     ledger.CreditAccountRequest: credit_account,
     ledger.PayOutAccountRequest: pay_out_account,

@@ -1,6 +1,7 @@
 """What the game may believe of its store. The same tests judge persist and the small one that unit tests use."""
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
@@ -19,10 +20,13 @@ from services.game.domain.phase import Phase
 from services.game.domain.prices import priced
 from services.game.domain.race_result import RaceResult
 from services.game.domain.round import StoredRound, Terms
+from services.game.domain.seed_chain import PublishedChain
 from services.game.domain.track import Limits, Part, Program, Source, Timetable, TrackChange, TrackState
 from services.game.domain.winners import Winner, winners
 from services.game.ports import Placing
 from tests.contract.game.conftest import Store
+from tests.model.settlement import BoughtLine, BoughtTicket
+from tests.model.tickets_root import encoded
 from tests.rounds import CARD, TRACK
 
 T = TRACK.track
@@ -46,7 +50,9 @@ class Leader:
         self.epoch = epoch
         self.seed = b""
 
-    async def open(self, seed: bytes = b"s" * 32, locks_at_ms: int = 0) -> StoredRound:
+    async def open(
+        self, seed: bytes = b"s" * 32, locks_at_ms: int = 0, chain_no: int = 0, index: int = TERMS.seed_index
+    ) -> StoredRound:
         track = await self.store.rounds.track(T)
         card = await self.store.rounds.next_card(T)
         opened = await self.store.rounds.open_round(
@@ -56,8 +62,9 @@ class Leader:
             card=replace(card, runners=priced(card.runners, track.return_bps)),
             commitment=commitment(seed),
             sealed_seed=b"sealed " + seed,
-            terms=TERMS,
+            terms=replace(TERMS, seed_index=index),
             locks_at_ms=locks_at_ms,
+            seed_chain_no=chain_no,
         )
         self.seed = seed
         return opened
@@ -67,8 +74,8 @@ class Leader:
         ids = {"request_id": uuid7(), "round_id": stored.round.round_id, "epoch": self.epoch}
         return await self.store.rounds.lock_round(**ids)  # type: ignore[arg-type] # a table of strings and numbers
 
-    async def start(self, stored: StoredRound) -> StoredRound:
-        await wait_until(stored.round.schedule.starts_at_ms)
+    async def start(self, stored: StoredRound, late_ms: int = 0, **beacon: Any) -> StoredRound:
+        await wait_until(stored.round.schedule.starts_at_ms + late_ms)
         result = finishing_order(stored.round.runners, iter([0] * 40))
         return await self.store.rounds.start_race(
             request_id=uuid7(),
@@ -76,6 +83,7 @@ class Leader:
             epoch=self.epoch,
             result=result,
             server_seed=self.seed,
+            **beacon,
         )
 
     async def finish(self, stored: StoredRound) -> StoredRound:
@@ -482,6 +490,128 @@ async def test_a_track_of_the_same_name_with_other_settings_is_refused(store: St
     assert (await reason_of(other)).reason == Reason.TRACK_EXISTS
 
 
+# Beacons
+
+
+async def test_what_the_beacon_said_is_kept_and_a_race_that_waited_for_it_starts_then(store: Store) -> None:
+    leader = await lead(store)
+    locked = await leader.lock(await leader.open())
+    planned = locked.round.schedule
+    running = await leader.start(locked, late_ms=300, beacon_signature=b"x" * 48, from_now=True)
+    moved = running.round.schedule
+
+    assert (locked.beacon_signature, running.beacon_signature) == (b"", b"x" * 48)
+    late_ms = moved.starts_at_ms - planned.starts_at_ms
+    assert late_ms >= 300
+    assert moved.finishes_at_ms - planned.finishes_at_ms == moved.ends_at_ms - planned.ends_at_ms == late_ms
+    assert moved.locks_at_ms == planned.locks_at_ms
+    assert (await leader.start(locked, beacon_signature=b"x" * 48, from_now=True)).round == running.round
+    with pytest.raises(Refusal):
+        await leader.store.rounds.finish_round(request_id=uuid7(), round_id=running.round.round_id, epoch=leader.epoch)
+    assert (await leader.finish(running)).beacon_signature == b"x" * 48
+
+
+async def test_a_race_that_is_late_keeps_its_times_unless_it_is_told_to_move(store: Store) -> None:
+    leader = await lead(store)
+    locked = await leader.lock(await leader.open())
+
+    assert (await leader.start(locked, late_ms=200)).round.schedule == locked.round.schedule
+
+
+# Seed chains
+
+
+async def publish(leader: Leader, chain_no: int = 1, length: int = 3) -> PublishedChain:
+    return await leader.store.rounds.create_seed_chain(
+        request_id=uuid7(),
+        track=T,
+        epoch=leader.epoch,
+        chain_no=chain_no,
+        anchor=bytes([chain_no] * 32),
+        length=length,
+        sealed_checkpoints=b"sealed",
+    )
+
+
+async def use(leader: Leader, chain_no: int, index: int) -> StoredRound:
+    """Open a round with a seed of a chain, and void it."""
+    opened = await leader.open(b"%032d" % (100 * chain_no + index), chain_no=chain_no, index=index)
+    return await leader.void(opened)
+
+
+async def test_a_chain_is_published_and_read_by_everybody(store: Store) -> None:
+    leader = await lead(store)
+    assert await store.tracks.seed_chains(T) == []
+    before_ms = time.time() * 1_000
+    published = [await publish(leader, 1), await publish(leader, 2, length=5)]
+
+    assert await store.tracks.seed_chains(T) == published[::-1] == await store.rounds.seed_chains(T)
+    assert [(chain.track, chain.anchor, chain.length, chain.used) for chain in published] == [
+        (T, "01" * 32, 3, 0),
+        (T, "02" * 32, 5, 0),
+    ]
+    assert published[0].sealed_checkpoints == b"sealed"
+    assert abs(published[0].published_at_ms - before_ms) < 60_000
+
+
+async def test_the_chains_of_no_track_are_not_found(store: Store) -> None:
+    assert (await reason_of(store.tracks.seed_chains("nowhere"))).reason == Reason.TRACK_NOT_FOUND
+
+
+@pytest.mark.parametrize("chain_no", [1, 3])
+async def test_only_the_next_chain_can_be_published(store: Store, chain_no: int) -> None:
+    leader = await lead(store)
+    await publish(leader, 1)
+
+    assert (await reason_of(publish(leader, chain_no))).reason == Reason.ROUND_PHASE
+
+
+async def test_no_chain_is_published_under_an_old_epoch(store: Store) -> None:
+    leader = await lead(store)
+    leader.epoch += 1
+
+    assert (await reason_of(publish(leader))).reason == Reason.EPOCH_STALE
+
+
+async def test_seeds_are_used_up_in_order_and_a_void_round_gives_none_back(store: Store) -> None:
+    leader = await lead(store)
+    await publish(leader)
+    rounds = [await use(leader, 1, index) for index in (1, 2)]
+
+    assert [stored.round.terms.seed_index for stored in rounds] == [1, 2]
+    assert [chain.used for chain in await store.rounds.seed_chains(T)] == [2]
+
+
+@pytest.mark.parametrize(("chain_no", "index"), [(1, 1), (1, 3), (2, 1)])
+async def test_a_seed_out_of_turn_opens_no_round(store: Store, chain_no: int, index: int) -> None:
+    leader = await lead(store)
+    for number in (1, 2):
+        await publish(leader, number)
+    await use(leader, 1, 1)
+    await use(leader, 2, 1)
+
+    out_of_turn = leader.open(b"another seed of thirty-two bytes", chain_no=chain_no, index=index)
+    assert (await reason_of(out_of_turn)).reason == Reason.ROUND_PHASE
+    assert [chain.used for chain in await store.rounds.seed_chains(T)] == [1, 1]
+
+
+async def test_a_chain_gives_no_more_seeds_than_it_has(store: Store) -> None:
+    leader = await lead(store)
+    await publish(leader, length=1)
+    await use(leader, 1, 1)
+
+    assert (await reason_of(use(leader, 1, 2))).reason == Reason.ROUND_PHASE
+
+
+async def test_a_round_that_does_not_open_uses_no_seed_up(store: Store) -> None:
+    leader = await lead(store)
+    await publish(leader)
+    await leader.open(b"t" * 32)
+
+    assert (await reason_of(use(leader, 1, 1))).reason == Reason.ROUND_PHASE
+    assert [chain.used for chain in await store.rounds.seed_chains(T)] == [0]
+
+
 # Tickets
 
 
@@ -555,6 +685,48 @@ async def sold(store: Store, stored: StoredRound, account_id: str = "") -> str:
     answered = await store.tickets.append(stored.round.round_id, [one])
     assert [answer.verdict for answer in answered.answers] == [TicketResult.ACCEPTED]
     return one.order.request_id
+
+
+async def test_every_ticket_is_proved_to_be_under_the_root_that_the_lock_fixed(store: Store) -> None:
+    leader = await lead(store)
+    opened = await leader.open()
+    round_id = opened.round.round_id
+    batches = [
+        [placing(opened, store.account_id, runner=runner) for runner in runners]
+        for runners in ((1, 2, 4), (2,), (4, 4))
+    ]
+    for batch in batches:
+        await store.tickets.append(round_id, batch)
+    ids = [each.order.request_id for batch in batches for each in batch]
+    await store.tickets.cancel(request_id=uuid7(), ticket_id=ids[1], reason="test", actor="test")
+    assert (await reason_of(store.tickets.ticket_proof(ids[0]))).reason == Reason.PROOF_NOT_READY
+    locked = await leader.lock(opened)
+
+    for ticket_id in ids:
+        proof = await store.tickets.ticket_proof(ticket_id)
+        ticket = await store.tickets.ticket(ticket_id)
+        assert (proof.ticket_id, proof.account_id, proof.round_id) == (ticket_id, store.account_id, round_id)
+        assert list(proof.lines) == list(ticket.lines)
+        (line,) = proof.lines
+        bought = BoughtTicket(
+            ticket_id=ticket_id,
+            account_id=store.account_id,
+            lines=(
+                BoughtLine(
+                    market="WIN",
+                    runners=tuple(line.runners),
+                    stake_minor=line.stake_minor,
+                    price_hundredths=line.price_hundredths,
+                ),
+            ),
+        )
+        found = hashlib.sha256(b"\x00" + encoded(bought, round_id)).digest()
+        assert proof.leaf == found.hex()
+        for step in proof.path:
+            sibling = bytes.fromhex(step.sibling)
+            found = hashlib.sha256(b"\x01" + (sibling + found if step.left else found + sibling)).digest()
+        assert found.hex() == proof.tickets_root == locked.round.tickets_root
+    assert (await reason_of(store.tickets.ticket_proof(uuid7()))).reason == Reason.TICKET_UNKNOWN
 
 
 async def test_a_cancelled_ticket_leaves_the_totals_and_is_cancelled_once(store: Store) -> None:

@@ -32,6 +32,7 @@ RIGHTS = """
     postings         SI      S       S
     request_keys     SI      S       S
     rounds           SIu     S       s
+    seed_chains      SIu     S       s
     settlements      SI      S       S
     suspensions      SID     S       S
     tickets          SI      S       S
@@ -62,7 +63,12 @@ WRITER_MAY_NOT = (
     "SELECT make_partition('tickets', 'mine', '0', '1')",
 )
 
-AUDITOR_MAY_NOT = ("SELECT sealed_seed FROM rounds", "SELECT stored_round FROM transitions", "SELECT * FROM operations")
+AUDITOR_MAY_NOT = (
+    "SELECT sealed_seed FROM rounds",
+    "SELECT stored_round FROM transitions",
+    "SELECT * FROM operations",
+    "SELECT sealed_checkpoints FROM seed_chains",
+)
 
 _numbers = itertools.count(1)
 
@@ -163,6 +169,29 @@ async def test_what_is_written_once_is_changed_by_nobody_not_even_its_owner(worl
                 for role in ("furlong_migrator", "none"):  # its owner; and the tests' own user, a superuser
                     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="written once"):
                         await say_as(role, world.database_url, statement)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE seed_chains SET anchor = sha256('another')",
+        "UPDATE seed_chains SET sealed_checkpoints = 'x'",
+        "UPDATE seed_chains SET used = 0",
+        "UPDATE seed_chains SET used = used + 2",
+        "DELETE FROM seed_chains",
+        "TRUNCATE seed_chains",
+    ],
+)
+async def test_a_seed_chain_is_changed_by_nobody_and_its_seeds_are_used_in_turn(world: World, change: str) -> None:
+    await world.sql(
+        """INSERT INTO seed_chains (track, chain_no, anchor, length, used, published_at, sealed_checkpoints)
+           VALUES ($1, 1, sha256('anchor'), 10, 3, now(), 'sealed')""",
+        world.track,
+    )
+    for role in ("furlong_migrator", "none"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await say_as(role, world.database_url, change)
+    await say_as("furlong_writer", world.database_url, "UPDATE seed_chains SET used = used + 1")
 
 
 async def test_a_partition_made_by_the_writer_belongs_to_the_migrator_and_is_guarded_too(world: World) -> None:

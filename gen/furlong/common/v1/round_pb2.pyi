@@ -820,6 +820,8 @@ class RoundProof(_message.Message):
         """TRUST_UNSPECIFIED is never sent."""
         OPERATOR_TRUSTED: RoundProof._Trust.ValueType  # 1
         """OPERATOR_TRUSTED: without a public beacon the house could choose among results by buying tickets of its own."""
+        PUBLIC_BEACON: RoundProof._Trust.ValueType  # 2
+        """PUBLIC_BEACON: the draw took in a public random number that nobody could know before the lock."""
 
     class Trust(_Trust, metaclass=_TrustEnumTypeWrapper):
         """Trust says whom a player has to trust."""
@@ -828,6 +830,8 @@ class RoundProof(_message.Message):
     """TRUST_UNSPECIFIED is never sent."""
     OPERATOR_TRUSTED: RoundProof.Trust.ValueType  # 1
     """OPERATOR_TRUSTED: without a public beacon the house could choose among results by buying tickets of its own."""
+    PUBLIC_BEACON: RoundProof.Trust.ValueType  # 2
+    """PUBLIC_BEACON: the draw took in a public random number that nobody could know before the lock."""
 
     ROUND_ID_FIELD_NUMBER: _builtins.int
     TRACK_FIELD_NUMBER: _builtins.int
@@ -839,6 +843,16 @@ class RoundProof(_message.Message):
     BEACON_FIELD_NUMBER: _builtins.int
     RUNNERS_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
+    BEACON_ROUND_FIELD_NUMBER: _builtins.int
+    BEACON_SIGNATURE_FIELD_NUMBER: _builtins.int
+    BEACON_PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    BEACON_CHAIN_HASH_FIELD_NUMBER: _builtins.int
+    SEED_ANCHOR_FIELD_NUMBER: _builtins.int
+    SEED_INDEX_FIELD_NUMBER: _builtins.int
+    BEACON_NAME_FIELD_NUMBER: _builtins.int
+    LOCKS_AT_MS_FIELD_NUMBER: _builtins.int
+    BEACON_GENESIS_S_FIELD_NUMBER: _builtins.int
+    BEACON_PERIOD_S_FIELD_NUMBER: _builtins.int
     round_id: _builtins.int
     """round_id of the round."""
     track: _builtins.str
@@ -854,7 +868,31 @@ class RoundProof(_message.Message):
     tickets_root: _builtins.str
     """tickets_root in hex, fixed at the lock, before the seed was used."""
     beacon: _builtins.str
-    """beacon is the public randomness in hex; empty when there is none."""
+    """beacon is the public randomness in hex, SHA-256 of beacon_signature; empty when there is none."""
+    beacon_round: _builtins.int
+    """beacon_round is the number of the beacon's round, fixed when the round opened; 0 when there is no beacon, like all
+    that is said of one.
+    """
+    beacon_signature: _builtins.str
+    """beacon_signature of that round in hex, 48 bytes: a point of G1 of BLS12-381."""
+    beacon_public_key: _builtins.str
+    """beacon_public_key in hex, 96 bytes: a point of G2, under which the signature is checked."""
+    beacon_chain_hash: _builtins.str
+    """beacon_chain_hash in hex names the beacon's chain, and with it the address of its rounds."""
+    seed_anchor: _builtins.str
+    """seed_anchor is the end of the track's seed chain in hex: SHA-256 applied seed_index times to server_seed. Empty for
+    a round of no chain.
+    """
+    seed_index: _builtins.int
+    """seed_index is the place of the seed in its chain, from 1."""
+    beacon_name: _builtins.str
+    """beacon_name by which the track asked for the beacon."""
+    locks_at_ms: _builtins.int
+    """locks_at_ms is when betting closed, in milliseconds since the Unix epoch: before the beacon's round."""
+    beacon_genesis_s: _builtins.int
+    """beacon_genesis_s is the time of the beacon's round 1, in seconds since the Unix epoch."""
+    beacon_period_s: _builtins.int
+    """beacon_period_s is the time between two rounds of the beacon, in seconds."""
     @_builtins.property
     def runners(self) -> _containers.RepeatedCompositeFieldContainer[Global___Runner]:
         """runners with the weights that were drawn with."""
@@ -876,11 +914,67 @@ class RoundProof(_message.Message):
         beacon: _builtins.str = ...,
         runners: _abc.Iterable[Global___Runner] | None = ...,
         result: _abc.Iterable[_builtins.int] | None = ...,
+        beacon_round: _builtins.int = ...,
+        beacon_signature: _builtins.str = ...,
+        beacon_public_key: _builtins.str = ...,
+        beacon_chain_hash: _builtins.str = ...,
+        seed_anchor: _builtins.str = ...,
+        seed_index: _builtins.int = ...,
+        beacon_name: _builtins.str = ...,
+        locks_at_ms: _builtins.int = ...,
+        beacon_genesis_s: _builtins.int = ...,
+        beacon_period_s: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "beacon", b"beacon", "commitment", b"commitment", "result", b"result", "round_id", b"round_id", "runners", b"runners", "server_seed", b"server_seed", "tickets_root", b"tickets_root", "track", b"track", "trust", b"trust"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "beacon", b"beacon", "beacon_chain_hash", b"beacon_chain_hash", "beacon_genesis_s", b"beacon_genesis_s", "beacon_name", b"beacon_name", "beacon_period_s", b"beacon_period_s", "beacon_public_key", b"beacon_public_key", "beacon_round", b"beacon_round", "beacon_signature", b"beacon_signature", "commitment", b"commitment", "locks_at_ms", b"locks_at_ms", "result", b"result", "round_id", b"round_id", "runners", b"runners", "seed_anchor", b"seed_anchor", "seed_index", b"seed_index", "server_seed", b"server_seed", "tickets_root", b"tickets_root", "track", b"track", "trust", b"trust"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RoundProof: _TypeAlias = RoundProof  # noqa: Y015
+
+@_typing.final
+class SeedChain(_message.Message):
+    """SeedChain is a chain of secret seeds, one for each round of a track, of which each is the SHA-256 of the next. Its end
+    is published before the first of them is used, and fixes them all.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    CHAIN_NO_FIELD_NUMBER: _builtins.int
+    ANCHOR_FIELD_NUMBER: _builtins.int
+    LENGTH_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
+    PUBLISHED_AT_FIELD_NUMBER: _builtins.int
+    track: _builtins.str
+    """track whose rounds use it."""
+    chain_no: _builtins.int
+    """chain_no counts the chains of a track, from 1."""
+    anchor: _builtins.str
+    """anchor is the chain's end in lower-case hex: SHA-256 applied i times to seed i."""
+    length: _builtins.int
+    """length is the number of its seeds."""
+    used: _builtins.int
+    """used is the index of the seed that a round used last, 0 before the first one. A round that is voided uses its seed up."""
+    @_builtins.property
+    def published_at(self) -> _timestamp_pb2.Timestamp:
+        """published_at is when the anchor could first be read."""
+
+    def __init__(
+        self,
+        *,
+        track: _builtins.str = ...,
+        chain_no: _builtins.int = ...,
+        anchor: _builtins.str = ...,
+        length: _builtins.int = ...,
+        used: _builtins.int = ...,
+        published_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["published_at", b"published_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchor", b"anchor", "chain_no", b"chain_no", "length", b"length", "published_at", b"published_at", "track", b"track", "used", b"used"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SeedChain: _TypeAlias = SeedChain  # noqa: Y015

@@ -355,3 +355,79 @@ class TicketResult(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TicketResult: _TypeAlias = TicketResult  # noqa: Y015
+
+@_typing.final
+class TicketProof(_message.Message):
+    """TicketProof shows that a ticket is under its round's ticket root: whoever knows the root, fixed at the lock, can tell
+    that this ticket was in the draw and what it said.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Step(_message.Message):
+        """Step joins the hash so far with its neighbour."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        SIBLING_FIELD_NUMBER: _builtins.int
+        LEFT_FIELD_NUMBER: _builtins.int
+        sibling: _builtins.str
+        """sibling is the neighbour's hash, 32 bytes in lower-case hex."""
+        left: _builtins.bool
+        """left says that the neighbour is the left one of the two."""
+        def __init__(
+            self,
+            *,
+            sibling: _builtins.str = ...,
+            left: _builtins.bool = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["left", b"left", "sibling", b"sibling"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    ROUND_ID_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    LEAF_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    TICKETS_ROOT_FIELD_NUMBER: _builtins.int
+    ticket_id: _builtins.str
+    """ticket_id of the ticket."""
+    account_id: _builtins.str
+    """account_id that paid; it is part of the leaf."""
+    round_id: _builtins.int
+    """round_id of the round."""
+    leaf: _builtins.str
+    """leaf is SHA-256 of 0x00 and the ticket's bytes, in hex."""
+    tickets_root: _builtins.str
+    """tickets_root of the round in hex, where the path ends."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___Line]:
+        """lines as they were sold."""
+
+    @_builtins.property
+    def path(self) -> _containers.RepeatedCompositeFieldContainer[Global___TicketProof.Step]:
+        """path from the leaf up: the hash so far becomes SHA-256 of 0x01, the left and the right hash."""
+
+    def __init__(
+        self,
+        *,
+        ticket_id: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        round_id: _builtins.int = ...,
+        lines: _abc.Iterable[Global___Line] | None = ...,
+        leaf: _builtins.str = ...,
+        path: _abc.Iterable[Global___TicketProof.Step] | None = ...,
+        tickets_root: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "leaf", b"leaf", "lines", b"lines", "path", b"path", "round_id", b"round_id", "ticket_id", b"ticket_id", "tickets_root", b"tickets_root"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TicketProof: _TypeAlias = TicketProof  # noqa: Y015

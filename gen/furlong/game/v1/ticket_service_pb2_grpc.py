@@ -45,6 +45,11 @@ class TicketServiceStub:
                 request_serializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.GetTicketRequest.SerializeToString,
                 response_deserializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.GetTicketResponse.FromString,
                 _registered_method=True)
+        self.GetTicketProof = channel.unary_unary(
+                '/furlong.game.v1.TicketService/GetTicketProof',
+                request_serializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.GetTicketProofRequest.SerializeToString,
+                response_deserializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.GetTicketProofResponse.FromString,
+                _registered_method=True)
         self.ListTickets = channel.unary_unary(
                 '/furlong.game.v1.TicketService/ListTickets',
                 request_serializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.ListTicketsRequest.SerializeToString,
@@ -84,6 +89,14 @@ class TicketServiceServicer:
 
     def GetTicket(self, request, context):
         """GetTicket reads one ticket with its state and payout. A ticket of another player is NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTicketProof(self, request, context):
+        """GetTicketProof reads what shows that a ticket is under its round's ticket root, for whoever may read the ticket.
+        Before the lock it is refused with FAILED_PRECONDITION, reason PROOF_NOT_READY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,6 +147,11 @@ def add_TicketServiceServicer_to_server(servicer, server):
                     servicer.GetTicket,
                     request_deserializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.GetTicketRequest.FromString,
                     response_serializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.GetTicketResponse.SerializeToString,
+            ),
+            'GetTicketProof': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTicketProof,
+                    request_deserializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.GetTicketProofRequest.FromString,
+                    response_serializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.GetTicketProofResponse.SerializeToString,
             ),
             'ListTickets': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTickets,
@@ -211,6 +229,33 @@ class TicketService:
             '/furlong.game.v1.TicketService/GetTicket',
             furlong_dot_game_dot_v1_dot_ticket__service__pb2.GetTicketRequest.SerializeToString,
             furlong_dot_game_dot_v1_dot_ticket__service__pb2.GetTicketResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTicketProof(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.game.v1.TicketService/GetTicketProof',
+            furlong_dot_game_dot_v1_dot_ticket__service__pb2.GetTicketProofRequest.SerializeToString,
+            furlong_dot_game_dot_v1_dot_ticket__service__pb2.GetTicketProofResponse.FromString,
             options,
             channel_credentials,
             insecure,

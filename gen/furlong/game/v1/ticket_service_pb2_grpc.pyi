@@ -42,6 +42,10 @@ class TicketServiceStub:
     """
     GetTicket: _grpc.UnaryUnaryMultiCallable[_ticket_service_pb2.GetTicketRequest, _ticket_service_pb2.GetTicketResponse]
     """GetTicket reads one ticket with its state and payout. A ticket of another player is NOT_FOUND."""
+    GetTicketProof: _grpc.UnaryUnaryMultiCallable[_ticket_service_pb2.GetTicketProofRequest, _ticket_service_pb2.GetTicketProofResponse]
+    """GetTicketProof reads what shows that a ticket is under its round's ticket root, for whoever may read the ticket.
+    Before the lock it is refused with FAILED_PRECONDITION, reason PROOF_NOT_READY.
+    """
     ListTickets: _grpc.UnaryUnaryMultiCallable[_ticket_service_pb2.ListTicketsRequest, _ticket_service_pb2.ListTicketsResponse]
     """ListTickets reads the tickets of one account, the newest first."""
     StreamTickets: _grpc.StreamStreamMultiCallable[_ticket_service_pb2.StreamTicketsRequest, _ticket_service_pb2.StreamTicketsResponse]
@@ -73,6 +77,10 @@ class TicketServiceAsyncStub(TicketServiceStub):
     """
     GetTicket: _aio.UnaryUnaryMultiCallable[_ticket_service_pb2.GetTicketRequest, _ticket_service_pb2.GetTicketResponse]  # type: ignore[assignment]
     """GetTicket reads one ticket with its state and payout. A ticket of another player is NOT_FOUND."""
+    GetTicketProof: _aio.UnaryUnaryMultiCallable[_ticket_service_pb2.GetTicketProofRequest, _ticket_service_pb2.GetTicketProofResponse]  # type: ignore[assignment]
+    """GetTicketProof reads what shows that a ticket is under its round's ticket root, for whoever may read the ticket.
+    Before the lock it is refused with FAILED_PRECONDITION, reason PROOF_NOT_READY.
+    """
     ListTickets: _aio.UnaryUnaryMultiCallable[_ticket_service_pb2.ListTicketsRequest, _ticket_service_pb2.ListTicketsResponse]  # type: ignore[assignment]
     """ListTickets reads the tickets of one account, the newest first."""
     StreamTickets: _aio.StreamStreamMultiCallable[_ticket_service_pb2.StreamTicketsRequest, _ticket_service_pb2.StreamTicketsResponse]  # type: ignore[assignment]
@@ -113,6 +121,16 @@ class TicketServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ticket_service_pb2.GetTicketResponse, _abc.Awaitable[_ticket_service_pb2.GetTicketResponse]]:
         """GetTicket reads one ticket with its state and payout. A ticket of another player is NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def GetTicketProof(
+        self,
+        request: _ticket_service_pb2.GetTicketProofRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ticket_service_pb2.GetTicketProofResponse, _abc.Awaitable[_ticket_service_pb2.GetTicketProofResponse]]:
+        """GetTicketProof reads what shows that a ticket is under its round's ticket root, for whoever may read the ticket.
+        Before the lock it is refused with FAILED_PRECONDITION, reason PROOF_NOT_READY.
+        """
 
     @_abc_1.abstractmethod
     def ListTickets(

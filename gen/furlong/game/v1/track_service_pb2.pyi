@@ -807,3 +807,49 @@ class CorrectResultResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CorrectResultResponse: _TypeAlias = CorrectResultResponse  # noqa: Y015
+
+@_typing.final
+class ListSeedChainsRequest(_message.Message):
+    """ListSeedChainsRequest names a track."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    track: _builtins.str
+    """track by its name."""
+    def __init__(
+        self,
+        *,
+        track: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSeedChainsRequest: _TypeAlias = ListSeedChainsRequest  # noqa: Y015
+
+@_typing.final
+class ListSeedChainsResponse(_message.Message):
+    """ListSeedChainsResponse holds the chains."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAINS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def chains(self) -> _containers.RepeatedCompositeFieldContainer[_round_pb2.SeedChain]:
+        """chains, the newest first, at most 100."""
+
+    def __init__(
+        self,
+        *,
+        chains: _abc.Iterable[_round_pb2.SeedChain] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chains", b"chains"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSeedChainsResponse: _TypeAlias = ListSeedChainsResponse  # noqa: Y015

@@ -45,6 +45,11 @@ class TrackServiceStub:
                 request_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.GetTrackRequest.SerializeToString,
                 response_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.GetTrackResponse.FromString,
                 _registered_method=True)
+        self.ListSeedChains = channel.unary_unary(
+                '/furlong.game.v1.TrackService/ListSeedChains',
+                request_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.ListSeedChainsRequest.SerializeToString,
+                response_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.ListSeedChainsResponse.FromString,
+                _registered_method=True)
         self.CreateTrack = channel.unary_unary(
                 '/furlong.game.v1.TrackService/CreateTrack',
                 request_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.CreateTrackRequest.SerializeToString,
@@ -115,6 +120,13 @@ class TrackServiceServicer:
 
     def GetTrack(self, request, context):
         """GetTrack reads one track.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSeedChains(self, request, context):
+        """ListSeedChains reads the ends of a track's seed chains, the newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -216,6 +228,11 @@ def add_TrackServiceServicer_to_server(servicer, server):
                     servicer.GetTrack,
                     request_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.GetTrackRequest.FromString,
                     response_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.GetTrackResponse.SerializeToString,
+            ),
+            'ListSeedChains': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSeedChains,
+                    request_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.ListSeedChainsRequest.FromString,
+                    response_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.ListSeedChainsResponse.SerializeToString,
             ),
             'CreateTrack': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateTrack,
@@ -328,6 +345,33 @@ class TrackService:
             '/furlong.game.v1.TrackService/GetTrack',
             furlong_dot_game_dot_v1_dot_track__service__pb2.GetTrackRequest.SerializeToString,
             furlong_dot_game_dot_v1_dot_track__service__pb2.GetTrackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSeedChains(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.game.v1.TrackService/ListSeedChains',
+            furlong_dot_game_dot_v1_dot_track__service__pb2.ListSeedChainsRequest.SerializeToString,
+            furlong_dot_game_dot_v1_dot_track__service__pb2.ListSeedChainsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,8 @@ class TrackServiceStub:
     """ListTracks reads all tracks by name."""
     GetTrack: _grpc.UnaryUnaryMultiCallable[_track_service_pb2.GetTrackRequest, _track_service_pb2.GetTrackResponse]
     """GetTrack reads one track."""
+    ListSeedChains: _grpc.UnaryUnaryMultiCallable[_track_service_pb2.ListSeedChainsRequest, _track_service_pb2.ListSeedChainsResponse]
+    """ListSeedChains reads the ends of a track's seed chains, the newest first."""
     CreateTrack: _grpc.UnaryUnaryMultiCallable[_track_service_pb2.CreateTrackRequest, _track_service_pb2.CreateTrackResponse]
     """CreateTrack makes a track. It opens its first round when it has a race card."""
     ImportRaceCards: _grpc.UnaryUnaryMultiCallable[_track_service_pb2.ImportRaceCardsRequest, _track_service_pb2.ImportRaceCardsResponse]
@@ -82,6 +84,8 @@ class TrackServiceAsyncStub(TrackServiceStub):
     """ListTracks reads all tracks by name."""
     GetTrack: _aio.UnaryUnaryMultiCallable[_track_service_pb2.GetTrackRequest, _track_service_pb2.GetTrackResponse]  # type: ignore[assignment]
     """GetTrack reads one track."""
+    ListSeedChains: _aio.UnaryUnaryMultiCallable[_track_service_pb2.ListSeedChainsRequest, _track_service_pb2.ListSeedChainsResponse]  # type: ignore[assignment]
+    """ListSeedChains reads the ends of a track's seed chains, the newest first."""
     CreateTrack: _aio.UnaryUnaryMultiCallable[_track_service_pb2.CreateTrackRequest, _track_service_pb2.CreateTrackResponse]  # type: ignore[assignment]
     """CreateTrack makes a track. It opens its first round when it has a race card."""
     ImportRaceCards: _aio.UnaryUnaryMultiCallable[_track_service_pb2.ImportRaceCardsRequest, _track_service_pb2.ImportRaceCardsResponse]  # type: ignore[assignment]
@@ -136,6 +140,14 @@ class TrackServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_track_service_pb2.GetTrackResponse, _abc.Awaitable[_track_service_pb2.GetTrackResponse]]:
         """GetTrack reads one track."""
+
+    @_abc_1.abstractmethod
+    def ListSeedChains(
+        self,
+        request: _track_service_pb2.ListSeedChainsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_track_service_pb2.ListSeedChainsResponse, _abc.Awaitable[_track_service_pb2.ListSeedChainsResponse]]:
+        """ListSeedChains reads the ends of a track's seed chains, the newest first."""
 
     @_abc_1.abstractmethod
     def CreateTrack(

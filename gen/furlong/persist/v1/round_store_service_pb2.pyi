@@ -88,6 +88,8 @@ class OpenRoundRequest(_message.Message):
     SEALED_SEED_FIELD_NUMBER: _builtins.int
     TERMS_FIELD_NUMBER: _builtins.int
     LOCKS_AT_MS_FIELD_NUMBER: _builtins.int
+    SEED_CHAIN_NO_FIELD_NUMBER: _builtins.int
+    SEED_INDEX_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is a UUID; the same id gets the same round."""
     track: _builtins.str
@@ -110,6 +112,10 @@ class OpenRoundRequest(_message.Message):
     """locks_at_ms is when the round locks, in milliseconds since the Unix epoch, not before a second from now; 0 is after
     the timetable's betting window.
     """
+    seed_chain_no: _builtins.int
+    """seed_chain_no names the track's chain that the seed is of; 0 for a seed of no chain."""
+    seed_index: _builtins.int
+    """seed_index is the seed's place in that chain, the one after the last that was used: it is used up with the round."""
     @_builtins.property
     def runners(self) -> _containers.RepeatedCompositeFieldContainer[_round_pb2.Runner]:
         """runners with weights and prices."""
@@ -143,10 +149,12 @@ class OpenRoundRequest(_message.Message):
         sealed_seed: _builtins.bytes = ...,
         terms: _round_pb2.Terms | None = ...,
         locks_at_ms: _builtins.int = ...,
+        seed_chain_no: _builtins.int = ...,
+        seed_index: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "terms", b"terms", "timetable", b"timetable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "commitment", b"commitment", "distance_m", b"distance_m", "epoch", b"epoch", "limits", b"limits", "locks_at_ms", b"locks_at_ms", "race_name", b"race_name", "request_id", b"request_id", "return_bps", b"return_bps", "runners", b"runners", "sealed_seed", b"sealed_seed", "terms", b"terms", "timetable", b"timetable", "track", b"track"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "commitment", b"commitment", "distance_m", b"distance_m", "epoch", b"epoch", "limits", b"limits", "locks_at_ms", b"locks_at_ms", "race_name", b"race_name", "request_id", b"request_id", "return_bps", b"return_bps", "runners", b"runners", "sealed_seed", b"sealed_seed", "seed_chain_no", b"seed_chain_no", "seed_index", b"seed_index", "terms", b"terms", "timetable", b"timetable", "track", b"track"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

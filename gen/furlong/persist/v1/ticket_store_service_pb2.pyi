@@ -223,6 +223,52 @@ class GetTicketResponse(_message.Message):
 Global___GetTicketResponse: _TypeAlias = GetTicketResponse  # noqa: Y015
 
 @_typing.final
+class GetTicketProofRequest(_message.Message):
+    """GetTicketProofRequest names a ticket."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    ticket_id: _builtins.str
+    """ticket_id of the ticket."""
+    def __init__(
+        self,
+        *,
+        ticket_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ticket_id", b"ticket_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTicketProofRequest: _TypeAlias = GetTicketProofRequest  # noqa: Y015
+
+@_typing.final
+class GetTicketProofResponse(_message.Message):
+    """GetTicketProofResponse holds the proof."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROOF_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def proof(self) -> _ticket_pb2.TicketProof:
+        """proof that the ticket is under the root."""
+
+    def __init__(
+        self,
+        *,
+        proof: _ticket_pb2.TicketProof | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTicketProofResponse: _TypeAlias = GetTicketProofResponse  # noqa: Y015
+
+@_typing.final
 class ListTicketsRequest(_message.Message):
     """ListTicketsRequest names an account."""
 

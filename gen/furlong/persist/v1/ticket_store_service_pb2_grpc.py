@@ -45,6 +45,11 @@ class TicketStoreServiceStub:
                 request_serializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.GetTicketRequest.SerializeToString,
                 response_deserializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.GetTicketResponse.FromString,
                 _registered_method=True)
+        self.GetTicketProof = channel.unary_unary(
+                '/furlong.persist.v1.TicketStoreService/GetTicketProof',
+                request_serializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.GetTicketProofRequest.SerializeToString,
+                response_deserializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.GetTicketProofResponse.FromString,
+                _registered_method=True)
         self.ListTickets = channel.unary_unary(
                 '/furlong.persist.v1.TicketStoreService/ListTickets',
                 request_serializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.ListTicketsRequest.SerializeToString,
@@ -81,6 +86,14 @@ class TicketStoreServiceServicer:
 
     def GetTicket(self, request, context):
         """GetTicket reads one ticket with its state and payout.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTicketProof(self, request, context):
+        """GetTicketProof reads the way from a ticket up to its round's root. Before the lock it is refused with reason
+        PROOF_NOT_READY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -128,6 +141,11 @@ def add_TicketStoreServiceServicer_to_server(servicer, server):
                     servicer.GetTicket,
                     request_deserializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.GetTicketRequest.FromString,
                     response_serializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.GetTicketResponse.SerializeToString,
+            ),
+            'GetTicketProof': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTicketProof,
+                    request_deserializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.GetTicketProofRequest.FromString,
+                    response_serializer=furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.GetTicketProofResponse.SerializeToString,
             ),
             'ListTickets': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTickets,
@@ -205,6 +223,33 @@ class TicketStoreService:
             '/furlong.persist.v1.TicketStoreService/GetTicket',
             furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.GetTicketRequest.SerializeToString,
             furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.GetTicketResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTicketProof(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.persist.v1.TicketStoreService/GetTicketProof',
+            furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.GetTicketProofRequest.SerializeToString,
+            furlong_dot_persist_dot_v1_dot_ticket__store__service__pb2.GetTicketProofResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,10 @@ class TicketStoreServiceStub:
     """
     GetTicket: _grpc.UnaryUnaryMultiCallable[_ticket_store_service_pb2.GetTicketRequest, _ticket_store_service_pb2.GetTicketResponse]
     """GetTicket reads one ticket with its state and payout."""
+    GetTicketProof: _grpc.UnaryUnaryMultiCallable[_ticket_store_service_pb2.GetTicketProofRequest, _ticket_store_service_pb2.GetTicketProofResponse]
+    """GetTicketProof reads the way from a ticket up to its round's root. Before the lock it is refused with reason
+    PROOF_NOT_READY.
+    """
     ListTickets: _grpc.UnaryUnaryMultiCallable[_ticket_store_service_pb2.ListTicketsRequest, _ticket_store_service_pb2.ListTicketsResponse]
     """ListTickets reads the tickets of one account, the newest first."""
     StreamTickets: _grpc.StreamStreamMultiCallable[_ticket_store_service_pb2.StreamTicketsRequest, _ticket_store_service_pb2.StreamTicketsResponse]
@@ -63,6 +67,10 @@ class TicketStoreServiceAsyncStub(TicketStoreServiceStub):
     """
     GetTicket: _aio.UnaryUnaryMultiCallable[_ticket_store_service_pb2.GetTicketRequest, _ticket_store_service_pb2.GetTicketResponse]  # type: ignore[assignment]
     """GetTicket reads one ticket with its state and payout."""
+    GetTicketProof: _aio.UnaryUnaryMultiCallable[_ticket_store_service_pb2.GetTicketProofRequest, _ticket_store_service_pb2.GetTicketProofResponse]  # type: ignore[assignment]
+    """GetTicketProof reads the way from a ticket up to its round's root. Before the lock it is refused with reason
+    PROOF_NOT_READY.
+    """
     ListTickets: _aio.UnaryUnaryMultiCallable[_ticket_store_service_pb2.ListTicketsRequest, _ticket_store_service_pb2.ListTicketsResponse]  # type: ignore[assignment]
     """ListTickets reads the tickets of one account, the newest first."""
     StreamTickets: _aio.StreamStreamMultiCallable[_ticket_store_service_pb2.StreamTicketsRequest, _ticket_store_service_pb2.StreamTicketsResponse]  # type: ignore[assignment]
@@ -96,6 +104,16 @@ class TicketStoreServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ticket_store_service_pb2.GetTicketResponse, _abc.Awaitable[_ticket_store_service_pb2.GetTicketResponse]]:
         """GetTicket reads one ticket with its state and payout."""
+
+    @_abc_1.abstractmethod
+    def GetTicketProof(
+        self,
+        request: _ticket_store_service_pb2.GetTicketProofRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ticket_store_service_pb2.GetTicketProofResponse, _abc.Awaitable[_ticket_store_service_pb2.GetTicketProofResponse]]:
+        """GetTicketProof reads the way from a ticket up to its round's root. Before the lock it is refused with reason
+        PROOF_NOT_READY.
+        """
 
     @_abc_1.abstractmethod
     def ListTickets(

@@ -473,3 +473,147 @@ class SetTrackStateResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetTrackStateResponse: _TypeAlias = SetTrackStateResponse  # noqa: Y015
+
+@_typing.final
+class StoredSeedChain(_message.Message):
+    """StoredSeedChain is a chain with what is secret about it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_FIELD_NUMBER: _builtins.int
+    SEALED_CHECKPOINTS_FIELD_NUMBER: _builtins.int
+    sealed_checkpoints: _builtins.bytes
+    """sealed_checkpoints are some of its seeds under a key that the store does not have, from which game makes the others."""
+    @_builtins.property
+    def chain(self) -> _round_pb2.SeedChain:
+        """chain as everybody may see it."""
+
+    def __init__(
+        self,
+        *,
+        chain: _round_pb2.SeedChain | None = ...,
+        sealed_checkpoints: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "sealed_checkpoints", b"sealed_checkpoints"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoredSeedChain: _TypeAlias = StoredSeedChain  # noqa: Y015
+
+@_typing.final
+class CreateSeedChainRequest(_message.Message):
+    """CreateSeedChainRequest brings a chain."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TRACK_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    CHAIN_NO_FIELD_NUMBER: _builtins.int
+    ANCHOR_FIELD_NUMBER: _builtins.int
+    LENGTH_FIELD_NUMBER: _builtins.int
+    SEALED_CHECKPOINTS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id is a UUID; the same id and content gets the same answer."""
+    track: _builtins.str
+    """track whose rounds will use it."""
+    epoch: _builtins.int
+    """epoch of the caller's lease."""
+    chain_no: _builtins.int
+    """chain_no is the one after the last of the track."""
+    anchor: _builtins.bytes
+    """anchor is the chain's end, 32 bytes."""
+    length: _builtins.int
+    """length is the number of its seeds, 1 to 10,000,000."""
+    sealed_checkpoints: _builtins.bytes
+    """sealed_checkpoints under game's key, at most 65,536 bytes."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        track: _builtins.str = ...,
+        epoch: _builtins.int = ...,
+        chain_no: _builtins.int = ...,
+        anchor: _builtins.bytes = ...,
+        length: _builtins.int = ...,
+        sealed_checkpoints: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchor", b"anchor", "chain_no", b"chain_no", "epoch", b"epoch", "length", b"length", "request_id", b"request_id", "sealed_checkpoints", b"sealed_checkpoints", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateSeedChainRequest: _TypeAlias = CreateSeedChainRequest  # noqa: Y015
+
+@_typing.final
+class CreateSeedChainResponse(_message.Message):
+    """CreateSeedChainResponse holds the chain."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def stored(self) -> Global___StoredSeedChain:
+        """stored chain, of which no seed is used."""
+
+    def __init__(
+        self,
+        *,
+        stored: Global___StoredSeedChain | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stored", b"stored"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stored", b"stored"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateSeedChainResponse: _TypeAlias = CreateSeedChainResponse  # noqa: Y015
+
+@_typing.final
+class ListSeedChainsRequest(_message.Message):
+    """ListSeedChainsRequest names a track."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    track: _builtins.str
+    """track by its name."""
+    def __init__(
+        self,
+        *,
+        track: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSeedChainsRequest: _TypeAlias = ListSeedChainsRequest  # noqa: Y015
+
+@_typing.final
+class ListSeedChainsResponse(_message.Message):
+    """ListSeedChainsResponse holds the chains."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAINS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def chains(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoredSeedChain]:
+        """chains, the newest first, at most 100."""
+
+    def __init__(
+        self,
+        *,
+        chains: _abc.Iterable[Global___StoredSeedChain] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chains", b"chains"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSeedChainsResponse: _TypeAlias = ListSeedChainsResponse  # noqa: Y015

@@ -60,6 +60,11 @@ class TrackStoreServiceStub:
                 request_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.GetNextRaceCardRequest.SerializeToString,
                 response_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.GetNextRaceCardResponse.FromString,
                 _registered_method=True)
+        self.CreateSeedChain = channel.unary_unary(
+                '/furlong.persist.v1.TrackStoreService/CreateSeedChain',
+                request_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.CreateSeedChainRequest.SerializeToString,
+                response_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.CreateSeedChainResponse.FromString,
+                _registered_method=True)
         self.UpdateTrack = channel.unary_unary(
                 '/furlong.persist.v1.TrackStoreService/UpdateTrack',
                 request_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.UpdateTrackRequest.SerializeToString,
@@ -69,6 +74,11 @@ class TrackStoreServiceStub:
                 '/furlong.persist.v1.TrackStoreService/SetSelling',
                 request_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.SetSellingRequest.SerializeToString,
                 response_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.SetSellingResponse.FromString,
+                _registered_method=True)
+        self.ListSeedChains = channel.unary_unary(
+                '/furlong.persist.v1.TrackStoreService/ListSeedChains',
+                request_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.ListSeedChainsRequest.SerializeToString,
+                response_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.ListSeedChainsResponse.FromString,
                 _registered_method=True)
         self.SetTrackState = channel.unary_unary(
                 '/furlong.persist.v1.TrackStoreService/SetTrackState',
@@ -116,6 +126,13 @@ class TrackStoreServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateSeedChain(self, request, context):
+        """CreateSeedChain publishes the end of a track's next chain of seeds, before any of them is used.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UpdateTrack(self, request, context):
         """UpdateTrack changes settings of a track. A round that is open keeps those that it was opened with.
         """
@@ -126,6 +143,13 @@ class TrackStoreServiceServicer:
     def SetSelling(self, request, context):
         """SetSelling suspends a market, a runner of the open round or a terminal of a track, or lets it go on. When a
         suspension has answered, no ticket with it that was not accepted before is accepted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSeedChains(self, request, context):
+        """ListSeedChains reads the chains of a track, the newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -167,6 +191,11 @@ def add_TrackStoreServiceServicer_to_server(servicer, server):
                     request_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.GetNextRaceCardRequest.FromString,
                     response_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.GetNextRaceCardResponse.SerializeToString,
             ),
+            'CreateSeedChain': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSeedChain,
+                    request_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.CreateSeedChainRequest.FromString,
+                    response_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.CreateSeedChainResponse.SerializeToString,
+            ),
             'UpdateTrack': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateTrack,
                     request_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.UpdateTrackRequest.FromString,
@@ -176,6 +205,11 @@ def add_TrackStoreServiceServicer_to_server(servicer, server):
                     servicer.SetSelling,
                     request_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.SetSellingRequest.FromString,
                     response_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.SetSellingResponse.SerializeToString,
+            ),
+            'ListSeedChains': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSeedChains,
+                    request_deserializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.ListSeedChainsRequest.FromString,
+                    response_serializer=furlong_dot_persist_dot_v1_dot_track__store__service__pb2.ListSeedChainsResponse.SerializeToString,
             ),
             'SetTrackState': grpc.unary_unary_rpc_method_handler(
                     servicer.SetTrackState,
@@ -330,6 +364,33 @@ class TrackStoreService:
             _registered_method=True)
 
     @staticmethod
+    def CreateSeedChain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.persist.v1.TrackStoreService/CreateSeedChain',
+            furlong_dot_persist_dot_v1_dot_track__store__service__pb2.CreateSeedChainRequest.SerializeToString,
+            furlong_dot_persist_dot_v1_dot_track__store__service__pb2.CreateSeedChainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def UpdateTrack(request,
             target,
             options=(),
@@ -373,6 +434,33 @@ class TrackStoreService:
             '/furlong.persist.v1.TrackStoreService/SetSelling',
             furlong_dot_persist_dot_v1_dot_track__store__service__pb2.SetSellingRequest.SerializeToString,
             furlong_dot_persist_dot_v1_dot_track__store__service__pb2.SetSellingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSeedChains(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.persist.v1.TrackStoreService/ListSeedChains',
+            furlong_dot_persist_dot_v1_dot_track__store__service__pb2.ListSeedChainsRequest.SerializeToString,
+            furlong_dot_persist_dot_v1_dot_track__store__service__pb2.ListSeedChainsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,12 +43,16 @@ class TrackStoreServiceStub:
     """PutRaceCards adds race cards to a track, or replaces those of the same name, all or none."""
     GetNextRaceCard: _grpc.UnaryUnaryMultiCallable[_track_store_service_pb2.GetNextRaceCardRequest, _track_store_service_pb2.GetNextRaceCardResponse]
     """GetNextRaceCard reads the card of a track that was run the longest time ago, or never."""
+    CreateSeedChain: _grpc.UnaryUnaryMultiCallable[_track_store_service_pb2.CreateSeedChainRequest, _track_store_service_pb2.CreateSeedChainResponse]
+    """CreateSeedChain publishes the end of a track's next chain of seeds, before any of them is used."""
     UpdateTrack: _grpc.UnaryUnaryMultiCallable[_track_store_service_pb2.UpdateTrackRequest, _track_store_service_pb2.UpdateTrackResponse]
     """UpdateTrack changes settings of a track. A round that is open keeps those that it was opened with."""
     SetSelling: _grpc.UnaryUnaryMultiCallable[_track_store_service_pb2.SetSellingRequest, _track_store_service_pb2.SetSellingResponse]
     """SetSelling suspends a market, a runner of the open round or a terminal of a track, or lets it go on. When a
     suspension has answered, no ticket with it that was not accepted before is accepted.
     """
+    ListSeedChains: _grpc.UnaryUnaryMultiCallable[_track_store_service_pb2.ListSeedChainsRequest, _track_store_service_pb2.ListSeedChainsResponse]
+    """ListSeedChains reads the chains of a track, the newest first."""
     SetTrackState: _grpc.UnaryUnaryMultiCallable[_track_store_service_pb2.SetTrackStateRequest, _track_store_service_pb2.SetTrackStateResponse]
     """SetTrackState pauses, suspends or resumes a track. When a suspension has answered, no ticket of the track that was
     not accepted before is accepted.
@@ -69,12 +73,16 @@ class TrackStoreServiceAsyncStub(TrackStoreServiceStub):
     """PutRaceCards adds race cards to a track, or replaces those of the same name, all or none."""
     GetNextRaceCard: _aio.UnaryUnaryMultiCallable[_track_store_service_pb2.GetNextRaceCardRequest, _track_store_service_pb2.GetNextRaceCardResponse]  # type: ignore[assignment]
     """GetNextRaceCard reads the card of a track that was run the longest time ago, or never."""
+    CreateSeedChain: _aio.UnaryUnaryMultiCallable[_track_store_service_pb2.CreateSeedChainRequest, _track_store_service_pb2.CreateSeedChainResponse]  # type: ignore[assignment]
+    """CreateSeedChain publishes the end of a track's next chain of seeds, before any of them is used."""
     UpdateTrack: _aio.UnaryUnaryMultiCallable[_track_store_service_pb2.UpdateTrackRequest, _track_store_service_pb2.UpdateTrackResponse]  # type: ignore[assignment]
     """UpdateTrack changes settings of a track. A round that is open keeps those that it was opened with."""
     SetSelling: _aio.UnaryUnaryMultiCallable[_track_store_service_pb2.SetSellingRequest, _track_store_service_pb2.SetSellingResponse]  # type: ignore[assignment]
     """SetSelling suspends a market, a runner of the open round or a terminal of a track, or lets it go on. When a
     suspension has answered, no ticket with it that was not accepted before is accepted.
     """
+    ListSeedChains: _aio.UnaryUnaryMultiCallable[_track_store_service_pb2.ListSeedChainsRequest, _track_store_service_pb2.ListSeedChainsResponse]  # type: ignore[assignment]
+    """ListSeedChains reads the chains of a track, the newest first."""
     SetTrackState: _aio.UnaryUnaryMultiCallable[_track_store_service_pb2.SetTrackStateRequest, _track_store_service_pb2.SetTrackStateResponse]  # type: ignore[assignment]
     """SetTrackState pauses, suspends or resumes a track. When a suspension has answered, no ticket of the track that was
     not accepted before is accepted.
@@ -124,6 +132,14 @@ class TrackStoreServiceServicer(metaclass=_abc_1.ABCMeta):
         """GetNextRaceCard reads the card of a track that was run the longest time ago, or never."""
 
     @_abc_1.abstractmethod
+    def CreateSeedChain(
+        self,
+        request: _track_store_service_pb2.CreateSeedChainRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_track_store_service_pb2.CreateSeedChainResponse, _abc.Awaitable[_track_store_service_pb2.CreateSeedChainResponse]]:
+        """CreateSeedChain publishes the end of a track's next chain of seeds, before any of them is used."""
+
+    @_abc_1.abstractmethod
     def UpdateTrack(
         self,
         request: _track_store_service_pb2.UpdateTrackRequest,
@@ -140,6 +156,14 @@ class TrackStoreServiceServicer(metaclass=_abc_1.ABCMeta):
         """SetSelling suspends a market, a runner of the open round or a terminal of a track, or lets it go on. When a
         suspension has answered, no ticket with it that was not accepted before is accepted.
         """
+
+    @_abc_1.abstractmethod
+    def ListSeedChains(
+        self,
+        request: _track_store_service_pb2.ListSeedChainsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_track_store_service_pb2.ListSeedChainsResponse, _abc.Awaitable[_track_store_service_pb2.ListSeedChainsResponse]]:
+        """ListSeedChains reads the chains of a track, the newest first."""
 
     @_abc_1.abstractmethod
     def SetTrackState(

@@ -38,6 +38,7 @@ PASSED_ON: Final = frozenset(
         Reason.TICKET_STATE,
         Reason.ACCOUNT_KIND,
         Reason.ACCOUNT_STOPPED,
+        Reason.PROOF_NOT_READY,
     )
 )
 """Refusals that say the same to our caller as to us. Any other is about ourselves, and our defect."""

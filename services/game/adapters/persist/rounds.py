@@ -9,10 +9,11 @@ from furlong.persist.v1.round_store_service_pb2_grpc import RoundStoreServiceStu
 from furlong.persist.v1.track_store_service_pb2_grpc import TrackStoreServiceStub
 
 from services.game.adapters.persist.answers import read, written
-from services.game.adapters.persist.wire import stored_round_of, winner_to
+from services.game.adapters.persist.wire import chain_of, stored_round_of, winner_to
 from services.game.domain.card import RaceCard
 from services.game.domain.race_result import RaceResult
 from services.game.domain.round import StoredRound, Terms
+from services.game.domain.seed_chain import PublishedChain
 from services.game.domain.track import Track
 from services.game.domain.winners import Winner
 from services.game.ports import Page, Transitions
@@ -46,6 +47,7 @@ class PersistRounds:
         sealed_seed: bytes,
         terms: Terms,
         locks_at_ms: int,
+        seed_chain_no: int = 0,
     ) -> StoredRound:
         """Open a round on a card with its prices."""
         request = pb.OpenRoundRequest(
@@ -63,8 +65,38 @@ class PersistRounds:
             sealed_seed=sealed_seed,
             terms=terms_to(terms),
             locks_at_ms=locks_at_ms,
+            seed_chain_no=seed_chain_no,
+            seed_index=terms.seed_index if seed_chain_no else 0,
         )
         return stored_round_of((await written(self._rounds.OpenRound(request), request_id)).stored)
+
+    async def seed_chains(self, track: str) -> Sequence[PublishedChain]:
+        """Read the seed chains of a track."""
+        answer = await read(self._tracks.ListSeedChains(tracks_pb.ListSeedChainsRequest(track=track)))
+        return [chain_of(stored) for stored in answer.chains]
+
+    async def create_seed_chain(
+        self,
+        *,
+        request_id: str,
+        track: str,
+        epoch: int,
+        chain_no: int,
+        anchor: bytes,
+        length: int,
+        sealed_checkpoints: bytes,
+    ) -> PublishedChain:
+        """Publish the next seed chain of a track."""
+        request = tracks_pb.CreateSeedChainRequest(
+            request_id=request_id,
+            track=track,
+            epoch=epoch,
+            chain_no=chain_no,
+            anchor=anchor,
+            length=length,
+            sealed_checkpoints=sealed_checkpoints,
+        )
+        return chain_of((await written(self._tracks.CreateSeedChain(request), request_id)).stored)
 
     async def lock_round(self, *, request_id: str, round_id: int, epoch: int) -> StoredRound:
         """Close betting."""
@@ -72,11 +104,25 @@ class PersistRounds:
         return stored_round_of((await written(self._rounds.LockRound(request), request_id)).stored)
 
     async def start_race(
-        self, *, request_id: str, round_id: int, epoch: int, result: Sequence[int], server_seed: bytes
+        self,
+        *,
+        request_id: str,
+        round_id: int,
+        epoch: int,
+        result: Sequence[int],
+        server_seed: bytes,
+        beacon_signature: bytes = b"",
+        from_now: bool = False,
     ) -> StoredRound:
         """Store the result."""
         request = pb.StartRaceRequest(
-            request_id=request_id, round_id=round_id, epoch=epoch, result=result, server_seed=server_seed
+            request_id=request_id,
+            round_id=round_id,
+            epoch=epoch,
+            result=result,
+            server_seed=server_seed,
+            beacon_signature=beacon_signature,
+            from_now=from_now,
         )
         return stored_round_of((await written(self._rounds.StartRace(request), request_id)).stored)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import grpc
-from furlong.common.v1.ticket_pb2 import Ticket, TicketResult
+from furlong.common.v1.ticket_pb2 import Ticket, TicketProof, TicketResult
 from furlong.persist.v1 import ticket_store_service_pb2 as pb
 from furlong.persist.v1.ticket_store_service_pb2_grpc import TicketStoreServiceStub
 
@@ -35,6 +35,10 @@ class PersistTickets:
     async def ticket(self, ticket_id: str) -> Ticket:
         """Read one ticket."""
         return (await read(self._tickets.GetTicket(pb.GetTicketRequest(ticket_id=ticket_id)))).ticket
+
+    async def ticket_proof(self, ticket_id: str) -> TicketProof:
+        """Read the way from a ticket to its round's root."""
+        return (await read(self._tickets.GetTicketProof(pb.GetTicketProofRequest(ticket_id=ticket_id)))).proof
 
     async def tickets(self, account_id: str, page_size: int, page_token: str) -> Page[Ticket]:
         """Read the tickets of an account, the newest first."""

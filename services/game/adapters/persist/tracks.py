@@ -8,7 +8,9 @@ from furlong.persist.v1 import track_store_service_pb2 as pb
 from furlong.persist.v1.track_store_service_pb2_grpc import TrackStoreServiceStub
 
 from services.game.adapters.persist.answers import read, written
+from services.game.adapters.persist.wire import chain_of
 from services.game.domain.card import RaceCard
+from services.game.domain.seed_chain import PublishedChain
 from services.game.domain.track import Part, Track, TrackChange, TrackState
 from services.game.ports import Page
 from services.game.wire import card_to, limits_to, program_to, timetable_to, track_of, track_to
@@ -34,6 +36,11 @@ class PersistTracks:
         request = pb.ListTracksRequest(page_size=page_size, page_token=page_token)
         answer = await read(self._tracks.ListTracks(request))
         return Page(items=[track_of(track) for track in answer.tracks], next_page_token=answer.next_page_token)
+
+    async def seed_chains(self, track: str) -> Sequence[PublishedChain]:
+        """Read the seed chains of a track."""
+        answer = await read(self._tracks.ListSeedChains(pb.ListSeedChainsRequest(track=track)))
+        return [chain_of(stored) for stored in answer.chains]
 
     async def put_cards(self, *, request_id: str, track: str, cards: Sequence[RaceCard]) -> tuple[int, int]:
         """Add cards, or replace those of the same name."""

@@ -1,14 +1,15 @@
 """Where the game's values meet the wire of `persist.v1`, beyond the words that both share (`services.game.wire`)."""
 
 from furlong.common.v1 import ticket_pb2
-from furlong.persist.v1 import round_store_service_pb2, ticket_store_service_pb2
+from furlong.persist.v1 import round_store_service_pb2, ticket_store_service_pb2, track_store_service_pb2
 
 from services.game.domain.order import Verdict
 from services.game.domain.race import with_race
 from services.game.domain.round import StoredRound
+from services.game.domain.seed_chain import PublishedChain
 from services.game.domain.winners import Winner
 from services.game.ports import Placing
-from services.game.wire import round_of
+from services.game.wire import ms_of, round_of
 
 
 def stored_round_of(stored: round_store_service_pb2.StoredRound) -> StoredRound:
@@ -21,6 +22,20 @@ def stored_round_of(stored: round_store_service_pb2.StoredRound) -> StoredRound:
             posting=stored.posting,
             beacon_signature=stored.beacon_signature,
         )
+    )
+
+
+def chain_of(stored: track_store_service_pb2.StoredSeedChain) -> PublishedChain:
+    """Read a seed chain with what is sealed of it."""
+    chain = stored.chain
+    return PublishedChain(
+        track=chain.track,
+        chain_no=chain.chain_no,
+        anchor=chain.anchor,
+        length=chain.length,
+        used=chain.used,
+        published_at_ms=ms_of(chain.published_at),
+        sealed_checkpoints=stored.sealed_checkpoints,
     )
 
 

@@ -8,7 +8,7 @@
 from services.persist.migrations.script import run
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
 UP = """
 CREATE TABLE suspensions (

@@ -24,7 +24,6 @@ OURS = {
     Reason.ROLE_MISSING,
     Reason.ACCOUNT_NOT_YOURS,
     Reason.TERMINAL_NOT_YOURS,
-    Reason.PROOF_NOT_READY,
     Reason.RESULT_SOURCE,
     Reason.FELL_BEHIND,
     Reason.METHOD_UNKNOWN,

@@ -4,10 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from services.game.domain.beacon import KNOWN, QUICKNET, randomness
+from services.game.domain.draw import draw
 from services.game.domain.phase import Phase
-from services.game.domain.proof import is_ready, proof_of
+from services.game.domain.proof import Trust, is_drawn, is_ready, proof_of
+from services.game.domain.round import Round, StoredRound, Terms
+from services.game.domain.track import Source
 from tests.model import draw as model
-from tests.rounds import SEED, stored_round
+from tests.rounds import RUNNERS, SEED, TRACK, stored_round
 
 
 @pytest.mark.parametrize(
@@ -27,7 +31,7 @@ def test_the_seed_is_revealed_when_the_race_is_over(phase: str, ready: bool) -> 
 
 @pytest.mark.parametrize("phase", [Phase.FINISHED, Phase.SETTLED])
 def test_a_stranger_computes_the_result_from_the_proof(phase: Phase) -> None:
-    proof = proof_of(stored_round(phase))
+    proof = proof_of(stored_round(phase), KNOWN)
 
     seed = bytes.fromhex(proof.server_seed)
     assert model.commitment(seed) == proof.commitment
@@ -40,12 +44,12 @@ def test_a_stranger_computes_the_result_from_the_proof(phase: Phase) -> None:
 @pytest.mark.parametrize("phase", [Phase.OPEN, Phase.LOCKED, Phase.RUNNING, Phase.VOID])
 def test_a_proof_is_never_made_too_early(phase: Phase) -> None:
     with pytest.raises(AssertionError, match="still secret"):
-        proof_of(stored_round(phase))
+        proof_of(stored_round(phase), KNOWN)
 
 
 def test_a_seed_that_is_not_the_one_committed_to_proves_nothing() -> None:
     with pytest.raises(AssertionError, match="another seed"):
-        proof_of(replace(stored_round(Phase.SETTLED), server_seed=b"x" * 32))
+        proof_of(replace(stored_round(Phase.SETTLED), server_seed=b"x" * 32), KNOWN)
 
 
 def test_a_stored_round_does_not_show_its_secrets() -> None:
@@ -53,3 +57,43 @@ def test_a_stored_round_does_not_show_its_secrets() -> None:
 
     assert SEED.hex() not in shown
     assert repr(SEED) not in shown
+
+
+def by_beacon() -> StoredRound:
+    """A settled round whose draw took a beacon in."""
+    stored = stored_round(Phase.SETTLED)
+    signature = b"a signature of forty-eight bytes, which nobody had"
+    result = draw(
+        server_seed=SEED,
+        track=TRACK.track,
+        round_id=stored.round.round_id,
+        beacon=randomness(signature),
+        tickets_root=stored.round.tickets_root,
+        runners=RUNNERS,
+    )
+    terms = Terms(beacon="quicknet", beacon_round=9, beacon_wait_ms=5_000, seed_anchor="ab" * 32, seed_index=3)
+    return replace(stored, round=replace(stored.round, terms=terms, result=result), beacon_signature=signature)
+
+
+def test_a_proof_says_whom_to_trust_and_all_that_is_to_be_known_of_the_beacon() -> None:
+    plain, by = proof_of(stored_round(Phase.SETTLED), KNOWN), proof_of(by_beacon(), KNOWN)
+
+    assert (plain.trust, plain.beacon, plain.beacon_chain) == (Trust.OPERATOR_TRUSTED, "", None)
+    assert (by.trust, by.beacon_name, by.beacon_round) == (Trust.PUBLIC_BEACON, "quicknet", 9)
+    assert by.beacon_chain == QUICKNET
+    assert by.beacon == randomness(bytes.fromhex(by.beacon_signature))
+    assert (by.seed_anchor, by.seed_index) == ("ab" * 32, 3)
+
+
+def test_the_proof_of_a_corrected_round_holds_what_was_drawn_with_its_beacon() -> None:
+    stored = by_beacon()
+    wrong: Round = replace(stored.round, result=stored.round.result[::-1], correction_reason="photo finish")
+
+    assert proof_of(replace(stored, round=wrong), KNOWN).result == stored.round.result
+
+
+def test_only_a_drawn_round_has_a_proof() -> None:
+    stored = stored_round(Phase.SETTLED)
+    entered = replace(stored, round=replace(stored.round, terms=Terms(source=Source.ENTERED)))
+
+    assert (is_drawn(stored), is_drawn(entered)) == (True, False)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 from furlong.common.v1.error_pb2 import Reason
@@ -16,8 +17,11 @@ from services.game.domain.race_result import RaceResult
 from services.game.domain.round import Round
 from services.game.domain.track import Program, Source, Track, TrackChange, TrackState
 from services.game.domain.winners import winners
-from services.game.engine.keeper import REFUSED_PAUSE_MS, STANDSTILL_LOOK_MS, Keeper
-from services.game.ports import Placing
+from services.game.engine.beacons import NO_BEACONS, Beacons
+from services.game.engine.keeper import BEACON_PAUSE_MS, REFUSED_PAUSE_MS, STANDSTILL_LOOK_MS, Keeper
+from services.game.engine.seeds import Seeds
+from services.game.ports import BeaconSilent, Placing
+from tests.beacon import chain_of_tests, signed
 from tests.fakes.persist_store import FakePersist
 from tests.fakes.plain_seal import PlainSeal
 from tests.fakes.seeded_chance import SeededChance
@@ -27,6 +31,8 @@ from tests.rounds import CARD, TRACK
 
 LOCK_MS, START_MS, FINISH_MS, END_MS = 1_000, 1_100, 2_000, 2_500
 """When the parts of a round of TRACK begin, counted from its opening."""
+
+CHAIN_LENGTH = 50
 
 UNAVAILABLE = Refusal(Reason.DEPENDENCY_DOWN, "down")
 UNKNOWN = Refusal(Reason.OUTCOME_UNKNOWN, "lost")
@@ -40,6 +46,7 @@ class Stable:
         self.store = FakePersist(self.clock)
         self.seal = PlainSeal()
         self.chance = SeededChance()
+        self.beacons = NO_BEACONS
         self.published: list[Round] = []
         self.began_ms = self.clock.now_ms()
         self._leaders = 0
@@ -63,6 +70,8 @@ class Stable:
             epoch=epoch,
             store=self.store,
             seal=self.seal,
+            seeds=Seeds(store=self.store, seal=self.seal, clock=self.clock, chance=self.chance, length=CHAIN_LENGTH),
+            beacons=self.beacons,
             clock=self.clock,
             chance=self.chance,
             published=self.published.append,
@@ -667,3 +676,118 @@ async def test_an_abandoned_race_is_voided_and_the_next_round_opens(entered: Sta
         keeper.wake()
         await entered.run_to(HOURS_MS + 1)
     assert await entered.history() == [(1, "OPEN"), (1, "LOCKED"), (1, "VOID"), (2, "OPEN")]
+
+
+# Beacons
+
+CHAIN = chain_of_tests(genesis_s=0, period_s=2)
+WAIT_MS = 5_000
+
+
+class SpokenBeacon:
+    """A beacon that speaks at its times, as a test has it, and knows how often it was asked."""
+
+    def __init__(self, stable: Stable, delay_ms: int | None = 0) -> None:
+        self.chain = CHAIN
+        self.stable = stable
+        self.delay_ms = delay_ms
+        self.asked: list[int] = []
+
+    async def signature(self, beacon_round: int) -> bytes:
+        self.asked.append(beacon_round)
+        speaks_at_ms = CHAIN.time_ms(beacon_round) + (self.delay_ms or 0)
+        if self.delay_ms is None or self.stable.clock.now_ms() < speaks_at_ms:
+            raise BeaconSilent("not yet")
+        return signed(beacon_round)
+
+
+async def by_beacon(delay_ms: int | None = 0) -> tuple[Stable, SpokenBeacon]:
+    """A track whose rounds take a beacon in."""
+    stable = Stable()
+    beacon = SpokenBeacon(stable, delay_ms)
+    stable.beacons = Beacons(by_name={CHAIN.name: beacon}, wait_ms=WAIT_MS)
+    track = replace(TRACK, program=replace(TRACK.program, beacon=CHAIN.name))
+    await stable.store.create_track(request_id="", track=track)
+    await stable.store.put_cards(request_id="", track=TRACK.track, cards=[replace(CARD, card_id=0)])
+    return stable, beacon
+
+
+async def test_the_beacon_s_round_is_named_when_the_round_opens_and_comes_after_the_lock() -> None:
+    stable, beacon = await by_beacon()
+    async with stable.kept():
+        await stable.run_to(0)
+    round_ = (await stable.store.round(1)).round
+
+    assert (round_.terms.beacon, round_.terms.beacon_wait_ms) == (CHAIN.name, WAIT_MS)
+    assert round_.terms.beacon_round == CHAIN.round_for(round_.schedule.locks_at_ms)
+    assert CHAIN.time_ms(round_.terms.beacon_round) > round_.schedule.locks_at_ms
+    assert beacon.asked == []
+
+
+@pytest.mark.parametrize("delay_ms", [0, 700, WAIT_MS - 3_000])
+async def test_a_round_starts_when_its_beacon_has_spoken_and_takes_it_in(delay_ms: int) -> None:
+    stable, beacon = await by_beacon(delay_ms)
+    async with stable.kept():
+        await stable.run_to(20_000)
+    stored = await stable.store.round(1)
+    round_ = stored.round
+    speaks_at_ms = CHAIN.time_ms(round_.terms.beacon_round) + delay_ms
+
+    assert phases(await stable.history(), 1) == WHOLE
+    assert set(beacon.asked[: beacon.asked.count(round_.terms.beacon_round)]) == {round_.terms.beacon_round}
+    assert stored.beacon_signature == signed(round_.terms.beacon_round)
+    key = model.key(
+        stored.server_seed, round_.track, 1, sha256(stored.beacon_signature).hexdigest(), round_.tickets_root
+    )
+    field = [(runner.runner, runner.weight) for runner in round_.runners]
+    assert list(round_.result) == model.finishing_order(field, model.words(key))
+    assert 0 <= round_.schedule.starts_at_ms - speaks_at_ms <= BEACON_PAUSE_MS
+    assert round_.schedule.finishes_at_ms - round_.schedule.starts_at_ms == TRACK.timetable.race_ms
+
+
+async def test_a_beacon_that_stays_silent_voids_the_round_when_its_time_is_up_and_says_so() -> None:
+    stable, beacon = await by_beacon(delay_ms=None)
+    async with stable.kept():
+        await stable.run_to(START_MS + WAIT_MS - 1)
+        assert phases(await stable.history(), 1) == ["OPEN", "LOCKED"]
+        await stable.run_to(START_MS + WAIT_MS + BEACON_PAUSE_MS)
+    stored = await stable.store.round(1)
+
+    assert phases(await stable.history(), 1) == ["OPEN", "LOCKED", "VOID"]
+    assert stored.round.void_reason == f"the beacon tests did not give its round {beacon.asked[0]} in time"
+    assert stored.server_seed == b""
+    assert (await stable.store.round(2)).round.terms.seed_index == 2, "a void burns the seed"
+
+
+async def test_a_game_that_was_away_for_longer_asks_the_beacon_before_it_voids() -> None:
+    stable, _ = await by_beacon()
+    async with stable.kept():
+        await stable.run_to(LOCK_MS)
+    await stable.run_to(START_MS + 100 * WAIT_MS)
+    async with stable.kept():
+        await stable.run_to(START_MS + 100 * WAIT_MS + 2_000)
+
+    assert phases(await stable.history(), 1)[:3] == ["OPEN", "LOCKED", "RUNNING"]
+    assert (await stable.store.round(1)).round.schedule.starts_at_ms >= stable.began_ms + START_MS + 100 * WAIT_MS
+
+
+async def test_an_operator_may_void_while_the_beacon_is_waited_for() -> None:
+    stable, _ = await by_beacon(delay_ms=None)
+    async with stable.kept() as keeper:
+        await stable.run_to(START_MS + 2_000)
+        await stable.store.void_round(request_id="", round_id=1, epoch=0, reason="rain", actor="operator")
+        keeper.wake()
+        await stable.run_to(START_MS + 2_000)
+
+        assert (await stable.history())[-2:] == [(1, "VOID"), (2, "OPEN")]
+
+
+async def test_a_track_whose_beacon_is_not_known_here_opens_no_round_and_a_locked_one_is_void_by_the_rule() -> None:
+    stable, _ = await by_beacon()
+    async with stable.kept():
+        await stable.run_to(LOCK_MS)
+    stable.beacons = NO_BEACONS
+    async with stable.kept():
+        await stable.run_to(START_MS + 2 * WAIT_MS)
+
+    assert await stable.history() == [(1, "OPEN"), (1, "LOCKED"), (1, "VOID")]

@@ -45,6 +45,7 @@ class World:
             hub=hub,
             clock=self.clock,
             chance=SeededChance(len(name)),
+            seed_chain_length=1_000,
         )
         tracks.start()
         try:
