@@ -6,7 +6,7 @@ Two games look after one track. Shortly before a round locks its leader is stopp
 read off the database, which stamps every transition. Then the game is brought back, and the other one is stopped.
 
 undisturbed        the same lateness while nobody goes away: what a keeper costs by itself
-drain_late_ms      of a leader that is asked to end (SIGTERM), 5 to 150 ms before the lock; wanted: at most 200
+drain_late_ms      of a leader that is asked to end (SIGTERM), 5 to 150 ms before the lock, by turns; wanted: up to 200
 kill_late_ms       of a leader that is killed (SIGKILL); its lease of 3 s has to end first; wanted: at most 5,000
 pause_late_ms      of a leader that is stopped (SIGSTOP) and goes on (SIGCONT) once another leads
 missed             transitions that a watcher at the gateway missed, over all of it; wanted: 0

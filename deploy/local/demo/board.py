@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from deploy.local.demo.race import positions
+from deploy.local.demo.race import positions, won_ms
 from deploy.local.demo.story import Slip, Story
 
 CLOTHS = ("red3", "dodger_blue2", "green4", "dark_orange3", "purple4", "deep_pink4", "dark_cyan", "gold3", "grey37")
@@ -124,7 +124,7 @@ class _Prices:
 
 
 class _Course:
-    """The race, a lane a runner; after it, with the places."""
+    """The race, a lane a runner; after it, as the winner passed the line, with the places."""
 
     def __init__(self, story: Story, round_: Round) -> None:
         self._story = story
@@ -132,14 +132,13 @@ class _Course:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         round_ = self._round
-        starts_ms, finishes_ms = round_.starts_at.ToMilliseconds(), round_.finishes_at.ToMilliseconds()
         is_over = round_.phase != Round.RUNNING
-        share = 1.0 if is_over else (self._story.now_ms - starts_ms) / max(finishes_ms - starts_ms, 1)
-        where = positions(round_.result, round_.round_id, share)
+        since_start_ms = self._story.now_ms - round_.starts_at.ToMilliseconds()
+        where = positions(round_.race, won_ms(round_.race) if is_over else since_start_ms)
         lane = max(options.max_width - 30, 10)
         place_of = {runner: place for place, runner in enumerate(round_.result, start=1)}
-        for runner in round_.runners:
-            at = round(where[runner.runner] * lane)
+        for runner in (each for each in round_.runners if each.runner in place_of):
+            at = round(where.get(runner.runner, 0.0) * lane)  # a corrected round has no race
             place = place_of[runner.runner]
             medal = PLACES.get(place, "") if is_over else ""
             yield Text.assemble(

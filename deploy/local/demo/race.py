@@ -1,26 +1,30 @@
-"""Where each runner is while a race is on: a picture of the result, the same for everybody who draws it."""
+"""Where each runner is while a race is on, by the keyframes that the game has published."""
 
-import hashlib
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-PLACE_GAP = 0.03
-"""How far behind each other two places finish, as a share of the course."""
-SWAY_MAX = 0.08
-SWAYS_MAX = 2.0
+from furlong.common.v1.round_pb2 import Race, RaceRunner
+
+LINE = 100_000
+US_PER_MS = 1_000
 
 
-def positions(result: Sequence[int], round_id: int, share: float) -> Mapping[int, float]:
-    """How far each runner has come, 0 to 1 of the course, when `share` of the race's time is over.
+def positions(race: Race, at_ms: float) -> Mapping[int, float]:
+    """How far each runner has come `at_ms` after the start, 0 to 1 of the course; whoever has arrived stays at 1.
 
-    In the end the winner is at 1 and the others behind it in the order of the result; before, they lead by turns.
+    Between keyframes everybody runs on straight.
     """
-    share = min(max(share, 0.0), 1.0)
-    return {runner: _position(place, round_id, runner, share) for place, runner in enumerate(result)}
+    return {runner.runner: _position(runner, race.interval_ms, at_ms) for runner in race.runners}
 
 
-def _position(place: int, round_id: int, runner: int, share: float) -> float:
-    chance = hashlib.sha256(f"{round_id}/{runner}".encode()).digest()
-    sways, phase = SWAYS_MAX * chance[0] / 255, math.tau * chance[1] / 255
-    sway = SWAY_MAX * math.sin(math.tau * sways * share + phase) * share * (1 - share)
-    return max((1 - PLACE_GAP * place) * share + sway, 0.0)
+def won_ms(race: Race) -> float:
+    """When the winner passes the line, counted from the start."""
+    return min((runner.arrives_us for runner in race.runners if runner.arrives_us), default=0) / US_PER_MS
+
+
+def _position(runner: RaceRunner, interval_ms: int, at_ms: float) -> float:
+    if 0 < runner.arrives_us <= at_ms * US_PER_MS:
+        return 1.0
+    frame, into_ms = divmod(max(at_ms, 0.0), interval_ms)
+    before = runner.covered[min(int(frame), len(runner.covered) - 1)]
+    after = runner.covered[min(int(frame) + 1, len(runner.covered) - 1)]
+    return min((before + (after - before) * into_ms / interval_ms) / LINE, 1.0)

@@ -53,10 +53,14 @@ class Story:
         return time.time_ns() // 1_000_000 + self._ahead_ms
 
     def take(self, frame: WatchRoundsResponse) -> None:
-        """A frame of the watch. An older round may be settled while the next one is shown."""
+        """A frame of the watch. An older round may be settled while the next one is shown; a race comes once."""
         self._ahead_ms += frame.server_time.ToMilliseconds() - self.now_ms
-        if self.round is None or frame.round.round_id >= self.round.round_id:
-            self.round = frame.round
+        before, now = self.round, frame.round
+        if before is not None and now.round_id < before.round_id:
+            return
+        if before is not None and now.round_id == before.round_id and not now.HasField("race"):
+            now.race.CopyFrom(before.race)
+        self.round = now
 
     def placed(self, slip: Slip) -> None:
         """A ticket was answered."""

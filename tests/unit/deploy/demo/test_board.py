@@ -6,10 +6,12 @@ import pytest
 from furlong.common.v1.round_pb2 import Round, Runner, Totals
 from furlong.common.v1.ticket_pb2 import Ticket, TicketResult
 from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
+from google.protobuf.json_format import ParseDict
 from rich.console import Console
 
 from deploy.local.demo.board import Board
 from deploy.local.demo.story import ROUNDS_KEPT, Slip, Story
+from tests.model import race as model
 
 NAMES = ("Early Riser", "Late Call", "Third Time")
 
@@ -31,6 +33,8 @@ def frame(phase: "Round.Phase.ValueType", round_id: int = 17) -> WatchRoundsResp
     )
     for number, at in enumerate(("opens_at", "locks_at", "starts_at", "finishes_at", "ends_at")):
         getattr(round_, at).FromMilliseconds(now_ms + 5_000 * number - 12_000)
+    if phase == Round.RUNNING:  # which is sent once
+        ParseDict(model.race(bytes(32), [2, 1, 3], [], 5_000), round_.race)
     response = WatchRoundsResponse(kind=WatchRoundsResponse.TRANSITION, round=round_)
     response.server_time.FromMilliseconds(now_ms)
     return response
@@ -115,6 +119,18 @@ def test_an_older_round_that_is_settled_does_not_replace_the_one_that_is_on() ->
 
     assert story.round is not None
     assert story.round.round_id == 18
+
+
+def test_the_race_is_kept_through_the_frames_that_do_not_bring_it_again() -> None:
+    story = Story()
+    story.take(frame(Round.RUNNING))
+    story.take(frame(Round.FINISHED))
+    lanes = [line for line in drawn(story).splitlines() if "·" * 20 in line]
+    story.take(frame(Round.OPEN, round_id=18))
+
+    assert len(lanes) == 3
+    assert story.round is not None
+    assert not story.round.race.runners
 
 
 def test_what_is_kept_of_the_past_is_bounded() -> None:
