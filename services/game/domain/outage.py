@@ -9,9 +9,8 @@ A new leader looks at each round of its track that is not done yet, and does for
     LOCKED      draw and start at starts_at, at once when      the seed was sealed before the first ticket and the root
                 past; where the sealed seed cannot be opened,  is durable: the result is the one that would have been;
                 void, every stake back                         without the seed there can be no fair one
-    LOCKED, and wait for the result, or for a void, which is      only people know how that race ended, or that it was
-    the result  an operator's                                  not run; being late makes no result wrong
-    is entered
+    LOCKED,     wait for the result, or for a void: either is  only people know how that race ended, or that it was
+    entered     an operator's                                  not run, and being late makes no result wrong
     RUNNING     finish at finishes_at, at once when past       the result is durable and is never drawn again
     FINISHED    settle at once, or go on where the settlement  the store settles once, however often it is asked, and
                 stopped                                        moves each chunk of the money once

@@ -5,9 +5,9 @@
       └────void──────┴──▶ VOID                                                   └──────────────┘
 
 Each step is one transition: durable in one transaction, numbered per track without gaps, made under the current epoch
-of the track's lease (a void and a correction also by an operator), never taken back. A settlement is decided first, on
-the FINISHED round, and is made the transition when its last money has moved; a void and a correction are transitions at
-once, and their money moves after it.
+of the track's lease, never taken back. An operator, who has no lease, may void, correct, and start a race with the
+result that he saw. A settlement is decided first, on the FINISHED round, and is made the transition when its last money
+has moved; a void and a correction are transitions at once, and their money moves after it.
 
 1. A step leaves exactly one phase, or for a void one of two; from any other it is refused.
 2. A step whose time has not come on the database's clock is refused: lock before `locks_at`, start before
@@ -18,9 +18,10 @@ once, and their money moves after it.
 5. Nothing is decided on a round while money of an earlier decision is still to be moved.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Final
@@ -198,6 +199,16 @@ def due(stored: Round, wanted: Phase) -> datetime | None:
             return stored.finishes_at
         case Phase.OPEN | Phase.SETTLED | Phase.VOID:
             return None
+
+
+def delayed(stored: Round, now: datetime) -> Round:
+    """The round with its race starting now, where that is later than it should: what follows moves by as much."""
+    late = now - stored.starts_at
+    if late <= timedelta():
+        return stored
+    return dataclasses.replace(
+        stored, starts_at=now, finishes_at=stored.finishes_at + late, ends_at=stored.ends_at + late
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ from services.persist.adapters.postgres.tracks import track_not_found
 from services.persist.domain.account import AccountKind
 from services.persist.domain.audit import Action
 from services.persist.domain.race_result import RaceResult, fault, normal, result_of
-from services.persist.domain.round import ON_TRACK, Phase, Round, RoundPlan, Runner, Step, Winner, due, step
+from services.persist.domain.round import ON_TRACK, Phase, Round, RoundPlan, Runner, Step, Winner, delayed, due, step
 from services.persist.domain.tickets_root import root
 from services.persist.domain.track import TrackState
 from services.persist.domain.winners import canonical
@@ -142,13 +142,14 @@ class PostgresRounds:
             if not start.actor:
                 _check_seed(stored, start.server_seed)
             _check_result(stored, result)
-            started = dataclasses.replace(
-                _with_result(stored, result), server_seed=start.server_seed, beacon_signature=start.beacon_signature
+            on_time = delayed(stored, await connection.fetchval(NOW)) if start.from_now else stored
+            return dataclasses.replace(
+                _with_result(on_time, result), server_seed=start.server_seed, beacon_signature=start.beacon_signature
             )
-            return _starting_at(started, await connection.fetchval(NOW)) if start.from_now else started
 
         async def same(_: Connection, stored: Round) -> bool:
-            return (normal(result_of(stored)), stored.server_seed) == (result, start.server_seed)
+            asked = (result, start.server_seed, start.beacon_signature)
+            return (normal(result_of(stored)), stored.server_seed, stored.beacon_signature) == asked
 
         async def after(connection: Connection, _: Round) -> None:
             if start.actor:
@@ -365,17 +366,6 @@ def _check_result(stored: Round, result: RaceResult) -> None:
 
 def _with_result(stored: Round, result: RaceResult) -> Round:
     return dataclasses.replace(stored, result=result.order, positions=result.positions, withdrawn=result.withdrawn)
-
-
-def _starting_at(stored: Round, now: datetime) -> Round:
-    """A round whose race starts at `now`, which is not before its time; what follows moves by as much."""
-    late = max(now - stored.starts_at, timedelta(0))
-    return dataclasses.replace(
-        stored,
-        starts_at=stored.starts_at + late,
-        finishes_at=stored.finishes_at + late,
-        ends_at=stored.ends_at + late,
-    )
 
 
 async def _audit(
