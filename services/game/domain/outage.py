@@ -12,9 +12,8 @@ A new leader looks at each round of its track that is not done yet, and does for
                 with a beacon, as soon as it answers, and the  its round was named before the first ticket; the house
                 race starts then; where it does not answer     must not draw without it, and could wait for a result
                 within the round's beacon_wait_ms, void        that pleases if nothing bounded the waiting
-    LOCKED, and wait for the result, or for a void, which is      only people know how that race ended, or that it was
-    the result  an operator's                                  not run; being late makes no result wrong
-    is entered
+    LOCKED,     wait for the result, or for a void: either is  only people know how that race ended, or that it was
+    entered     an operator's                                  not run, and being late makes no result wrong
     RUNNING     finish at finishes_at, at once when past       the result is durable and is never drawn again
     FINISHED    settle at once, or go on where the settlement  the store settles once, however often it is asked, and
                 stopped                                        moves each chunk of the money once

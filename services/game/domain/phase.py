@@ -8,6 +8,7 @@
     ──────────  ─────────────────────────────────  ──────────────────────────────────────────────────────────────
     lock        the keeper, at locks_at            its clock has reached locks_at; no commit is in flight any more
     start       the keeper, at starts_at           the seed is the one committed to
+                an operator, with the result       its clock has reached starts_at
     finish      the keeper, at finishes_at         -
     settle      the keeper, once FINISHED          the round was not settled before
     void        an operator, or the outage rule    the result was not drawn
@@ -16,7 +17,8 @@
 Invariants:
  1. A phase never goes back, and no phase is skipped.
  2. The tickets' root exists from LOCKED on; it never changes.
- 3. The result exists from RUNNING on; only a correction changes it, and says why; a void round has none.
+ 3. The result, drawn or entered, exists from RUNNING on; only a correction changes it, and says why; a void round
+    has none.
  4. Every transition carries the epoch of the track's lease; one under an old epoch changes nothing.
  5. A transition has the next `transition_seq` of its track, so whoever has seen one knows whether one is missing.
 """

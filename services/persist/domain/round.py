@@ -5,9 +5,9 @@
       └────void──────┴──▶ VOID                                                   └──────────────┘
 
 Each step is one transition: durable in one transaction, numbered per track without gaps, made under the current epoch
-of the track's lease (a void and a correction also by an operator), never taken back. A settlement is decided first, on
-the FINISHED round, and is made the transition when its last money has moved; a void and a correction are transitions at
-once, and their money moves after it.
+of the track's lease, never taken back. An operator, who has no lease, may void, correct, and start a race with the
+result that he saw. A settlement is decided first, on the FINISHED round, and is made the transition when its last money
+has moved; a void and a correction are transitions at once, and their money moves after it.
 
 1. A step leaves exactly one phase, or for a void one of two; from any other it is refused.
 2. A step whose time has not come on the database's clock is refused: lock before `locks_at`, start before

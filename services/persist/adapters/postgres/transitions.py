@@ -150,10 +150,10 @@ class PostgresRounds:
             if not start.actor:
                 _check_seed(stored, start.server_seed)
             _check_result(stored, result)
-            started = dataclasses.replace(
-                _with_result(stored, result), server_seed=start.server_seed, beacon_signature=start.beacon_signature
+            on_time = delayed(stored, await connection.fetchval(NOW)) if start.from_now else stored
+            return dataclasses.replace(
+                _with_result(on_time, result), server_seed=start.server_seed, beacon_signature=start.beacon_signature
             )
-            return delayed(started, await connection.fetchval(NOW)) if start.from_now else started
 
         async def same(_: Connection, stored: Round) -> bool:
             asked = (result, start.server_seed, start.beacon_signature)
