@@ -5,6 +5,7 @@ The words of numbers are taken from the public contract, not from the services' 
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeAlias
@@ -38,6 +39,11 @@ TICKETS = """
 SELECT t.ticket_id, t.account_id, l.market, l.selection, l.stake_minor, l.price_hundredths
 FROM tickets t LEFT JOIN lines l USING (round_id, ticket_id)
 WHERE t.round_id = $1 ORDER BY t.ticket_id, l.line
+"""
+
+SOLD_SINCE = """
+SELECT l.market, l.selection, t.terminal FROM tickets t JOIN lines l USING (round_id, ticket_id)
+WHERE t.round_id = $1 AND t.placed_at >= $2
 """
 
 BATCHES = "SELECT batch_id, ticket_id FROM tickets WHERE round_id = $1 ORDER BY batch_id, batch_place"
@@ -115,6 +121,11 @@ class Books:
             round_id,
         )
         return found
+
+    async def sold_since(self, round_id: int, since: datetime) -> list[tuple[str, list[int], str]]:
+        """The bets that a round has taken at or after a time: market, runners, and the terminal that sold each."""
+        rows = await self._sql.fetch(SOLD_SINCE, round_id, since)
+        return [(Line.Market.Name(row["market"]), list(row["selection"]), row["terminal"]) for row in rows]
 
     async def ledger(self) -> tuple[list[BookAccount], list[BookTransfer]]:
         """All accounts and all transfers, as of one moment."""
