@@ -546,7 +546,7 @@ async def test_a_method_of_tills_and_operators_is_for_its_roles_and_no_other(
 ) -> None:
     fields: Fields = {
         "track": "no-such-track", "ticket_id": NO_SUCH_UUID, "account_id": NO_SUCH_UUID, "round_id": NO_SUCH_ROUND,
-        "amount_minor": "1", "result": [2, 1], **BY_HAND,
+        "amount_minor": "1", "result": [2, 1], "display_name": "Nowhere", "terminal": "till-3", **BY_HAND,
     }  # fmt: skip
     asked = {name: value for name, value in fields.items() if name in method.request.DESCRIPTOR.fields_by_name}
     admitted = set()
