@@ -52,8 +52,9 @@ class KeyRing:
         roles: Sequence[str] = ALL_ROLES,
         accounts: Sequence[str] = (ANY_ACCOUNT,),
         lifetime_s: int = DEVELOPMENT_TOKEN_S,
+        terminal: str = "",
     ) -> str:
-        """A signed token for `subject`, good for `lifetime_s` seconds from now."""
+        """A signed token for `subject`, good for `lifetime_s` seconds from now, bound to `terminal` if one is named."""
         now_s = int(time.time())
         claims = {
             "iss": ISSUER,
@@ -63,7 +64,7 @@ class KeyRing:
             "exp": now_s + lifetime_s,
             "roles": list(roles),
             "accounts": list(accounts),
-        }
+        } | ({"terminal": terminal} if terminal else {})
         return jwt.encode(claims, self._key, algorithm="EdDSA", headers={"kid": self._key_id()})
 
     def service_token(self, *, subject: str) -> str:

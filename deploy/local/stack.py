@@ -100,10 +100,12 @@ class LocalStack:
         """The folder of the parts' logs."""
         return self._folder.path / "logs"
 
-    def token(self, *, roles: Sequence[str], accounts: Sequence[str], subject: str = "developer") -> str:
-        """A token with these roles for these accounts; `"*"` is every account."""
+    def token(
+        self, *, roles: Sequence[str], accounts: Sequence[str], subject: str = "developer", terminal: str = ""
+    ) -> str:
+        """A token with these roles for these accounts, `"*"` is every account, bound to `terminal` if one is named."""
         assert self._keys is not None, "the stack was not started"
-        return self._keys.token(subject=subject, roles=roles, accounts=accounts)
+        return self._keys.token(subject=subject, roles=roles, accounts=accounts, terminal=terminal)
 
     def part(self, name: str) -> Part:
         """A part by its name: gateway, web, metrics, and postgres and redis where they are our own.

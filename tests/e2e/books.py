@@ -41,6 +41,11 @@ FROM tickets t LEFT JOIN lines l USING (round_id, ticket_id)
 WHERE t.round_id = $1 ORDER BY t.ticket_id, l.line
 """
 
+SOLD_SINCE = """
+SELECT l.market, l.selection, t.terminal FROM tickets t JOIN lines l USING (round_id, ticket_id)
+WHERE t.round_id = $1 AND t.placed_at >= $2
+"""
+
 BATCHES = "SELECT batch_id, ticket_id FROM tickets WHERE round_id = $1 ORDER BY batch_id, batch_place"
 
 ACCOUNTS = "SELECT account_id, currency, balance_minor, floor_minor FROM accounts"
@@ -123,6 +128,11 @@ class Books:
             "SELECT made_at FROM transitions WHERE round_id = $1 AND phase = $2", round_id, phase
         )
         return made_at
+
+    async def sold_since(self, round_id: int, since: datetime) -> list[tuple[str, list[int], str]]:
+        """The bets that a round has taken at or after a time: market, runners, and the terminal that sold each."""
+        rows = await self._sql.fetch(SOLD_SINCE, round_id, since)
+        return [(Line.Market.Name(row["market"]), list(row["selection"]), row["terminal"]) for row in rows]
 
     async def ledger(self) -> tuple[list[BookAccount], list[BookTransfer]]:
         """All accounts and all transfers, as of one moment."""

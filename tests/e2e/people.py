@@ -24,9 +24,9 @@ class People:
         with TemporaryDirectory() as folder:
             self.forged = KeyRing(Path(folder)).token()
 
-    def till(self, account_id: str) -> str:
-        """A cashier's token, for one till."""
-        return self._stack.token(roles=["CASHIER"], accounts=[account_id])
+    def till(self, account_id: str, *, terminal: str = "") -> str:
+        """A cashier's token, for one till, bound to a terminal if one is named."""
+        return self._stack.token(roles=["CASHIER"], accounts=[account_id], terminal=terminal)
 
     def player(self, account_id: str) -> str:
         """A player's token, for one account."""

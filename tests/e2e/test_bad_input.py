@@ -343,6 +343,9 @@ async def test_a_track_that_exists_is_not_made_again_with_other_settings(
         (methods.PAUSE_TRACK,       {"track": "no-such-track", **BY_HAND},               "TRACK_NOT_FOUND"),
         (methods.RESUME_TRACK,      {"track": "no-such-track", **BY_HAND},               "TRACK_NOT_FOUND"),
         (methods.SUSPEND_TRACK,     {"track": "no-such-track", **BY_HAND},               "TRACK_NOT_FOUND"),
+        (methods.UPDATE_TRACK,      {"track": "no-such-track", "return_bps": 9_000, **BY_HAND}, "TRACK_NOT_FOUND"),
+        (methods.SUSPEND_SELLING,   {"track": "no-such-track", "terminal": "t", **BY_HAND}, "TRACK_NOT_FOUND"),
+        (methods.RESUME_SELLING,    {"track": "no-such-track", "terminal": "t", **BY_HAND}, "TRACK_NOT_FOUND"),
         (methods.GET_TICKET,        {"ticket_id": NO_SUCH_UUID},                         "TICKET_UNKNOWN"),
         (methods.CANCEL_TICKET,     {"ticket_id": NO_SUCH_UUID, **BY_HAND},              "TICKET_UNKNOWN"),
         (methods.PAY_TICKET,        {"ticket_id": NO_SUCH_UUID, "request_id": NO_SUCH_UUID,
@@ -399,6 +402,9 @@ async def test_what_does_not_exist_is_not_found(
         (methods.PAUSE_TRACK,    {"track": "No-Track", **BY_HAND},                              "track"),
         (methods.RESUME_TRACK,   {"track": "a-track", "request_id": NO_SUCH_UUID},              "reason"),
         (methods.SUSPEND_TRACK,  {"track": "a-track", "reason": "a test"},                      "request_id"),
+        (methods.UPDATE_TRACK,   {"track": "a-track", "return_bps": 4_999, **BY_HAND},          "return_bps"),
+        (methods.SUSPEND_SELLING, {"track": "a-track", "runner": 41, **BY_HAND},                "runner"),
+        (methods.RESUME_SELLING, {"track": "a-track", "terminal": "till 3", **BY_HAND},         "terminal"),
         (methods.CANCEL_TICKET,  {"ticket_id": "not-a-uuid", **BY_HAND},                        "ticket_id"),
         (methods.CANCEL_TICKET,  {"ticket_id": NO_SUCH_UUID, "request_id": NO_SUCH_UUID},       "reason"),
         (methods.PAY_TICKET,     {"ticket_id": NO_SUCH_UUID, "request_id": NO_SUCH_UUID},       "account_id"),
@@ -492,6 +498,9 @@ async def test_the_proof_of_a_round_that_is_open_is_refused(door: Door, steady_t
         (methods.PAUSE_TRACK,    {"track": "a", **BY_HAND}),
         (methods.RESUME_TRACK,   {"track": "a", **BY_HAND}),
         (methods.SUSPEND_TRACK,  {"track": "a", **BY_HAND}),
+        (methods.UPDATE_TRACK,   {"track": "a", "return_bps": 9_000, **BY_HAND}),
+        (methods.SUSPEND_SELLING, {"track": "a", "runner": 1, **BY_HAND}),
+        (methods.RESUME_SELLING, {"track": "a", "runner": 1, **BY_HAND}),
         (methods.CANCEL_TICKET,  {"ticket_id": NO_SUCH_UUID, **BY_HAND}),
         (methods.PAY_TICKET,     {"ticket_id": NO_SUCH_UUID, "request_id": NO_SUCH_UUID, "account_id": NO_SUCH_UUID}),
         (methods.PAY_OUT,        {"account_id": NO_SUCH_UUID, "amount_minor": "1", **BY_HAND}),
@@ -525,6 +534,9 @@ ROLES_OF = {
     methods.PAUSE_TRACK: {"OPERATOR"},
     methods.RESUME_TRACK: {"OPERATOR"},
     methods.SUSPEND_TRACK: {"OPERATOR"},
+    methods.UPDATE_TRACK: {"OPERATOR"},
+    methods.SUSPEND_SELLING: {"OPERATOR"},
+    methods.RESUME_SELLING: {"OPERATOR"},
     methods.CANCEL_TICKET: {"PLAYER", "CASHIER", "OPERATOR"},
     methods.PAY_TICKET: {"CASHIER"},
     methods.PAY_OUT: {"CASHIER", "OPERATOR"},
@@ -543,7 +555,7 @@ async def test_a_method_of_tills_and_operators_is_for_its_roles_and_no_other(
 ) -> None:
     fields: Fields = {
         "track": "no-such-track", "ticket_id": NO_SUCH_UUID, "account_id": NO_SUCH_UUID, "round_id": NO_SUCH_ROUND,
-        "amount_minor": "1", "result": [2, 1], **BY_HAND,
+        "amount_minor": "1", "result": [2, 1], "display_name": "Nowhere", "terminal": "till-3", **BY_HAND,
     }  # fmt: skip
     asked = {name: value for name, value in fields.items() if name in method.request.DESCRIPTOR.fields_by_name}
     admitted = set()

@@ -128,6 +128,49 @@ async def test_what_only_step_0002_can_hold_stops_its_way_back(database_url: str
     assert await current(database_url) == "0002"
 
 
+ONLY_IN_0007: Sequence[tuple[str, str]] = (
+    (
+        """INSERT INTO suspensions (track, terminal, reason, since)
+           SELECT track, 'till-3', 'stolen', now() FROM tracks LIMIT 1""",
+        "1 markets, runners and terminals that are suspended",
+    ),
+    (
+        """INSERT INTO tickets (round_id, ticket_id, account_id, batch_id, batch_place,
+           stake_minor, placed_at, terminal)
+           SELECT round_id, gen_random_uuid(), account_id, batch_id, 500, 1, now(), 'till-3' FROM tickets LIMIT 1""",
+        "1 tickets with the terminal that sold them",
+    ),
+)
+
+
+@pytest.mark.parametrize(("fact", "words"), ONLY_IN_0007, ids=[words for _, words in ONLY_IN_0007])
+async def test_what_only_step_0007_can_hold_stops_its_way_back(database_url: str, fact: str, words: str) -> None:
+    async with persisting(database_url) as stubs:
+        world = World(stubs, database_url)
+        await world.found()
+        await fill(world)
+    await back_to(database_url, "0007")
+    await run_sql(database_url, fact)
+    with pytest.raises(asyncpg.ObjectInUseError, match=words):
+        await migrate(database_url, "-1")
+    assert await current(database_url) == "0007"
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    [(0, 0, 0, ""), (1, 0, 0, "till-3"), (0, 0, 1, ""), (1, 5, 0, "")],
+    ids=["nothing", "two parts", "a runner of no round", "a market of one round"],
+)
+async def test_a_suspension_is_of_exactly_one_part(world: World, impossible: tuple[int, int, int, str]) -> None:
+    with pytest.raises(asyncpg.CheckViolationError):
+        await world.sql(
+            """INSERT INTO suspensions (track, market, round_id, runner, terminal, reason, since)
+               VALUES ($1, $2, $3, $4, $5, '', now())""",
+            world.track,
+            *impossible,
+        )
+
+
 async def test_two_migrations_at_once_wait_for_each_other(postgres: PostgresServer) -> None:
     await run_sql(postgres.url_of(DATABASE), "CREATE DATABASE twice")
     url = postgres.url_of("twice")

@@ -1,5 +1,6 @@
 """The game's values and the wire agree on every number, and nothing secret gets onto it."""
 
+from dataclasses import replace
 from enum import IntEnum
 
 import pytest
@@ -13,6 +14,7 @@ from services.game.domain.phase import Phase
 from services.game.domain.proof import Trust
 from services.game.domain.race import run
 from services.game.domain.screen import Screen
+from services.game.domain.track import Part, Program, Suspension
 from services.game.engine.broadcast.frame import Frame, Kind
 from services.game.service.frames import encode
 from services.game.wire import (
@@ -63,6 +65,11 @@ def test_tracks_cards_and_lines_come_back_from_the_wire_as_they_went() -> None:
     line = Line(market=-3, runners=(1, 40), stake_minor=-5, price_hundredths=0)
 
     assert track_of(track_to(TRACK)) == TRACK
+    parts = (Part(market=2), Part(runner=4), Part(terminal="till-3"))
+    suspended = [Suspension(part=part, round_id=part.runner, reason="lame", since_ms=1_700_000) for part in parts]
+    program = Program(every_ms=60_000, off_times_s=(1, 2), time_zone="Europe/London", place_return_bps=8_000)
+    full = replace(TRACK, suspended=tuple(suspended), program=program)
+    assert track_of(track_to(full)) == full
     assert card_of(card_to(CARD)) == CARD
     assert line_of(line_to(line)) == line
 

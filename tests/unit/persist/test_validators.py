@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from furlong.common.v1.round_pb2 import Limits, Timetable, Track
+from furlong.common.v1.round_pb2 import Limits, Program, Timetable, Track
 from furlong.persist.v1 import ledger_service_pb2 as ledger
 from furlong.persist.v1 import ticket_store_service_pb2 as tickets
 from furlong.persist.v1 import track_store_service_pb2 as tracks
@@ -80,6 +80,16 @@ def stopped(**changes: Any) -> tracks.SetTrackStateRequest:
     return tracks.SetTrackStateRequest(**(right | changes))
 
 
+def selling(**changes: Any) -> tracks.SetSellingRequest:
+    right: dict[str, Any] = {"request_id": ID, "track": "harbour-mile", "reason": "lame", "actor": "operator"}
+    return tracks.SetSellingRequest(**(right | changes))
+
+
+def changed(**settings: Any) -> tracks.UpdateTrackRequest:
+    track = Track(**({"track": "harbour-mile"} | settings))
+    return tracks.UpdateTrackRequest(request_id=ID, track=track, reason="summer", actor="operator")
+
+
 def created(**limits: int) -> tracks.CreateTrackRequest:
     track = Track(
         track="harbour-mile",
@@ -146,6 +156,22 @@ TABLE: list[tuple[Message, str]] = [
     (stopped(request_id=""), "request_id"),
     (stopped(reason=""), "reason"),
     (stopped(actor=""), "actor"),
+    *[(selling(**part), "") for part in ({"market": 2}, {"runner": 40}, {"terminal": "till-3"})],
+    *[(selling(**part), "track") for part in ({}, {"market": 1, "runner": 1}, {"runner": 1, "terminal": "t"})],
+    (selling(market=9), "market"),
+    (selling(runner=41), "runner"),
+    (selling(runner=-1), "runner"),
+    (selling(terminal="till 3"), "terminal"),
+    (selling(runner=1, track="Harbour Mile"), "track"),
+    (selling(runner=1, reason=""), "reason"),
+    (selling(runner=1, actor=""), "actor"),
+    (changed(), ""),
+    (changed(display_name="x" * 81), "track.display_name"),
+    (changed(track="Harbour Mile"), "track.track"),
+    (changed(return_bps=4_999), "track.return_bps"),
+    (changed(program=Program(off_times_s=range(70_000, 75_000))), "track.program"),
+    (changed(limits=Limits(stake_min_minor=0, stake_max_minor=5)), "track.limits.stake_min_minor"),
+    (tracks.UpdateTrackRequest(request_id=ID, track=Track(track="t"), actor="operator"), "reason"),
     (created(), ""),
     (created(selection_payout_max_minor=1, round_loss_max_minor=1), ""),
     (created(selection_payout_max_minor=-1), "track.limits.selection_payout_max_minor"),

@@ -266,7 +266,7 @@ class TicketResult(_message.Message):
         BETTING_CLOSED: TicketResult._Verdict.ValueType  # 5
         """BETTING_CLOSED: the round no longer takes tickets."""
         SUSPENDED: TicketResult._Verdict.ValueType  # 6
-        """SUSPENDED: betting is suspended."""
+        """SUSPENDED: betting is suspended: on the track, the market or the runner, or at the terminal. The reason says which."""
         INVALID_SELECTION: TicketResult._Verdict.ValueType  # 7
         """INVALID_SELECTION: the market, or a runner, is not offered in this round."""
         PRICE_CHANGED: TicketResult._Verdict.ValueType  # 8
@@ -304,7 +304,7 @@ class TicketResult(_message.Message):
     BETTING_CLOSED: TicketResult.Verdict.ValueType  # 5
     """BETTING_CLOSED: the round no longer takes tickets."""
     SUSPENDED: TicketResult.Verdict.ValueType  # 6
-    """SUSPENDED: betting is suspended."""
+    """SUSPENDED: betting is suspended: on the track, the market or the runner, or at the terminal. The reason says which."""
     INVALID_SELECTION: TicketResult.Verdict.ValueType  # 7
     """INVALID_SELECTION: the market, or a runner, is not offered in this round."""
     PRICE_CHANGED: TicketResult.Verdict.ValueType  # 8

@@ -10,6 +10,7 @@ A table's columns:
     verdict the answer, with a star where it is a repeat
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -31,6 +32,7 @@ from services.persist.domain.decision import (
 )
 from services.persist.domain.risk import Selection, Sold
 from services.persist.domain.round import NOTHING_SOLD, Limits, Phase, Totals
+from services.persist.domain.suspension import Part, Suspended
 from services.persist.domain.ticket import Line, Order, Ticket, TicketState
 from services.persist.domain.verdict import Verdict
 
@@ -324,3 +326,41 @@ def test_the_order_of_arrival_decides_who_gets_the_last_money() -> None:
     orders: Sequence[Order] = [order("1", "x", "A", 100), order("2", "x", "A", 100)]
     for asked in (orders, orders[::-1]):
         assert decide(asked, facts()).accepted == [asked[0]]
+
+
+SUSPENSIONS: Sequence[tuple[Part, str, tuple[int, ...], str, str]] = (
+    (Part(market=1),          "",     (1,),   "SUSPENDED", "betting on WIN is suspended"),
+    (Part(market=2),          "",     (1,),   "ACCEPTED",  ""),
+    (Part(runner=1),          "",     (1,),   "SUSPENDED", "betting on runner 1 is suspended"),
+    (Part(runner=1),          "",     (2, 1), "SUSPENDED", "betting on runner 1 is suspended"),
+    (Part(runner=1),          "",     (2, 3), "ACCEPTED",  ""),
+    (Part(terminal="till-3"), "till-3", (1,), "SUSPENDED", "terminal till-3 is suspended"),
+    (Part(terminal="till-3"), "till-4", (1,), "ACCEPTED",  ""),
+    (Part(terminal="till-3"), "",     (1,),   "ACCEPTED",  ""),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("part", "terminal", "runners", "verdict", "reason"), SUSPENSIONS)
+def test_an_order_with_a_suspended_part_is_refused(
+    part: Part, terminal: str, runners: tuple[int, ...], verdict: str, reason: str
+) -> None:
+    lines = [Line(market=1, selection=bytes([runner]), stake_minor=1, price_hundredths=PRICE) for runner in runners]
+    asked = order("1", "x", "A", len(lines))._replace(lines=lines, terminal=terminal)
+    given = facts(dataclasses.replace(gate_round(), parts_suspended=Suspended([part])))
+    (decision,) = decide([asked], given).decisions
+    assert (decision.verdict.name, decision.reason) == (verdict, reason)
+
+
+@pytest.mark.parametrize("game", [Verdict.INVALID_SELECTION, Verdict.PRICE_CHANGED, Verdict.STAKE_ABOVE_MAX])
+def test_a_suspended_part_comes_before_what_the_game_says_and_after_the_lock(game: Verdict) -> None:
+    line = Line(market=1, selection=b"\x01", stake_minor=0, price_hundredths=0)
+    asked = order("1", "x", "A", 5, game.name)._replace(lines=[line])
+    verdicts = [
+        decide([asked], facts(dataclasses.replace(round_, parts_suspended=Suspended(parts)))).decisions[0].verdict
+        for round_, parts in (
+            (gate_round(), [Part(runner=1)]),
+            (gate_round(), [Part(runner=2)]),
+            (gate_round(phase=Phase.LOCKED), [Part(runner=1)]),
+        )
+    ]
+    assert verdicts == [Verdict.SUSPENDED, game, Verdict.BETTING_CLOSED]
