@@ -126,6 +126,7 @@ def ticket(value: Ticket) -> ticket_pb2.Ticket:
             for line in value.lines
         ],
         currency=value.currency,
+        payout_uncapped_minor=value.payout_uncapped_minor,
     )
 
 
