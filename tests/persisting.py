@@ -207,8 +207,8 @@ class World:
         response = await self.stubs.ledger.GetAccount(GetAccountRequest(account_id=account_id))
         return int(response.account.balance_minor)
 
-    async def open(self, *, epoch: int | None = None, **timetable: int) -> StoredRound:
-        """Open a round that bets for a minute unless told otherwise."""
+    async def open(self, *, epoch: int | None = None, payout_max_minor: int = 0, **timetable: int) -> StoredRound:
+        """Open a round that bets for a minute and pays whatever a ticket wins, unless told otherwise."""
         card = (await self.stubs.tracks.GetNextRaceCard(GetNextRaceCardRequest(track=self.track))).card
         runners = [
             Runner(
@@ -230,7 +230,7 @@ class World:
                 distance_m=card.distance_m,
                 runners=runners,
                 timetable=Timetable(**times),
-                limits=Limits(stake_min_minor=1, stake_max_minor=10_000_000),
+                limits=Limits(stake_min_minor=1, stake_max_minor=10_000_000, payout_max_minor=payout_max_minor),
                 return_bps=9_100,
                 commitment=sha256(SEED).digest(),
                 sealed_seed=b"sealed",
@@ -284,13 +284,15 @@ class World:
         """A request to void, with a fresh id; an operator's unless it brings an epoch."""
         return VoidRoundRequest(request_id=uuid7(), round_id=round_id, epoch=epoch, reason=reason, actor="operator")
 
-    def correct_request(self, round_id: int, *result: int, reason: str = "photo finish") -> CorrectResultRequest:
-        """A request to correct a result, with a fresh id; whoever is first wins."""
+    def correct_request(
+        self, round_id: int, *result: int, reason: str = "photo finish", winners: Sequence[Winner] = ()
+    ) -> CorrectResultRequest:
+        """A request to correct a result, with a fresh id; whoever is first wins, unless told otherwise."""
         return CorrectResultRequest(
             request_id=uuid7(),
             round_id=round_id,
             result=result,
-            winners=[winner(result[0])],
+            winners=winners or [winner(result[0])],
             reason=reason,
             actor="operator",
         )
@@ -365,9 +367,18 @@ class World:
         )
 
 
-def winner(runner: int, numerator: int = 1, denominator: int = 1) -> Winner:
-    """A runner that wins, with the whole stake or a part of it."""
-    return Winner(market=Line.WIN, runners=[runner], stake_numerator=numerator, stake_denominator=denominator)
+def winner(
+    runner: int,
+    numerator: int = 1,
+    denominator: int = 1,
+    *,
+    market: "Line.Market.ValueType" = Line.WIN,
+    refund: bool = False,
+) -> Winner:
+    """A runner that wins, with the whole stake or a part of it, or has its stakes given back."""
+    return Winner(
+        market=market, runners=[runner], stake_numerator=numerator, stake_denominator=denominator, refund=refund
+    )
 
 
 def verdicts(answers: Sequence[TicketVerdict]) -> list[str]:

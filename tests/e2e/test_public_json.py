@@ -14,6 +14,7 @@ ROUND_FIELDS = {
     "round_id", "track", "phase", "screen", "revision", "opens_at", "locks_at", "starts_at", "finishes_at", "ends_at",
     "runners", "commitment", "tickets_root", "result", "totals", "transition_seq", "currency", "race_name",
     "distance_m", "limits", "return_bps", "void_reason", "payout_minor", "correction_reason",
+    "terms", "positions", "withdrawn", "price_revision", "markets",
 }  # fmt: skip
 
 
@@ -43,7 +44,7 @@ async def test_a_track_and_its_current_round_read_as_promised(http: httpx.AsyncC
     assert current["totals"].keys() == {"tickets", "stake_minor"}
     assert len(current["commitment"]) == 64
     first = current["runners"][0]
-    assert first.keys() == {"runner", "name", "weight", "win_price_hundredths"}
+    assert first.keys() == {"runner", "name", "weight", "win_price_hundredths", "place_price_hundredths"}
     assert isinstance(first["runner"], int)
     assert is_number_in_words(first["weight"])
     assert is_number_in_words(first["win_price_hundredths"])
@@ -100,6 +101,7 @@ async def test_a_ticket_is_placed_and_read_as_promised(
         "placed_at": placed["results"][0]["ticket"]["placed_at"],
         "lines": [line],
         "currency": "EUR",
+        "payout_uncapped_minor": "0",
     }
     result = {"request_id": request_id, "verdict": "ACCEPTED", "replayed": False, "reason": "", "ticket": ticket}
     assert placed == {"results": [result]}

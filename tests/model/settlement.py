@@ -2,8 +2,13 @@
 
 The model is slow and plain on purpose, and shares no code with the services: it is what their payouts are judged by.
 
-    rule    a WIN line on the runner that finished first is paid stake times price, rounded down to the minor unit;
-            every other line is paid nothing; a ticket is paid the sum over its lines; a void gives the stake back.
+    rules   a WIN line on the runner that finished first, and a PLACE line on one of the first so many, is paid stake
+            times price, rounded down to the minor unit; every other line is paid nothing.
+            In a dead heat a line is paid the part of it that its runner would have won in, of all the orders in which
+            those who share a position could have finished one after the other.
+            A line on a runner that was withdrawn gets its stake back.
+            A ticket is paid the sum over its lines, of what they win at most the round's greatest payout.
+            A void gives all stakes back.
 
 `PaperRound` follows a round beyond its settlement: prizes that wait at tills, and results that are corrected.
 """
@@ -12,6 +17,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import permutations, product
+from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +44,77 @@ class BoughtTicket:
         return sum(line.stake_minor for line in self.lines)
 
 
-def line_payout_minor(line: BoughtLine, result: Sequence[int]) -> int:
-    """What one line brings when the runners finish in the order of `result`."""
-    if line.market != "WIN":
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """How a race ended: who shared each position, first to last, who had not run, and what the round pays on it.
+
+    `places` is how many PLACE pays; `greatest_minor` is what a ticket wins at the most, 0 for whatever it comes to.
+    Who ran and did not finish is in no group.
+    """
+
+    groups: tuple[tuple[int, ...], ...]
+    withdrawn: frozenset[int] = frozenset()
+    places: int = 0
+    greatest_minor: int = 0
+
+
+Result: TypeAlias = "Finish | Sequence[int]"
+"""A finishing order without more says that every runner ran, alone at its position, and that WIN is all there is."""
+
+
+def line_payout_minor(line: BoughtLine, result: Result) -> int:
+    """What one line brings."""
+    finish = _finish(result)
+    if line.market not in ("WIN", "PLACE"):
         raise ValueError(f"the model knows no market {line.market!r}")
-    if line.runners != (result[0],):
-        return 0
-    return math.floor(Fraction(line.stake_minor) * Fraction(line.price_hundredths, 100))
+    [runner] = line.runners
+    if runner in finish.withdrawn:
+        return line.stake_minor
+    paid = Fraction(line.stake_minor) * Fraction(line.price_hundredths, 100)
+    return math.floor(paid * _part(runner, finish, 1 if line.market == "WIN" else finish.places))
 
 
-def payouts_minor(tickets: Iterable[BoughtTicket], result: Sequence[int]) -> Mapping[str, int]:
+def payouts_minor(tickets: Iterable[BoughtTicket], result: Result) -> Mapping[str, int]:
     """The payout of every ticket by its id, losers with 0."""
-    return {ticket.ticket_id: sum(line_payout_minor(line, result) for line in ticket.lines) for ticket in tickets}
+    return {ticket.ticket_id: _paid_minor(ticket, result) or 0 for ticket in tickets}
+
+
+def _finish(result: Result) -> Finish:
+    return result if isinstance(result, Finish) else Finish(groups=tuple((runner,) for runner in result))
+
+
+def _part(runner: int, finish: Finish, places: int) -> Fraction:
+    """In which part of the orders that a finish could have been without ties the runner is among the first."""
+    orders = [
+        [each for group in one_after_another for each in group]
+        for one_after_another in product(*(permutations(group) for group in finish.groups))
+    ]
+    return Fraction(sum(runner in order[:places] for order in orders), len(orders))
+
+
+def _owed_minor(ticket: BoughtTicket, result: Result) -> tuple[int, int] | None:
+    """What a ticket wins, and what it gets back of withdrawn runners; None where none of its lines does either."""
+    finish = _finish(result)
+    won = [
+        line
+        for line in ticket.lines
+        if line.runners[0] not in finish.withdrawn
+        and _part(line.runners[0], finish, 1 if line.market == "WIN" else finish.places)
+    ]
+    back = [line for line in ticket.lines if line.runners[0] in finish.withdrawn]
+    if not won and not back:
+        return None
+    return sum(line_payout_minor(line, finish) for line in won), sum(line.stake_minor for line in back)
+
+
+def _paid_minor(ticket: BoughtTicket, result: Result) -> int | None:
+    """What a ticket is paid; None where it has lost."""
+    owed = _owed_minor(ticket, result)
+    if owed is None:
+        return None
+    wins_minor, back_minor = owed
+    greatest_minor = _finish(result).greatest_minor
+    return (min(wins_minor, greatest_minor) if greatest_minor else wins_minor) + back_minor
 
 
 def refunds_minor(tickets: Iterable[BoughtTicket]) -> Mapping[str, int]:
@@ -77,14 +143,14 @@ class PaperRound:
         self.claims: dict[str, int] = {}
         self.handed_out: dict[str, int] = {}
         self.kept: dict[str, int] = {}  # what a player's ticket has brought and was not taken back
-        self.result: Sequence[int] = ()
+        self.result: Result = ()
         self.states = {ticket.ticket_id: ("CANCELLED", ticket.stake_minor) for ticket in self.tickets}
 
-    def settle(self, result: Sequence[int]) -> None:
+    def settle(self, result: Result) -> None:
         """The race is over."""
         self.result = result
         for ticket in self.live:
-            prize_minor = self._prize_minor(ticket, result)
+            prize_minor = _paid_minor(ticket, result)
             self.house_minor += ticket.stake_minor - (prize_minor or 0)
             self._bring(ticket, prize_minor or 0)
             self.states[ticket.ticket_id] = ("LOST", 0) if prize_minor is None else ("WON", prize_minor)
@@ -110,12 +176,12 @@ class PaperRound:
         self.states[ticket_id] = ("PAID", self.handed_out[ticket_id])
         return True
 
-    def correct(self, result: Sequence[int]) -> None:
+    def correct(self, result: Result) -> None:
         """The race ended otherwise."""
         prizes = {
-            ticket.ticket_id: prize_minor
+            ticket.ticket_id: _paid_minor(ticket, result)
             for ticket in self.live
-            if (prize_minor := self._prize_minor(ticket, result)) != self._prize_minor(ticket, self.result)
+            if _owed_minor(ticket, result) != _owed_minor(ticket, self.result)
         }
         concerned = [ticket for ticket in self.live if ticket.ticket_id in prizes]
         self._correct_players([each for each in concerned if each.account_id not in self.tills], prizes)
@@ -156,9 +222,3 @@ class PaperRound:
             self.kept[ticket.ticket_id] = self.kept.get(ticket.ticket_id, 0) + amount_minor
         elif amount_minor:
             self.claims[ticket.ticket_id] = amount_minor
-
-    def _prize_minor(self, ticket: BoughtTicket, result: Sequence[int]) -> int | None:
-        """What a ticket wins; None where none of its lines does."""
-        if not any(line.runners == (result[0],) for line in ticket.lines):
-            return None
-        return sum(line_payout_minor(line, result) for line in ticket.lines)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tests.model.settlement import BoughtTicket
 
-MARKETS = {"WIN": 1}
+MARKETS = {"WIN": 1, "PLACE": 2}
 
 
 def encoded(ticket: BoughtTicket, round_id: int) -> bytes:

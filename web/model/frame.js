@@ -67,5 +67,6 @@ function readRunner(runner) {
     number: runner.runner,
     name: runner.name,
     priceHundredths: Number(runner.win_price_hundredths),
+    placePriceHundredths: Number(runner.place_price_hundredths),
   };
 }

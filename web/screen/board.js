@@ -34,7 +34,7 @@ export class Board {
     const isRacing = moment.state === "RACING";
     const isResult = moment.state === "RESULT";
     say(this.#title, isRacing ? "Running order" : isResult ? "Result" : "Runners");
-    say(this.#note, isRacing || isResult ? "" : "Win price");
+    say(this.#note, isRacing || isResult ? "" : noteOf(round));
     if (isRacing && Math.abs(nowMs - this.#reorderedAtMs) < REORDER_MS && this.#shown === moment.state) return;
     this.#reorderedAtMs = nowMs;
     const order = isResult
@@ -66,7 +66,8 @@ export class Board {
     this.#list.style.setProperty("--rows", Math.ceil(rows / columns));
     const best = Math.min(...round.runners.map((runner) => runner.priceHundredths));
     const favourites = round.runners.filter((runner) => runner.priceHundredths === best);
-    this.#rows = new Map(round.runners.map((runner) => [runner.number, rowOf(runner, favourites)]));
+    const withPlace = isOfferedToPlace(round);
+    this.#rows = new Map(round.runners.map((runner) => [runner.number, rowOf(runner, favourites, withPlace)]));
     this.#list.replaceChildren(...this.#rows.values());
   }
 
@@ -101,7 +102,16 @@ function remark(round, places, number, isResult) {
   return isDeadHeat(places, number) ? "Dead heat" : "";
 }
 
-function rowOf(runner, favourites) {
+/** Runners that have no price to place, because they are too strong, leave that column empty. */
+function noteOf(round) {
+  return isOfferedToPlace(round) ? "Win · Place" : "Win price";
+}
+
+function isOfferedToPlace(round) {
+  return round.runners.some((runner) => runner.placePriceHundredths > 0);
+}
+
+function rowOf(runner, favourites, withPlace) {
   const name = element("span", "name", runner.name);
   if (favourites.includes(runner)) name.append(element("small", "tag", favourites.length > 1 ? "Joint favourite" : "Favourite"));
   name.append(element("small", "remark"));
@@ -114,6 +124,7 @@ function rowOf(runner, favourites) {
     name,
     element("span", "price", price(runner.priceHundredths)),
   );
+  if (withPlace) row.append(element("span", "place-price", runner.placePriceHundredths > 0 ? price(runner.placePriceHundredths) : "–"));
   mark(row, "runner", runner.number);
   return row;
 }

@@ -23,7 +23,8 @@ from services.persist.domain.ticket import EventKind
 class Affected:
     """A ticket that the corrected result pays otherwise.
 
-    `prize_minor` is what it wins now, None where it does not win. `held_minor` is what can be taken back: of a
+    `prize_minor` is what it wins now, None where it does not win, and `uncapped_minor` what that would be without a
+    greatest payout. `held_minor` is what can be taken back: of a
     player's ticket what was paid on it and not taken back before, of a till's what can be claimed. `paid_minor` was
     handed out for it at a till and `expired_minor` was not claimed in time.
     """
@@ -35,6 +36,7 @@ class Affected:
     held_minor: int
     paid_minor: int = 0
     expired_minor: int = 0
+    uncapped_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,13 @@ class Move:
     reversal_minor: int
     prize_minor: int
     event: tuple[EventKind, int] | None
+
+    @property
+    def uncapped_minor(self) -> int | None:
+        """What the ticket would have won without a greatest payout, where the event says that it wins less."""
+        if self.event is None or self.event[0] is not EventKind.WON or self.ticket.uncapped_minor == self.event[1]:
+            return None
+        return self.ticket.uncapped_minor
 
 
 def right_prizes(tickets: Sequence[Affected]) -> Sequence[Move]:

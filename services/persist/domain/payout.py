@@ -1,4 +1,8 @@
-"""What a line pays."""
+"""What a line pays, and what a ticket is paid of it.
+
+A ticket is paid the sum of what its lines win, at most its round's greatest payout, and on top of that the stakes of
+its lines on withdrawn runners, which are the buyer's own money.
+"""
 
 
 def payout_minor(stake_minor: int, price_hundredths: int, numerator: int = 1, denominator: int = 1) -> int:
@@ -8,3 +12,8 @@ def payout_minor(stake_minor: int, price_hundredths: int, numerator: int = 1, de
     The settlement computes the same in SQL; a test holds the two together.
     """
     return stake_minor * price_hundredths * numerator // (100 * denominator)
+
+
+def ticket_payout_minor(wins_minor: int, back_minor: int, payout_max_minor: int) -> int:
+    """What a ticket is paid, out of what its lines win and the stakes that it gets back; 0 is no greatest payout."""
+    return (min(wins_minor, payout_max_minor) if payout_max_minor else wins_minor) + back_minor

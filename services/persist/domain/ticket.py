@@ -81,11 +81,15 @@ class EventKind(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketEvent:
-    """An event with the number of the decision that it comes from, or whose money it pays; 0 outside of decisions."""
+    """An event with the number of the decision that it comes from, or whose money it pays; 0 outside of decisions.
+
+    `payout_uncapped_minor` is what the ticket would have won, where the greatest payout has cut something off.
+    """
 
     kind: EventKind
     settlement_no: int
     payout_minor: int
+    payout_uncapped_minor: int | None = None
 
 
 _RANK: Final[Mapping[EventKind, int]] = MappingProxyType(
@@ -126,6 +130,16 @@ def standing(phase: Phase, stake_minor: int, events: Sequence[TicketEvent]) -> t
             return TicketState.EXPIRED, _paid_minor(events)
 
 
+def uncapped_minor(events: Sequence[TicketEvent]) -> int:
+    """Tell what a ticket would have been paid by the decision that counts; 0 where nothing was cut off.
+
+    `standing` tells what it is paid.
+    """
+    decided = [event for event in events if event.kind in (EventKind.WON, EventKind.REVERSED)]
+    latest = max(decided, key=lambda event: event.settlement_no, default=None)
+    return (latest.payout_uncapped_minor or 0) if latest is not None else 0
+
+
 def _without_events(phase: Phase, stake_minor: int) -> tuple[TicketState, int]:
     match phase:
         case Phase.SETTLED:
@@ -143,7 +157,7 @@ def _paid_minor(events: Sequence[TicketEvent]) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """An accepted ticket at some moment: `standing` tells its state and its payout."""
+    """An accepted ticket at some moment: `standing` tells its state and its payout, `uncapped_minor` the rest."""
 
     ticket_id: str
     round_id: int
@@ -155,3 +169,4 @@ class Ticket:
     lines: Sequence[Line]
     currency: str
     terminal: str = ""
+    payout_uncapped_minor: int = 0

@@ -1,7 +1,7 @@
 """Winners in one canonical encoding, so that a settlement asked for twice can be told from another one.
 
 Ordered by market and selection, each: market (1 byte), number of runners (1), each runner (1), numerator (8 bytes,
-big-endian), denominator (8).
+big-endian), denominator (8). A stake that is given back has the numerator 0, which no part of a stake has that wins.
 """
 
 import struct
@@ -18,7 +18,7 @@ def canonical(winners: Iterable[Winner]) -> bytes:
     return b"".join(
         bytes((winner.market, len(winner.selection)))
         + winner.selection
-        + _PART.pack(winner.numerator, winner.denominator)
+        + _PART.pack(0 if winner.refund else winner.numerator, winner.denominator)
         for winner in ordered
     )
 
@@ -32,5 +32,13 @@ def decoded(encoded: bytes) -> Sequence[Winner]:
         begin, end = at + 2, at + 2 + runners
         at = end + _PART.size
         numerator, denominator = _PART.unpack(encoded[end:at])
-        found.append(Winner(market=market, selection=encoded[begin:end], numerator=numerator, denominator=denominator))
+        found.append(
+            Winner(
+                market=market,
+                selection=encoded[begin:end],
+                numerator=numerator or 1,
+                denominator=denominator,
+                refund=numerator == 0,
+            )
+        )
     return found

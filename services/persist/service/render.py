@@ -149,6 +149,7 @@ def ticket(value: Ticket) -> ticket_pb2.Ticket:
         lines=_lines(value.lines),
         currency=value.currency,
         terminal=value.terminal,
+        payout_uncapped_minor=value.payout_uncapped_minor,
     )
 
 

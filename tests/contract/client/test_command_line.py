@@ -214,6 +214,18 @@ class TestPlace:
         assert list(order.lines) == [Line(market=Line.WIN, runners=[3], stake_minor=500, price_hundredths=121)]
         assert set(gateway.tokens) == {"Bearer bearer"}
 
+    def test_a_ticket_has_a_line_for_each_bet_whatever_its_market(self, gateway: Gateway) -> None:
+        gateway.answers["PlaceTickets"] = [verdict(TicketResult.ACCEPTED)]
+        bets = ("--each-way", "1:20@364", "--place", "3:10", "--place", "1:30")
+        result = furlong(gateway, "place", "17", "--account", ACCOUNT, *bets)
+        assert result.exit_code == 0, result.stderr
+        (order,) = gateway.asked["PlaceTickets"][0].tickets
+        assert list(order.lines) == [
+            Line(market=Line.PLACE, runners=[3], stake_minor=10),
+            Line(market=Line.PLACE, runners=[1], stake_minor=30),
+            Line(market=Line.EACH_WAY, runners=[1], stake_minor=20, price_hundredths=364),
+        ]
+
     def test_a_round_is_meant_by_its_number(self, gateway: Gateway) -> None:
         gateway.answers["PlaceTickets"] = [verdict(TicketResult.ACCEPTED, replayed=True)]
         result = place(gateway, "17")

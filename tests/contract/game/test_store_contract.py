@@ -22,7 +22,7 @@ from services.game.domain.race_result import RaceResult
 from services.game.domain.round import StoredRound, Terms
 from services.game.domain.seed_chain import PublishedChain
 from services.game.domain.track import Limits, Part, Program, Source, Timetable, TrackChange, TrackState
-from services.game.domain.winners import Winner, winners
+from services.game.domain.winners import Winner, winners, winners_by
 from services.game.ports import Placing
 from tests.contract.game.conftest import Store
 from tests.model.settlement import BoughtLine, BoughtTicket
@@ -51,7 +51,12 @@ class Leader:
         self.seed = b""
 
     async def open(
-        self, seed: bytes = b"s" * 32, locks_at_ms: int = 0, chain_no: int = 0, index: int = TERMS.seed_index
+        self,
+        seed: bytes = b"s" * 32,
+        locks_at_ms: int = 0,
+        chain_no: int = 0,
+        index: int = TERMS.seed_index,
+        places: int = 0,
     ) -> StoredRound:
         track = await self.store.rounds.track(T)
         card = await self.store.rounds.next_card(T)
@@ -59,7 +64,7 @@ class Leader:
             request_id=uuid7(),
             track=track,
             epoch=self.epoch,
-            card=replace(card, runners=priced(card.runners, track.return_bps)),
+            card=replace(card, runners=priced(card.runners, track.return_bps, places, track.return_bps)),
             commitment=commitment(seed),
             sealed_seed=b"sealed " + seed,
             terms=replace(TERMS, seed_index=index),
@@ -677,6 +682,44 @@ async def test_tickets_of_an_account_are_listed_the_newest_first(store: Store) -
 
     assert [ticket.ticket_id for ticket in (*first.items, *second.items)] == list(reversed(placed))
     assert second.next_page_token == ""
+
+
+async def test_bets_to_place_and_each_way_are_kept_as_lines_of_their_markets(store: Store) -> None:
+    leader = await lead(store, LONG)
+    opened = await leader.open(places=2)
+    prices = {runner.runner: runner for runner in opened.round.runners}
+    lines = (Line(2, (1,), 10, 0), Line(3, (4,), 20, 0))
+    order = Order(request_id=uuid7(), account_id=store.account_id, lines=lines)
+    asked = Placing(order, judge(order, offer_of(opened.round)), content_hash(opened.round.round_id, order))
+    answered = await store.tickets.append(opened.round.round_id, [asked])
+    again = await store.tickets.append(opened.round.round_id, [asked])
+
+    assert all(runner.place_price_hundredths for runner in opened.round.runners)
+    assert (await store.rounds.round(opened.round.round_id)).round.runners == opened.round.runners
+    ticket = answered.answers[0].ticket
+    assert [(line.market, line.runners[0], line.stake_minor, line.price_hundredths) for line in ticket.lines] == [
+        (2, 1, 10, prices[1].place_price_hundredths),
+        (1, 4, 20, prices[4].win_price_hundredths),
+        (2, 4, 20, prices[4].place_price_hundredths),
+    ]
+    assert ticket.stake_minor == 50
+    assert (again.answers[0].replayed, again.answers[0].ticket) == (True, ticket)
+
+
+async def test_a_round_is_settled_once_with_dead_heats_and_stakes_that_are_given_back(store: Store) -> None:
+    leader = await lead(store)
+    opened = await leader.open()
+    await store.tickets.append(opened.round.round_id, [placing(opened, store.account_id)])
+    finished = await leader.finish(await leader.start(await leader.lock(opened)))
+
+    async def settle(withdrawn: tuple[int, ...]) -> StoredRound:
+        who_won = winners_by((1, 2), (1, 1), withdrawn, 2)
+        ids: dict[str, Any] = {"request_id": uuid7(), "round_id": finished.round.round_id, "epoch": leader.epoch}
+        return await store.rounds.settle_round(**ids, winners=who_won)
+
+    assert (await settle((4,))).posting
+    assert (await settle((4,))).posting, "the same winners are no other settlement"
+    assert (await reason_of(settle(()))).reason == Reason.ROUND_PHASE
 
 
 async def sold(store: Store, stored: StoredRound, account_id: str = "") -> str:

@@ -25,15 +25,16 @@ ANALYZE
 """
 
 FIRST, LAST = "'00000000-0000-0000-0000-000000000000'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'"
-WINNERS = r"'{1}', '{\\x01}', '{1}', '{1}'"
+WINNERS = r"'{1}', '{\\x01}', '{1}', '{1}', '{0}'"
 CHUNK = f"2, {FIRST}, {LAST}"
 PAYING = f"{CHUNK}, 1, 1, 2, {FIRST}, {FIRST}, 'EUR'"
 
 STATEMENTS: Mapping[str, tuple[str, str]] = {
     "pay the winners": (settling.PAY_WINNERS, f"{PAYING}, {WINNERS}"),
+    "pay the winners at most": (settling.PAY_WINNERS_AT_MOST, f"{PAYING}, {WINNERS}, 1000"),
     "give the stakes back": (settling.GIVE_BACK, PAYING),
-    "lock the players": (correcting.LOCK_PLAYERS, f"{CHUNK}, {WINNERS}, {WINNERS}"),
-    "read what to correct": (correcting.READ, f"{CHUNK}, {WINNERS}, {WINNERS}, 2"),
+    "lock the players": (correcting.LOCK_PLAYERS, f"{CHUNK}, {WINNERS}, {WINNERS}, NULL"),
+    "read what to correct": (correcting.READ, f"{CHUNK}, {WINNERS}, {WINNERS}, NULL, 2"),
     "answer again": (tickets.READ_PLACED, f"'{{2}}', ARRAY[{FIRST}::uuid]"),
 }
 

@@ -7,7 +7,7 @@ import asyncpg
 import grpc
 import pytest
 from furlong.common.v1.round_pb2 import Round
-from furlong.common.v1.ticket_pb2 import Ticket
+from furlong.common.v1.ticket_pb2 import Line, Ticket
 from furlong.persist.v1.round_store_service_pb2 import (
     GetRoundRequest,
     ListTransitionsRequest,
@@ -167,6 +167,84 @@ async def test_a_prize_is_numbered_after_what_its_account_was_doing(world: World
         round_id,
     )
     assert prize["transfer_id"] > taken
+
+
+async def uncapped_minor(world: World, ticket_id: str) -> int:
+    """What a ticket would have been paid without the greatest payout; 0 where nothing was cut off."""
+    response = await world.stubs.tickets.GetTicket(GetTicketRequest(ticket_id=ticket_id))
+    return int(response.ticket.payout_uncapped_minor)
+
+
+async def test_a_ticket_wins_at_most_the_greatest_payout_of_its_round(world: World) -> None:
+    player, till = await world.account(10_000), await world.account(floor_minor=-10_000)
+    round_id = (await world.open(payout_max_minor=500)).round.round_id
+    below, above = await bet(world, round_id, player, 100), await bet(world, round_id, player, 1_000)
+    at_a_till = await bet(world, round_id, till, 400)
+    asked = order(player, 150, 150)  # no line by itself goes beyond it
+    assert verdicts(await world.place(round_id, asked)) == ["ACCEPTED"]
+    settled = await world.settle(round_id)
+    assert settled.round.payout_minor == 235 + 500 * 3
+    for ticket, paid_minor, cut_minor in (
+        (below, 235, 0),
+        (above, 500, 2_350),
+        (at_a_till, 500, 940),
+        (asked.request_id, 500, 704),
+    ):
+        assert await standing(world, ticket) == ("WON", paid_minor)
+        assert await uncapped_minor(world, ticket) == cut_minor
+    assert await world.balance_minor(player) == 10_000 - 1_400 + 235 + 500 + 500
+    paid = await world.stubs.tickets.PayTicket(pay(at_a_till, till))
+    assert (paid.paid_minor, paid.ticket.payout_uncapped_minor) == (500, 940)
+    await world.check_books()
+
+
+async def test_a_corrected_result_pays_the_greatest_payout_too(world: World) -> None:
+    player = await world.account(10_000)
+    round_id = (await world.open(payout_max_minor=500)).round.round_id
+    lost, won = await bet(world, round_id, player, 1_000), await bet(world, round_id, player, 1_000, runner=2)
+    await world.settle(round_id)
+    assert (await uncapped_minor(world, lost), await uncapped_minor(world, won)) == (2_350, 0)
+    corrected = await world.correct(round_id, 2, 1, 3)
+    assert corrected.round.payout_minor == 500
+    assert (await standing(world, lost), await standing(world, won)) == (("LOST", 0), ("WON", 500))
+    assert await uncapped_minor(world, lost) == 0
+    assert await uncapped_minor(world, won) == 1_000 * PRICES[2] // 100
+    assert await world.balance_minor(player) == 10_000 - 2_000 + 500
+    await world.check_books()
+
+
+async def test_what_is_given_back_for_a_withdrawn_runner_is_not_cut_off(world: World) -> None:
+    player = await world.account(10_000)
+    round_id = (await world.open(payout_max_minor=100)).round.round_id
+    back = await bet(world, round_id, player, 700, runner=3)
+    mixed = order(player, 200, 300)
+    mixed.lines[1].runners[:] = [3]
+    assert verdicts(await world.place(round_id, mixed)) == ["ACCEPTED"]
+    await world.finish(round_id)
+    request = world.settle_request(round_id, winner(1), winner(3, refund=True))
+    decided = (await world.stubs.rounds.SettleRound(request)).stored
+    assert decided.round.payout_minor == 700 + 300 + 100
+    again = (await world.stubs.rounds.SettleRound(world.settle_request(round_id, *request.winners))).stored
+    assert again.round.payout_minor == decided.round.payout_minor, "a repeat knows the refund again"
+    other = world.settle_request(round_id, winner(1), winner(3))
+    assert (await refused(world.stubs.rounds.SettleRound(other))).reason == "ROUND_PHASE"
+    await world.post(round_id)
+    assert await standing(world, back) == ("WON", 700)
+    assert await standing(world, mixed.request_id) == ("WON", 400)
+    assert await uncapped_minor(world, mixed.request_id) == 470 + 300
+    assert await world.balance_minor(player) == 10_000 - 1_200 + 1_100
+    assert await held_minor(world, ESCROW) == 0
+    await world.check_books()
+
+
+async def test_two_markets_of_one_runner_are_paid_each_by_its_own_winners(world: World) -> None:
+    player = await world.account(10_000)
+    round_id = (await world.open()).round.round_id
+    asked = order(player, 100, 100)
+    asked.lines[1].market = Line.PLACE
+    assert verdicts(await world.place(round_id, asked)) == ["ACCEPTED"]
+    await world.settle(round_id, winner(2), winner(2, market=Line.PLACE), winner(1, 1, 2, market=Line.PLACE))
+    assert await standing(world, asked.request_id) == ("WON", 117)
 
 
 async def test_a_second_settlement_is_refused_before_and_after_the_posting(world: World) -> None:

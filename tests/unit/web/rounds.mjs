@@ -28,6 +28,7 @@ export function aRound(changes = {}) {
       name: `Runner ${runner}`,
       weight: "100",
       win_price_hundredths: String(200 + runner),
+      place_price_hundredths: "0",
     })),
     commitment: "8deeb44aaea2fb03cf6855b63e0fea306e65910c02780056b2d9f89fd84eb2bc",
     result: [],

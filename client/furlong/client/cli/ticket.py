@@ -106,3 +106,5 @@ def _print(ticket: Ticket) -> None:
     typer.echo(
         f"staked {money(ticket.stake_minor, ticket.currency)}, paid back {money(ticket.payout_minor, ticket.currency)}"
     )
+    if ticket.payout_uncapped_minor:
+        typer.echo(f"won {money(ticket.payout_uncapped_minor, ticket.currency)} before the round's greatest payout")

@@ -13,11 +13,26 @@ from furlong.common.v1.round_pb2 import Round
 from furlong.common.v1.ticket_pb2 import Line, Ticket, TicketOrder, TicketResult
 from furlong.game.v1.ticket_service_pb2 import PlaceTicketsResponse
 
+LINE = "RUNNER:STAKE_MINOR[@PRICE]"
 SELECTION = re.compile(r"([0-9]{1,2}):([0-9]{1,12})(?:@([0-9]{1,9}))?")
 
 
 def win_line(text: str) -> Line:
-    """Read RUNNER:STAKE_MINOR or RUNNER:STAKE_MINOR@PRICE_HUNDREDTHS as a line of a ticket."""
+    """Read RUNNER:STAKE_MINOR or RUNNER:STAKE_MINOR@PRICE_HUNDREDTHS as a line to WIN."""
+    return _line(text, Line.WIN)
+
+
+def place_line(text: str) -> Line:
+    """Read a line to PLACE likewise."""
+    return _line(text, Line.PLACE)
+
+
+def each_way_line(text: str) -> Line:
+    """Read an EACH_WAY line likewise."""
+    return _line(text, Line.EACH_WAY)
+
+
+def _line(text: str, market: "Line.Market.ValueType") -> Line:
     found = SELECTION.fullmatch(text)
     if not found:
         raise typer.BadParameter(
@@ -25,7 +40,7 @@ def win_line(text: str) -> Line:
             "or RUNNER:STAKE_MINOR@PRICE_HUNDREDTHS, such as 3:500@235 at 2.35 only"
         )
     runner, stake_minor, price_hundredths = (int(part or 0) for part in found.groups())
-    return Line(market=Line.WIN, runners=[runner], stake_minor=stake_minor, price_hundredths=price_hundredths)
+    return Line(market=market, runners=[runner], stake_minor=stake_minor, price_hundredths=price_hundredths)
 
 
 def place(
@@ -33,13 +48,25 @@ def place(
     target: Annotated[str, typer.Argument(metavar="ROUND|TRACK", help="A round's id, or a track: its open round.")],
     account: Annotated[str, typer.Option(metavar="UUID", envvar="FURLONG_ACCOUNT", help="The account that pays.")],
     win: Annotated[
-        list[Line],
+        list[Line] | None,
         typer.Option(
             parser=win_line,
-            metavar="RUNNER:STAKE_MINOR[@PRICE]",
+            metavar=LINE,
             help="A WIN line, any number of times. With @PRICE in hundredths it is refused at any other price.",
         ),
-    ],
+    ] = None,
+    to_place: Annotated[
+        list[Line] | None,
+        typer.Option("--place", parser=place_line, metavar=LINE, help="A PLACE line, in the same way."),
+    ] = None,
+    each_way: Annotated[
+        list[Line] | None,
+        typer.Option(
+            parser=each_way_line,
+            metavar=LINE,
+            help="A WIN and a PLACE line of the stake each; @PRICE is that of the part to WIN.",
+        ),
+    ] = None,
     request_id: Annotated[
         str, typer.Option("--id", metavar="UUID", help="Request id, to repeat an order.", show_default="a fresh one")
     ] = "",
@@ -58,7 +85,10 @@ def place(
 
     Exit code 0: accepted, 1: refused, 2: error.
     """
-    order = TicketOrder(request_id=request_id or uuid7(), account_id=account, lines=win)
+    lines = [*(win or ()), *(to_place or ()), *(each_way or ())]
+    if not lines:
+        raise typer.BadParameter("give it at least one line with --win, --place or --each-way")
+    order = TicketOrder(request_id=request_id or uuid7(), account_id=account, lines=lines)
 
     async def ask(furlong: Furlong) -> tuple[Round, TicketResult]:
         round_ = await (furlong.rounds.get(int(target)) if target.isdecimal() else _open_round(furlong, target))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from furlong.client.cli.output import chance, local, money, plain, price
 from furlong.client.cli.result import awaits_result, is_entered, positions, result_words, winners
-from furlong.common.v1.round_pb2 import Round
+from furlong.common.v1.round_pb2 import Round, Runner
 from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Group, RenderableType
@@ -45,7 +45,7 @@ def lines(frame: WatchRoundsResponse) -> Iterator[str]:
     if round_.phase == Round.OPEN:
         yield f"          {_race(round_)}, commitment {plain(round_.commitment)}"
         for runner in round_.runners:
-            yield f"          {runner.runner:>2}  {price(runner.win_price_hundredths):>7}  {plain(runner.name)}"
+            yield f"          {runner.runner:>2}  {_prices(runner):>7}  {plain(runner.name)}"
     if round_.phase in PHASES_WITH_RESULT:
         yield f"          {_result(round_)}"
     if round_.phase == Round.VOID:
@@ -100,8 +100,9 @@ def _runners(round_: Round) -> Table:
     table.add_column("no", justify="right")
     table.add_column("runner")
     table.add_column("chance", justify="right")
-    table.add_column("price", justify="right")
+    table.add_column("win", justify="right")
     table.add_column("place", justify="right")
+    table.add_column("finish", justify="right")
     for runner in round_.runners:
         place = places.get(runner.runner, 0)
         table.add_row(
@@ -109,10 +110,21 @@ def _runners(round_: Round) -> Table:
             Text(plain(runner.name)),
             chance(runner.weight, total),
             price(runner.win_price_hundredths),
+            _place_price(runner),
             "withdrawn" if is_over and runner.runner in round_.withdrawn else str(place or ""),
             style=PLACE_STYLES.get(place),
         )
     return table
+
+
+def _prices(runner: Runner) -> str:
+    """Write the price to WIN, and that to PLACE where there is one."""
+    to_place = _place_price(runner)
+    return price(runner.win_price_hundredths) + (f" / {to_place}" if to_place else "")
+
+
+def _place_price(runner: Runner) -> str:
+    return price(runner.place_price_hundredths) if runner.place_price_hundredths else ""
 
 
 def _footer(round_: Round) -> Text:

@@ -16,7 +16,7 @@ BEFORE_ALL_TICKETS: Final = "00000000-0000-0000-0000-000000000000"
 NEXT_CHUNK: Final = f"""
 SELECT s.settlement_no, s.kind, s.winners, before.winners AS winners_before, done.chunks AS chunks_posted,
     cardinality(s.chunk_ends) AS chunks, s.chunk_ends[done.chunks] AS after, s.chunk_ends[done.chunks + 1] AS upto,
-    r.posting, r.currency, r.escrow_account_id, prizes.account_id AS prizes_account_id
+    r.posting, r.currency, r.escrow_account_id, r.payout_max_minor, prizes.account_id AS prizes_account_id
 FROM settlements s
 JOIN rounds r USING (round_id)
 JOIN accounts prizes ON prizes.currency = r.currency AND prizes.kind = {AccountKind.PRIZES:d}
@@ -53,7 +53,10 @@ TO_PRIZES: Final = "UPDATE accounts SET balance_minor = balance_minor + $2 WHERE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """The tickets of a round after one of them, up to and with another, and the decision to be posted on them."""
+    """The tickets of a round after one of them, up to and with another, and the decision to be posted on them.
+
+    `payout_max_minor` is the round's greatest payout of a ticket, 0 where there is none.
+    """
 
     round_id: int
     settlement_no: int
@@ -67,6 +70,7 @@ class Chunk:
     currency: str
     escrow_account_id: str
     prizes_account_id: str
+    payout_max_minor: int
 
     @property
     def is_last(self) -> bool:
@@ -112,6 +116,7 @@ def chunk_of(round_id: int, row: asyncpg.Record) -> Chunk:
         currency=row["currency"],
         escrow_account_id=str(row["escrow_account_id"]),
         prizes_account_id=str(row["prizes_account_id"]),
+        payout_max_minor=row["payout_max_minor"],
     )
 
 

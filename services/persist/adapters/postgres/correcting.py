@@ -15,7 +15,15 @@ import asyncpg
 
 from services.persist.adapters.postgres.chunks import Chunk, Sums
 from services.persist.adapters.postgres.database import Connection
-from services.persist.adapters.postgres.deciding import as_columns
+from services.persist.adapters.postgres.payouts import (
+    COLUMNS,
+    as_columns,
+    capped,
+    greatest,
+    line_gets_back,
+    line_wins,
+    winners_from,
+)
 from services.persist.adapters.postgres.settling import CANCELLED_IN_CHUNK, IN_CHUNK
 from services.persist.adapters.postgres.tickets import ticket_of
 from services.persist.domain.account import AccountKind, TransferKind
@@ -23,19 +31,24 @@ from services.persist.domain.correction import Affected, Move, reversals, right_
 from services.persist.domain.ticket import EventKind
 from services.persist.domain.winners import decoded
 
+_FIRST_BEFORE: Final = 4
+_FIRST_NOW: Final = _FIRST_BEFORE + COLUMNS
+_MOST: Final = f"${_FIRST_NOW + COLUMNS}::bigint"
+_SETTLEMENT_NO: Final = f"${_FIRST_NOW + COLUMNS + 1}"
+
 AFFECTED: Final = f"""
-SELECT ticket_id, prize_minor FROM (
+SELECT ticket_id, CASE WHEN wins_minor IS NOT NULL THEN {capped("wins_minor", "back_minor", _MOST)} END AS prize_minor,
+    (wins_minor + back_minor)::bigint AS uncapped_minor
+FROM (
     SELECT l.ticket_id,
-        sum(l.stake_minor * l.price_hundredths * b.numerator / (100 * b.denominator))::bigint AS before_minor,
-        sum(l.stake_minor * l.price_hundredths * w.numerator / (100 * w.denominator))::bigint AS prize_minor
+        sum({line_wins("b")}) AS wins_before_minor, sum({line_gets_back("b")}) AS back_before_minor,
+        sum({line_wins()}) AS wins_minor, sum({line_gets_back()}) AS back_minor
     FROM (SELECT * FROM lines WHERE {IN_CHUNK} AND ticket_id NOT IN ({CANCELLED_IN_CHUNK})) AS l
-    LEFT JOIN unnest($4::smallint[], $5::bytea[], $6::bigint[], $7::bigint[])
-        AS b (market, selection, numerator, denominator) USING (market, selection)
-    LEFT JOIN unnest($8::smallint[], $9::bytea[], $10::bigint[], $11::bigint[])
-        AS w (market, selection, numerator, denominator) USING (market, selection)
+    LEFT JOIN {winners_from(_FIRST_BEFORE, "b")} USING (market, selection)
+    LEFT JOIN {winners_from(_FIRST_NOW)} USING (market, selection)
     GROUP BY l.ticket_id
 ) AS paid
-WHERE before_minor IS DISTINCT FROM prize_minor
+WHERE (wins_before_minor, back_before_minor) IS DISTINCT FROM (wins_minor, back_minor)
 """
 """The tickets that the decision before pays otherwise than this one; a sum over no winning line is null."""
 
@@ -52,10 +65,11 @@ ORDER BY account_id FOR UPDATE
 """
 
 READ: Final = f"""
-SELECT affected.ticket_id, affected.prize_minor, t.account_id, a.kind = {AccountKind.CASHIER:d} AS at_a_till,
+SELECT affected.ticket_id, affected.prize_minor, affected.uncapped_minor, t.account_id,
+    a.kind = {AccountKind.CASHIER:d} AS at_a_till,
     (SELECT coalesce(sum(CASE kind WHEN {TransferKind.PRIZE:d} THEN amount_minor ELSE -amount_minor END), 0)::bigint
      FROM transfers WHERE round_id = $1 AND kind IN ({TransferKind.PRIZE:d}, {TransferKind.REVERSAL:d})
-        AND reference = affected.ticket_id AND settlement_no < $12) AS held_minor,
+        AND reference = affected.ticket_id AND settlement_no < {_SETTLEMENT_NO}) AS held_minor,
     (SELECT coalesce(sum(payout_minor), 0)::bigint FROM events e
      WHERE e.round_id = $1 AND e.ticket_id = affected.ticket_id AND e.kind = {EventKind.PAID:d}) AS paid_minor,
     (SELECT coalesce(sum(payout_minor), 0)::bigint FROM events e
@@ -66,9 +80,10 @@ ORDER BY affected.ticket_id
 """
 
 WRITE_EVENTS: Final = """
-INSERT INTO events (round_id, ticket_id, kind, settlement_no, payout_minor, made_at)
-SELECT $1, ticket_id, kind, $2, payout_minor, statement_timestamp()
-FROM unnest($3::uuid[], $4::smallint[], $5::bigint[]) AS e (ticket_id, kind, payout_minor)
+INSERT INTO events (round_id, ticket_id, kind, settlement_no, payout_minor, made_at, payout_uncapped_minor)
+SELECT $1, ticket_id, kind, $2, payout_minor, statement_timestamp(), payout_uncapped_minor
+FROM unnest($3::uuid[], $4::smallint[], $5::bigint[], $6::bigint[])
+    AS e (ticket_id, kind, payout_minor, payout_uncapped_minor)
 """
 
 WRITE_TRANSFERS: Final = """
@@ -94,7 +109,12 @@ FROM unnest($1::uuid[], $2::bigint[]) AS b (account_id, amount_minor) WHERE a.ac
 async def correct_chunk(connection: Connection, chunk: Chunk) -> Sums:
     """Write a chunk's events and move its money, but for what the system's accounts share."""
     assert chunk.winners_before is not None, "a correction comes after a settlement"
-    concerned = (*chunk.span, *as_columns(decoded(chunk.winners_before)), *as_columns(decoded(chunk.winners)))
+    concerned = (
+        *chunk.span,
+        *as_columns(decoded(chunk.winners_before)),
+        *as_columns(decoded(chunk.winners)),
+        greatest(chunk.payout_max_minor),
+    )
     taken = [] if chunk.takes_back else await connection.fetch(TAKE_CLAIMS, *concerned)
     players = await connection.fetch(LOCK_PLAYERS, *concerned)
     rows = await connection.fetch(READ, *concerned, chunk.settlement_no)
@@ -118,12 +138,13 @@ def _affected(row: asyncpg.Record, claims: Mapping[object, int]) -> Affected:
         held_minor=claims.get(row["ticket_id"], 0) if at_a_till else row["held_minor"],
         paid_minor=row["paid_minor"],
         expired_minor=row["expired_minor"],
+        uncapped_minor=row["uncapped_minor"],
     )
 
 
 async def _write(connection: Connection, chunk: Chunk, made: Sequence[Move]) -> None:
-    told = [(move.ticket.ticket_id, *move.event) for move in made if move.event is not None]
-    await connection.execute(WRITE_EVENTS, chunk.round_id, chunk.settlement_no, *_columns(told, 3))
+    told = [(move.ticket.ticket_id, *move.event, move.uncapped_minor) for move in made if move.event is not None]
+    await connection.execute(WRITE_EVENTS, chunk.round_id, chunk.settlement_no, *_columns(told, 4))
     await connection.execute(
         WRITE_TRANSFERS, chunk.round_id, chunk.settlement_no, *_columns(_transfers(chunk, made), 5)
     )

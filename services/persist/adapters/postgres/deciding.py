@@ -9,10 +9,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import asyncpg
 from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.refusal import Refusal
 from services.persist.adapters.postgres.database import Connection
+from services.persist.adapters.postgres.payouts import (
+    COLUMNS,
+    PAYOUT,
+    as_columns,
+    capped,
+    greatest,
+    is_plain,
+    line_gets_back,
+    line_wins,
+    winners_from,
+)
 from services.persist.domain.round import Round, Winner
 from services.persist.domain.settlement import DecisionKind, chunk_tickets
 from services.persist.domain.ticket import EventKind
@@ -26,18 +38,23 @@ FROM tickets WHERE round_id = $1 AND ticket_id NOT IN ({CANCELLED})
 """
 """A sub-query of `NOT IN` is hashed: cancelled tickets are few, and none of them is asked for by itself."""
 
-WON: Final = f"""
+
+def _won(payout: str) -> str:
+    return f"""
 SELECT count(*) AS tickets_paid, coalesce(sum(payout_minor), 0)::bigint AS payout_minor
 FROM (
-    SELECT sum(l.stake_minor * l.price_hundredths * w.numerator / (100 * w.denominator))::bigint AS payout_minor
+    SELECT {payout} AS payout_minor
     FROM lines l
-    JOIN unnest($2::smallint[], $3::bytea[], $4::bigint[], $5::bigint[])
-        AS w (market, selection, numerator, denominator) USING (market, selection)
+    JOIN {winners_from(2)} USING (market, selection)
     WHERE l.round_id = $1 AND l.ticket_id NOT IN ({CANCELLED})
     GROUP BY l.ticket_id
 ) AS won
 """
-"""A line pays rounded down: all factors are positive, so integer division does it, as in `domain/payout.py`."""
+
+
+WON: Final = _won(PAYOUT)
+WON_AT_MOST: Final = _won(capped(f"sum({line_wins()})", f"sum({line_gets_back()})", f"${2 + COLUMNS}::bigint"))
+"""The same where a ticket is paid no more than so much, or gets stakes back."""
 
 CHUNK_ENDS: Final = f"""
 SELECT array_agg(ticket_id ORDER BY ticket_id) FROM (
@@ -119,9 +136,8 @@ async def _pay_winners(
     actor: str,
 ) -> Decided:
     sold = await connection.fetchrow(SOLD, stored.round_id)
-    won = await connection.fetchrow(WON, stored.round_id, *as_columns(winners))
+    won = await _read_won(connection, stored, winners)
     assert sold is not None, "an aggregate has a row"
-    assert won is not None, "an aggregate has a row"
     per_chunk = chunk_tickets(sold["tickets"], won["tickets_paid"])
     ends = await connection.fetchval(CHUNK_ENDS, stored.round_id, per_chunk) or []
     if kind is DecisionKind.CORRECT:
@@ -134,11 +150,11 @@ async def _pay_winners(
     return Decided(payout_minor=won["payout_minor"], to_post=bool(ends))
 
 
-def as_columns(winners: Sequence[Winner]) -> tuple[Sequence[object], ...]:
-    """Winners as the columns that the statements unnest."""
-    return (
-        [winner.market for winner in winners],
-        [winner.selection for winner in winners],
-        [winner.numerator for winner in winners],
-        [winner.denominator for winner in winners],
-    )
+async def _read_won(connection: Connection, stored: Round, winners: Sequence[Winner]) -> asyncpg.Record:
+    most_minor = stored.limits.payout_max_minor
+    if is_plain(winners, most_minor):
+        row = await connection.fetchrow(WON, stored.round_id, *as_columns(winners))
+    else:
+        row = await connection.fetchrow(WON_AT_MOST, stored.round_id, *as_columns(winners), greatest(most_minor))
+    assert row is not None, "an aggregate has a row"
+    return row

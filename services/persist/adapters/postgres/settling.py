@@ -10,7 +10,17 @@ from typing import Final
 
 from services.persist.adapters.postgres.chunks import Chunk, Sums
 from services.persist.adapters.postgres.database import Connection
-from services.persist.adapters.postgres.deciding import as_columns
+from services.persist.adapters.postgres.payouts import (
+    COLUMNS,
+    PAYOUT,
+    as_columns,
+    capped,
+    greatest,
+    is_plain,
+    line_gets_back,
+    line_wins,
+    winners_from,
+)
 from services.persist.adapters.postgres.tickets import ticket_of
 from services.persist.domain.account import AccountKind, TransferKind
 from services.persist.domain.settlement import DecisionKind
@@ -21,27 +31,41 @@ IN_CHUNK: Final = "round_id = $1 AND ticket_id > $2 AND ticket_id <= $3"
 
 CANCELLED_IN_CHUNK: Final = f"SELECT ticket_id FROM events WHERE {IN_CHUNK} AND kind = {EventKind.CANCELLED:d}"
 
-_WON: Final = f"""
-SELECT l.ticket_id,
-    sum(l.stake_minor * l.price_hundredths * w.numerator / (100 * w.denominator))::bigint AS payout_minor
+_FIRST_WINNER: Final = 10
+
+
+def _won(payouts: str) -> str:
+    """Write what the chunk's tickets have won."""
+    return f"""
+SELECT l.ticket_id, {payouts}
 FROM (SELECT * FROM lines WHERE {IN_CHUNK} AND ticket_id NOT IN ({CANCELLED_IN_CHUNK})) AS l
-JOIN unnest($10::smallint[], $11::bytea[], $12::bigint[], $13::bigint[])
-    AS w (market, selection, numerator, denominator) USING (market, selection)
+JOIN {winners_from(_FIRST_WINNER)} USING (market, selection)
 GROUP BY l.ticket_id
 """
-"""What the chunk's tickets have won; a line pays rounded down, as in `deciding.py`."""
+
+
+_AT_MOST: Final = capped(f"sum({line_wins()})", f"sum({line_gets_back()})", f"${_FIRST_WINNER + COLUMNS}::bigint")
+_WON: Final = _won(f"{PAYOUT} AS payout_minor")
+_WON_AT_MOST: Final = _won(
+    f"{_AT_MOST} AS payout_minor, sum({line_wins()} + {line_gets_back()})::bigint AS uncapped_minor"
+)
 
 _VOID: Final = f"""
 SELECT ticket_id, stake_minor AS payout_minor FROM tickets WHERE {IN_CHUNK} AND ticket_id NOT IN ({CANCELLED_IN_CHUNK})
 """
 
 
-def _paying(due: str) -> str:
+def _paying(due: str, *, tells_uncapped: bool = False) -> str:
     """Write the statement that pays what is `due` on the tickets of a chunk.
+
+    Where it `tells_uncapped`, the events keep what a ticket would have been paid if that is more.
 
     No transfer is numbered and no balance changes before the last player's account is locked: so a statement of an
     account lists its transfers in the order of its balances.
     """
+    column, value = (
+        (", payout_uncapped_minor", ", nullif(uncapped_minor, payout_minor)") if tells_uncapped else ("", "")
+    )
     return f"""
 WITH due AS MATERIALIZED (
     {due}
@@ -60,8 +84,8 @@ WITH due AS MATERIALIZED (
           GROUP BY account_id) AS p
     WHERE a.account_id = p.account_id
 ), as_events AS (
-    INSERT INTO events (round_id, ticket_id, kind, settlement_no, payout_minor, made_at)
-    SELECT $1, ticket_id, $5, $4, payout_minor, statement_timestamp() FROM due ORDER BY ticket_id
+    INSERT INTO events (round_id, ticket_id, kind, settlement_no, payout_minor, made_at{column})
+    SELECT $1, ticket_id, $5, $4, payout_minor, statement_timestamp(){value} FROM due ORDER BY ticket_id
 ), as_transfers AS (
     INSERT INTO transfers
         (round_id, kind, reference, settlement_no, debit_account_id, credit_account_id, amount_minor, made_at)
@@ -81,18 +105,20 @@ SELECT (SELECT count(*) FROM due) AS tickets,
 
 
 PAY_WINNERS: Final = _paying(_WON)
+PAY_WINNERS_AT_MOST: Final = _paying(_WON_AT_MOST, tells_uncapped=True)
 GIVE_BACK: Final = _paying(_VOID)
 
 
 async def pay_chunk(connection: Connection, chunk: Chunk) -> Sums:
     """Write a chunk's events and move its money, but for what the system's accounts share."""
     settles = chunk.kind is DecisionKind.SETTLE
+    statement, of_decision = _winners_paid(chunk) if settles else (GIVE_BACK, ())
     row = await connection.fetchrow(
-        PAY_WINNERS if settles else GIVE_BACK,
+        statement,
         *(*chunk.span, chunk.settlement_no),
         *((EventKind.WON, TransferKind.PRIZE) if settles else (EventKind.VOIDED, TransferKind.REFUND)),
         *(chunk.escrow_account_id, chunk.prizes_account_id, chunk.currency),
-        *(as_columns(decoded(chunk.winners)) if settles else ()),
+        *of_decision,
     )
     assert row is not None, "an aggregate has a row"
     return Sums(
@@ -103,3 +129,11 @@ async def pay_chunk(connection: Connection, chunk: Chunk) -> Sums:
         from_escrow_minor=row["stake_minor"],
         claims_minor=row["claims_minor"],
     )
+
+
+def _winners_paid(chunk: Chunk) -> tuple[str, tuple[object, ...]]:
+    """The statement that pays the winners of a decision, and what it takes of it."""
+    winners = decoded(chunk.winners)
+    if is_plain(winners, chunk.payout_max_minor):
+        return PAY_WINNERS, as_columns(winners)
+    return PAY_WINNERS_AT_MOST, (*as_columns(winners), greatest(chunk.payout_max_minor))

@@ -11,13 +11,13 @@ from services.persist.adapters.postgres.accounts import READ as READ_ACCOUNT
 from services.persist.adapters.postgres.accounts import account_unknown
 from services.persist.adapters.postgres.database import Connection, Pool
 from services.persist.domain.round import Phase
-from services.persist.domain.ticket import EventKind, Line, Ticket, TicketEvent, TicketState, standing
+from services.persist.domain.ticket import EventKind, Line, Ticket, TicketEvent, TicketState, standing, uncapped_minor
 
 _SELECT: Final = """
 SELECT t.round_id, t.ticket_id, t.account_id, t.stake_minor, t.placed_at, t.terminal, r.currency, r.phase,
     (SELECT array_agg(ROW (l.market, l.selection, l.stake_minor, l.price_hundredths) ORDER BY l.line)
      FROM lines l WHERE l.round_id = t.round_id AND l.ticket_id = t.ticket_id) AS lines,
-    (SELECT array_agg(ROW (e.kind, e.settlement_no, e.payout_minor))
+    (SELECT array_agg(ROW (e.kind, e.settlement_no, e.payout_minor, e.payout_uncapped_minor))
      FROM events e WHERE e.round_id = t.round_id AND e.ticket_id = t.ticket_id) AS events
 """
 
@@ -112,14 +112,19 @@ def ticket_state(ticket: Ticket, message: str) -> Refusal:
 
 def _ticket(row: asyncpg.Record) -> Ticket:
     events = [
-        TicketEvent(kind=EventKind(kind), settlement_no=settlement_no, payout_minor=payout_minor)
-        for kind, settlement_no, payout_minor in row["events"] or ()
+        TicketEvent(
+            kind=EventKind(kind),
+            settlement_no=settlement_no,
+            payout_minor=payout_minor,
+            payout_uncapped_minor=payout_uncapped_minor,
+        )
+        for kind, settlement_no, payout_minor, payout_uncapped_minor in row["events"] or ()
     ]
     state, payout_minor = standing(Phase(row["phase"]), row["stake_minor"], events)
-    return _as_of(row, state, payout_minor=payout_minor)
+    return _as_of(row, state, payout_minor=payout_minor, uncapped_minor=uncapped_minor(events))
 
 
-def _as_of(row: asyncpg.Record, state: TicketState, *, payout_minor: int) -> Ticket:
+def _as_of(row: asyncpg.Record, state: TicketState, *, payout_minor: int, uncapped_minor: int = 0) -> Ticket:
     return Ticket(
         ticket_id=str(row["ticket_id"]),
         round_id=row["round_id"],
@@ -134,4 +139,5 @@ def _as_of(row: asyncpg.Record, state: TicketState, *, payout_minor: int) -> Tic
         ],
         currency=row["currency"],
         terminal=row["terminal"],
+        payout_uncapped_minor=uncapped_minor,
     )

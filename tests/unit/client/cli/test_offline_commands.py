@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from furlong.client.cards import shipped_cards
 from furlong.client.cli.app import app
-from furlong.client.cli.tickets import win_line
+from furlong.client.cli.tickets import each_way_line, place_line, win_line
 from furlong.client.identity import uuid7_time_ms
 from furlong.common.v1.ticket_pb2 import Line
 from typer.testing import CliRunner, Result
@@ -112,16 +112,21 @@ def test_a_missing_pyjwt_is_told_with_the_way_to_install_it(tmp_path: Path, monk
     assert (result.exit_code, result.stderr) == (2, "furlong: signing a token needs jwt: pip install 'pyjwt[crypto]'\n")
 
 
+READ = {Line.WIN: win_line, Line.PLACE: place_line, Line.EACH_WAY: each_way_line}
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
         ("3:500", Line(market=Line.WIN, runners=[3], stake_minor=500)),
         ("12:1@235", Line(market=Line.WIN, runners=[12], stake_minor=1, price_hundredths=235)),
+        ("4:20", Line(market=Line.PLACE, runners=[4], stake_minor=20)),
+        ("4:20@313", Line(market=Line.EACH_WAY, runners=[4], stake_minor=20, price_hundredths=313)),
         ("3:0", Line(market=Line.WIN, runners=[3], stake_minor=0)),
     ],
 )
 def test_a_line_is_read_from_its_short_form(text: str, line: Line) -> None:
-    assert win_line(text) == line
+    assert READ[line.market](text) == line
 
 
 @pytest.mark.parametrize("text", ["3", "3:", ":500", "3:-5", "3:5.00", "3:500@2.35", "x:5", "123:5", "3:5:6", "٣:5"])
@@ -129,6 +134,12 @@ def test_a_line_that_cannot_be_read_is_a_mistake_in_the_command(text: str) -> No
     result = furlong("place", "harbour-mile", "--account", "a", "--win", text)
     assert result.exit_code == 2
     assert "RUNNER:STAKE_MINOR" in result.stderr
+
+
+def test_a_ticket_without_a_line_is_a_mistake_in_the_command() -> None:
+    result = furlong("place", "harbour-mile", "--account", "a")
+    assert result.exit_code == 2
+    assert "--each-way" in result.stderr
 
 
 class TestVerify:

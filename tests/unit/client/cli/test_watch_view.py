@@ -117,6 +117,17 @@ def test_a_frame_is_a_line_with_its_time_phase_and_totals() -> None:
     ]
 
 
+def test_prices_to_place_stand_beside_those_to_win_where_there_are_any() -> None:
+    round_ = a_round()
+    round_.runners[0].place_price_hundredths = 162
+    _, _, first, second = lines(
+        WatchRoundsResponse(round=round_, server_time=at(OPENED_MS), kind=WatchRoundsResponse.TRANSITION)
+    )
+    assert first.split() == ["1", "3.64", "/", "1.62", "Copper", "Lantern"]
+    assert second.split() == ["3", "1.21", "[red]Quiet", "Thunder"]
+    assert "1.62" in drawn(round_, OPENED_MS)
+
+
 def test_new_totals_are_one_line() -> None:
     frame = WatchRoundsResponse(round=a_round(), server_time=at(OPENED_MS), kind=WatchRoundsResponse.UPDATE)
     assert len(list(lines(frame))) == 1

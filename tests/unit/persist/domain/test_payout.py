@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.persist.domain.bounds import DEAD_HEAT_RUNNERS_MAX, PRICE_HUNDREDTHS_MAX, STAKE_MINOR_MAX
-from services.persist.domain.payout import payout_minor
+from services.persist.domain.payout import payout_minor, ticket_payout_minor
 
 TABLE = """
     stake     price      part   payout
@@ -18,6 +18,11 @@ TABLE = """
     1         101        1/2    0
     101       235        1/2    118
     100       300        2/3    200
+    2000      400        1/3    2666
+    6000      600        2/4    18000
+    5000      250        1/2    6250
+    5000      300        3/6    7500
+    2000      500        1/2    5000
     10000000  100000000  1/1    10000000000000
 """
 
@@ -43,3 +48,13 @@ def test_rounding_is_the_floor_of_the_exact_fraction(stake: int, price: int, one
 
 def test_no_product_on_the_way_leaves_64_bits() -> None:
     assert STAKE_MINOR_MAX * PRICE_HUNDREDTHS_MAX * DEAD_HEAT_RUNNERS_MAX < 2**63
+
+
+@pytest.mark.parametrize(
+    ("wins_minor", "back_minor", "payout_max_minor", "paid_minor"),
+    [(700, 0, 0, 700), (700, 50, 0, 750), (700, 0, 700, 700), (700, 0, 699, 699), (700, 900, 100, 1_000), (0, 9, 5, 9)],
+)
+def test_a_ticket_wins_no_more_than_the_greatest_payout(
+    wins_minor: int, back_minor: int, payout_max_minor: int, paid_minor: int
+) -> None:
+    assert ticket_payout_minor(wins_minor, back_minor, payout_max_minor) == paid_minor

@@ -1,7 +1,7 @@
 import pytest
 
 from services.persist.domain.round import Phase
-from services.persist.domain.ticket import EventKind, TicketEvent, TicketState, standing
+from services.persist.domain.ticket import EventKind, TicketEvent, TicketState, standing, uncapped_minor
 
 STAKE = 100
 
@@ -60,6 +60,27 @@ def test_a_ticket_stands_where_its_latest_event_has_put_it(
     phase: str, happened: str, state: str, payout_minor: int
 ) -> None:
     assert standing(Phase[phase], STAKE, events(happened)) == (TicketState[state], payout_minor)
+
+
+@pytest.mark.parametrize(
+    ("happened", "expected_minor"),
+    [
+        ([], 0),
+        ([(EventKind.WON, 1, 900)], 900),
+        ([(EventKind.WON, 1, None)], 0),
+        ([(EventKind.WON, 1, 900), (EventKind.PAID, 1, None)], 900),
+        ([(EventKind.WON, 1, 900), (EventKind.REVERSED, 2, None)], 0),
+        ([(EventKind.WON, 2, None), (EventKind.WON, 1, 900)], 0),
+    ],
+)
+def test_what_was_cut_off_is_told_by_the_latest_decision(
+    happened: list[tuple[EventKind, int, int | None]], expected_minor: int
+) -> None:
+    found = [
+        TicketEvent(kind=kind, settlement_no=no, payout_minor=500, payout_uncapped_minor=uncapped)
+        for kind, no, uncapped in happened
+    ]
+    assert uncapped_minor(found) == expected_minor
 
 
 def test_every_event_moves_a_ticket_somewhere() -> None:

@@ -13,10 +13,12 @@ def test_the_order_in_which_winners_come_does_not_matter() -> None:
 
 def test_other_winners_are_encoded_otherwise() -> None:
     half = Winner(market=1, selection=b"\x03", numerator=1, denominator=2)
-    assert len({canonical(each) for each in ([], [FIRST], [SECOND], [half], [FIRST, SECOND])}) == 5
+    back = Winner(market=1, selection=b"\x03", numerator=1, denominator=1, refund=True)
+    assert len({canonical(each) for each in ([], [FIRST], [SECOND], [half], [back], [FIRST, SECOND])}) == 6
 
 
 def test_winners_are_read_back_from_their_encoding() -> None:
     pair = Winner(market=2, selection=b"\x01\x05", numerator=1, denominator=40)
-    for winners in ([], [FIRST], [FIRST, SECOND, pair]):
+    back = Winner(market=2, selection=b"\x07", numerator=1, denominator=1, refund=True)
+    for winners in ([], [FIRST], [FIRST, SECOND, pair], [FIRST, back]):
         assert list(decoded(canonical(winners))) == winners
