@@ -257,7 +257,57 @@ async def test_an_entered_result_needs_no_lease_and_is_in_the_audit(world: World
     assert started.ends_at.ToMilliseconds() - locked.ends_at.ToMilliseconds() == late_ms
     audit = await world.sql("SELECT action, subject, actor, reason FROM audit")
     assert [tuple(row) for row in audit] == [("enter result", str(round_id), "operator", "seen at the rails")]
-    assert (await refused(world.stubs.rounds.FinishRound(world.finish_request(round_id)))).reason == "TOO_EARLY"
+
+
+async def test_of_two_results_that_are_entered_at_once_one_counts(world: World) -> None:
+    round_id = (await world.open()).round.round_id
+    await world.lock(round_id)
+    results = ((1, 2, 3), (3, 2, 1))
+    answers = await asyncio.gather(
+        *(world.stubs.rounds.StartRace(entered(round_id, result=result)) for result in results), return_exceptions=True
+    )
+    started = [answer for answer in answers if not isinstance(answer, BaseException)]
+    assert len(started) == 1
+    told = await refused(world.stubs.rounds.StartRace(entered(round_id, result=results[answers.index(started[0]) - 1])))
+    assert told.reason == "ROUND_PHASE"
+    assert (await history(world))[-1] == started[0].stored
+    assert len(await world.sql("SELECT FROM audit")) == 1
+
+
+async def test_a_race_is_either_voided_or_started_by_its_result(world: World) -> None:
+    round_id = (await world.open()).round.round_id
+    await world.lock(round_id)
+    calls = (
+        world.stubs.rounds.VoidRound(world.void_request(round_id)),
+        world.stubs.rounds.StartRace(entered(round_id)),
+    )
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert len([answer for answer in answers if not isinstance(answer, BaseException)]) == 1
+    assert [each.round.phase for each in await history(world)][2:] in ([Round.VOID], [Round.RUNNING])
+    assert len(await world.sql("SELECT FROM audit")) == 1
+
+
+async def test_an_entered_result_is_settled_and_corrected_like_any_other(world: World) -> None:
+    round_id = (await world.open()).round.round_id
+    player = await world.account(1_000)
+    await world.place(round_id, order(player, 100, runner=1), order(player, 100, runner=2))
+    await world.lock(round_id)
+    await world.stubs.rounds.StartRace(entered(round_id, positions=(1, 1, 3)))
+    await world.let_time_pass(round_id)
+    await world.stubs.rounds.FinishRound(world.finish_request(round_id))
+    halves = [winner(1, denominator=2), winner(2, denominator=2)]
+    await world.stubs.rounds.SettleRound(world.settle_request(round_id, *halves))
+    settled = await world.post(round_id)
+    shared_minor = PRICES[1] // 2 + PRICES[2] // 2
+    assert (settled.round.phase, settled.round.payout_minor) == (Round.SETTLED, shared_minor)
+    assert await world.balance_minor(player) == 800 + shared_minor
+    request = world.correct_request(round_id, 2, 1, reason="photo finish")
+    request.withdrawn.append(3)
+    corrected = (await world.stubs.rounds.CorrectResult(request)).stored.round
+    assert (list(corrected.result), list(corrected.positions), list(corrected.withdrawn)) == ([2, 1], [], [3])
+    await world.post(round_id)
+    assert await world.balance_minor(player) == 800 + PRICES[2]
+    await world.check_books()
 
 
 async def test_a_stale_epoch_changes_nothing(world: World) -> None:

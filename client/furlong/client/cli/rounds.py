@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 from furlong.client.cli.output import JsonOption, as_json, console, moment, money, plain, price
-from furlong.client.cli.result import result_words, winners
+from furlong.client.cli.result import awaits_result, result_words, winners
 from furlong.client.cli.session import session
 from furlong.client.connection import Furlong
 from furlong.client.identity import uuid7
@@ -177,7 +177,7 @@ def _rounds_table(rounds: list[Round]) -> Table:
         prices = {runner.runner: runner.win_price_hundredths for runner in round_.runners}
         table.add_row(
             Text(str(round_.round_id), style="bold"),
-            Round.Phase.Name(round_.phase),
+            Round.Phase.Name(round_.phase) + (", awaits its result" if awaits_result(round_) else ""),
             moment(round_.opens_at),
             Text(plain(round_.race_name)),
             result_words(round_, PLACES_SHOWN),
