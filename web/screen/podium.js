@@ -14,7 +14,7 @@ export class Podium {
   /** Show the result of a round, or nothing; `plan` tells the margins as they were seen. */
   show(round, moment, plan) {
     const isResult = moment.state === "RESULT" && round.result.length > 0;
-    const key = isResult ? `${round.id}` : "";
+    const key = isResult ? `${round.id}/${round.result}` : "";
     if (key === this.#shown) return;
     this.#shown = key;
     const first = isResult ? round.result.slice(0, PLACES) : [];
