@@ -139,7 +139,9 @@ class Stage:
     def _leader(self) -> Part:
         """The game that took the lead last, as its log has it."""
         names = [f"game-{number}" for number in range(1, REPLICAS + 1)]
-        return self._stack.part(max(names, key=lambda name: max(_epochs(self._stack.logs / f"{name}.log"), default=0)))
+        return self._stack.part(
+            max(names, key=lambda name: max(epochs_of(self._stack.logs / f"{name}.log"), default=0))
+        )
 
 
 def main() -> None:
@@ -225,7 +227,8 @@ def _signal(part: Part, how: signal.Signals) -> None:
     os.kill(part.pid, how)
 
 
-def _epochs(log: Path) -> Iterator[int]:
+def epochs_of(log: Path) -> Iterator[int]:
+    """The epochs under which the game of this log has led the track."""
     for line in log.read_text().splitlines(keepends=True):
         if line.startswith("{") and line.endswith("\n"):  # the last one may only be half written
             entry = json.loads(line)

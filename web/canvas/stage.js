@@ -75,6 +75,8 @@ export class Stage {
     const plan = this.plan(round);
     if (moment.state === "RESULT" && plan !== null) {
       drawPhoto(this.#ink, size, round, plan, lanes);
+    } else if (moment.state === "RESULT") {
+      this.#paintLine(round, size);
     } else if (this.#wantsCalm()) {
       drawOverview(this.#ink, size, field, lanes);
     } else {
@@ -83,6 +85,13 @@ export class Stage {
       drawRunners(this.#ink, view, field, lanes, nowMs);
       drawForeground(this.#ink, view);
     }
+  }
+
+  /** The line with nobody on it, where the race was not seen and the result was corrected. */
+  #paintLine(round, size) {
+    const view = viewOf({ ...size, lanes: 1, progress: 1 });
+    drawCourse(this.#ink, view, round);
+    drawForeground(this.#ink, view);
   }
 
   /** Give the canvas as many pixels as it is large on the screen. */

@@ -3,15 +3,17 @@
 from bisect import bisect
 from typing import Any
 
+from furlong.client import connect
 from furlong.common.v1.round_pb2 import Timetable
 
 from deploy.local.stack import LocalStack
-from tests.e2e import methods
 from tests.e2e.doors import GrpcDoor
+from tests.e2e.people import People
 from tests.e2e.racing import CARD, moment, new_track, open_round, round_that_is
 from tests.e2e.web.shop_screen import OpenScreen
 
-SHOWN = Timetable(betting_window_ms=3_000, lock_ms=500, race_ms=12_000, finish_ms=4_000)
+SHOWN = Timetable(betting_window_ms=4_000, lock_ms=500, race_ms=12_000, finish_ms=4_000)
+CORRECTED = Timetable(betting_window_ms=2_000, lock_ms=500, race_ms=1_000, finish_ms=60_000)
 LINE = 100_000
 WHOLE_ROUND_S = 30.0
 SLOW_S = 1.5
@@ -29,9 +31,8 @@ async def test_a_screen_shows_the_published_race_and_its_margins(
     stack: LocalStack, grpc_door: GrpcDoor, open_screen: OpenScreen
 ) -> None:
     track = await new_track(stack, "run", SHOWN)
-    screen = await open_screen(stack.addresses.gateway, track)
     round_id: str = (await open_round(grpc_door, track, left_s=0.5))["round_id"]
-    before = (await grpc_door.call(methods.GET_ROUND, {"round_id": round_id}))["round"]
+    screen = await open_screen(stack.addresses.gateway, track)
     running = await round_that_is(grpc_door, round_id, "RUNNING")
     await screen.until(lambda look: look.round == round_id and look.state == "RACING", "the race")
     seen = await metres_left_over_time(screen)
@@ -40,7 +41,6 @@ async def test_a_screen_shows_the_published_race_and_its_margins(
     )
     details = (await screen.page.evaluate(LOOK))["details"]
 
-    assert not before.get("race")
     assert [each["runner"] for each in running["race"]["runners"]] == running["result"]
     starts_at_s = moment(running["starts_at"]).timestamp()
     for at_s, metres in seen:
@@ -50,6 +50,27 @@ async def test_a_screen_shows_the_published_race_and_its_margins(
     margins = [each["margin_hundredths"] for each in running["race"]["runners"]]
     assert details[1:] == [words(margin) for margin in margins[1:3]]
     assert screen.errors == []
+
+
+async def test_a_screen_that_is_opened_after_a_correction_shows_the_result_and_no_race(
+    stack: LocalStack, people: People, grpc_door: GrpcDoor, open_screen: OpenScreen
+) -> None:
+    track = await new_track(stack, "corrected", CORRECTED)
+    round_id: str = (await open_round(grpc_door, track, left_s=0.5))["round_id"]
+    early = await open_screen(stack.addresses.gateway, track)
+    settled = await round_that_is(grpc_door, round_id, "SETTLED")
+    await early.until(lambda look: look.round == round_id and look.state == "RESULT", "the result")
+    right = settled["result"][::-1]
+    async with connect(stack.addresses.gateway, token=people.operator) as operator:
+        await operator.tracks.correct_result(int(round_id), right, "an objection")
+    late = await open_screen(stack.addresses.gateway, track)
+
+    for screen in (early, late):
+        await screen.until(lambda look: look.state == "RESULT" and look.order == right, "the corrected result")
+    details = (await late.page.evaluate(LOOK))["details"]
+    assert details[0].startswith("pays")
+    assert details[1:] == ["", ""]
+    assert early.errors + late.errors == []
 
 
 async def metres_left_over_time(screen: Any) -> list[tuple[float, int]]:

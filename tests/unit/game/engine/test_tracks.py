@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
 
@@ -10,30 +10,44 @@ import pytest
 from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.refusal import Refusal
+from services.game.domain.phase import Phase
 from services.game.domain.track import TrackState
 from services.game.engine.broadcast.hub import Hub
+from services.game.engine.broadcast.relay import Relay
 from services.game.engine.tracks import Tracks
 from tests.fakes.persist_store import FakePersist
 from tests.fakes.plain_seal import PlainSeal
 from tests.fakes.seeded_chance import SeededChance
+from tests.fakes.talk import FakeTopics
 from tests.fakes.virtual_clock import VirtualClock
 from tests.rounds import CARD, TRACK
 
 TTL_MS = 3_000
+ASIDE_MS = 217
+"""Who comes then does not ask for the lease just when a transition is due."""
 
 
 class World:
     def __init__(self) -> None:
         self.clock = VirtualClock()
         self.store = FakePersist(self.clock)
+        self.topics = FakeTopics()
 
     async def add_track(self, name: str) -> None:
         await self.store.create_track(request_id="", track=replace(TRACK, track=name))
         await self.store.put_cards(request_id="", track=name, cards=[CARD])
 
     @asynccontextmanager
-    async def game(self, name: str) -> AsyncIterator[Tracks]:
-        hub = Hub(rounds=self.store, tracks=self.store, clock=self.clock, encode=lambda _: b"", mailbox_frames_max=8)
+    async def game(self, name: str, *, talks: bool = False) -> AsyncIterator[Tracks]:
+        relay = Relay(topics=self.topics, clock=self.clock) if talks else None
+        hub = Hub(
+            rounds=self.store,
+            tracks=self.store,
+            clock=self.clock,
+            encode=lambda _: b"",
+            mailbox_frames_max=8,
+            relay=relay,
+        )
         tracks = Tracks(
             holder=name,
             lease_ttl_ms=TTL_MS,
@@ -47,12 +61,16 @@ class World:
             chance=SeededChance(len(name)),
             seed_chain_length=1_000,
         )
+        if relay is not None:
+            relay.start()
         tracks.start()
         try:
             yield tracks
         finally:
             await tracks.close()
             await hub.close()
+            if relay is not None:
+                await relay.close()
 
     async def history(self, track: str) -> list[tuple[int, str]]:
         items = (await self.store.transitions(track, 0, 10_000)).items
@@ -170,3 +188,31 @@ async def test_closing_gives_every_lease_back(world: World) -> None:
     await asyncio.sleep(0)
 
     assert world.store.calls.count("release") == 3
+
+
+@pytest.mark.parametrize("early_ms", [1, 40, 700])
+async def test_a_game_that_goes_away_hands_its_tracks_over_in_time_for_the_next_transition(
+    world: World, early_ms: int
+) -> None:
+    await world.add_track("t")
+    async with AsyncExitStack() as stage:
+
+        async def come(name: str) -> AsyncExitStack:
+            game = await stage.enter_async_context(AsyncExitStack())
+            await game.enter_async_context(world.game(name, talks=True))
+            await world.clock.settle()
+            return game
+
+        leader = await come("one")
+        for name in ("two", "three"):
+            await world.clock.run_for_ms(ASIDE_MS)
+            follower = await come(name)
+            schedule = (await world.store.current_round("t")).round.schedule
+            await world.clock.run_until_ms(schedule.locks_at_ms - early_ms)
+            await leader.aclose()
+            await world.clock.run_until_ms(schedule.locks_at_ms)
+            assert (await world.store.current_round("t")).round.phase is Phase.LOCKED
+            await world.clock.run_until_ms(schedule.ends_at_ms)
+            leader = follower
+
+    assert_whole(await world.history("t"))
