@@ -101,6 +101,7 @@ async def test_a_ticket_is_placed_and_read_as_promised(
         "placed_at": placed["results"][0]["ticket"]["placed_at"],
         "lines": [line],
         "currency": "EUR",
+        "terminal": "",
         "payout_uncapped_minor": "0",
     }
     result = {"request_id": request_id, "verdict": "ACCEPTED", "replayed": False, "reason": "", "ticket": ticket}

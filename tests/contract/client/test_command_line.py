@@ -644,6 +644,16 @@ class TestTrack:
             assert (request.track, request.reason, request.request_id) == ("t", "lame", TICKET)
             assert named == suspension[option.removeprefix("--")]
 
+    def test_a_track_is_shown_with_its_offs_and_what_is_suspended(self, gateway: Gateway) -> None:
+        suspended = [Suspension(terminal="till-3", reason="stolen")]
+        program = Program(every_ms=90_000)
+        track = Track(track="t", state=Track.PAUSED, suspended=suspended, program=program)
+        gateway.answers["GetTrack"] = [GetTrackResponse(track=track)]
+        result = furlong(gateway, "track", "show", "t")
+        assert result.exit_code == 0
+        assert result.stdout.startswith("track t  PAUSED: ")
+        assert "  off every 90 s\n  suspended: terminal till-3 (stolen)\n" in result.stdout
+
     def test_two_parts_at_once_are_a_mistake(self, gateway: Gateway) -> None:
         result = furlong(gateway, "track", "suspend", "t", "--runner", "1", "--terminal", "x", "--reason", "lame")
         assert result.exit_code == 2

@@ -101,7 +101,8 @@ def pay(
 
 def _print(ticket: Ticket) -> None:
     typer.echo(f"ticket {plain(ticket.ticket_id)}  {Ticket.State.Name(ticket.state)}")
-    typer.echo(f"round {ticket.round_id}, account {plain(ticket.account_id)}, placed {moment(ticket.placed_at)}")
+    at = f" at {plain(ticket.terminal)}" if ticket.terminal else ""
+    typer.echo(f"round {ticket.round_id}, account {plain(ticket.account_id)}, placed {moment(ticket.placed_at)}{at}")
     print_lines(ticket, {})
     typer.echo(
         f"staked {money(ticket.stake_minor, ticket.currency)}, paid back {money(ticket.payout_minor, ticket.currency)}"

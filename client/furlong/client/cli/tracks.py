@@ -1,4 +1,4 @@
-"""`furlong track pause|suspend|resume|update`: stop a track or a part of it, let it go on, and change its settings."""
+"""`furlong track show|pause|suspend|resume|update`: a track, stopping it or a part of it, and its settings."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ from furlong.common.v1.round_pb2 import Program, Suspension, Track
 from furlong.common.v1.ticket_pb2 import Line
 from furlong.game.v1.track_service_pb2 import GetTrackResponse, UpdateTrackRequest
 
-app = typer.Typer(help="Stop a track or a part of it, let it go on, and change its settings.", no_args_is_help=True)
+app = typer.Typer(help="Show a track, stop it or a part of it, and change its settings.", no_args_is_help=True)
 
 TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?")
 MS = 1_000
@@ -74,6 +74,12 @@ class _Part:
     def is_all(self) -> bool:
         """Whether it is the whole track."""
         return not (self.market or self.runner or self.terminal)
+
+
+@app.command()
+def show(ctx: typer.Context, track: TrackArgument, json: JsonOption = False) -> None:
+    """Show a track: its state, when it is off, and what of it is suspended."""
+    _run(ctx, lambda furlong: furlong.tracks.get(track), json)
 
 
 @app.command()

@@ -23,8 +23,8 @@ COMMANDS = [
     "rounds", "watch", "place", "ticket", "verify", "token", "id",
     "account create", "account credit", "account show", "account payout", "account adjust", "account block",
     "account unblock", "account statement", "cards import", "ticket show", "ticket cancel", "ticket pay", "round void",
-    "round enter", "round correct", "track pause", "track suspend", "track resume", "track update", "cards generate",
-    "books",
+    "round enter", "round correct", "track pause", "track suspend", "track resume", "track update", "track show",
+    "cards generate", "books",
 ]  # fmt: skip
 
 
