@@ -18,9 +18,9 @@ from typing import Final
 PLACES_MAX: Final = 3
 """The sums go no further than pairs of runners that come before."""
 
-FIELDS_KEPT_MAX: Final = 64
-"""Fields whose chances are remembered: they are asked for at each look at a round, and forty runners take some
-milliseconds."""
+FIELDS_KEPT_MAX: Final = 512
+"""Fields whose chances are remembered, some kilobytes each: they are asked for at each look at a round, and a page of
+rounds has as many fields as there are cards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

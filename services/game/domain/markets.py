@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
@@ -60,15 +59,15 @@ def _offer(
     market: Market, runners: Sequence[Runner], prices_hundredths: Sequence[int], return_bps: int, places: int
 ) -> MarketOffer:
     of_field = chances(tuple(runner.weight for runner in runners), places)
-    returns = [
-        of_field.of(at) * Fraction(price_hundredths, 100)
-        for at, price_hundredths in enumerate(prices_hundredths)
+    returns_ppm = [
+        numerator * price_hundredths * (PPM // 100) // of_field.denominator
+        for numerator, price_hundredths in zip(of_field.numerators, prices_hundredths, strict=True)
         if price_hundredths
-    ] or [Fraction(0)]
+    ] or [0]
     return MarketOffer(
         market=market,
         target_return_bps=return_bps,
-        true_return_min_ppm=int(min(returns) * PPM),
-        true_return_max_ppm=int(max(returns) * PPM),
+        true_return_min_ppm=min(returns_ppm),
+        true_return_max_ppm=max(returns_ppm),
         places=places,
     )
