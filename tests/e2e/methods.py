@@ -35,6 +35,7 @@ def _method(service: str, name: str, room: object, verb: str, path: str) -> Meth
 
 LIST_TRACKS = _method("TrackService", "ListTracks", tracks, "GET", "/v1/tracks")
 GET_TRACK = _method("TrackService", "GetTrack", tracks, "GET", "/v1/tracks/{track}")
+LIST_SEED_CHAINS = _method("TrackService", "ListSeedChains", tracks, "GET", "/v1/tracks/{track}/seed-chains")
 CREATE_TRACK = _method("TrackService", "CreateTrack", tracks, "POST", "/v1/tracks")
 IMPORT_CARDS = _method("TrackService", "ImportRaceCards", tracks, "POST", "/v1/tracks/{track}:importCards")
 VOID_ROUND = _method("TrackService", "VoidRound", tracks, "POST", "/v1/rounds/{round_id}:void")
@@ -52,6 +53,7 @@ GET_ROUND = _method("RoundService", "GetRound", rounds, "GET", "/v1/rounds/{roun
 GET_PROOF = _method("RoundService", "GetRoundProof", rounds, "GET", "/v1/rounds/{round_id}/proof")
 PLACE = _method("TicketService", "PlaceTickets", tickets, "POST", "/v1/tickets:place")
 GET_TICKET = _method("TicketService", "GetTicket", tickets, "GET", "/v1/tickets/{ticket_id}")
+GET_TICKET_PROOF = _method("TicketService", "GetTicketProof", tickets, "GET", "/v1/tickets/{ticket_id}/proof")
 LIST_TICKETS = _method("TicketService", "ListTickets", tickets, "GET", "/v1/accounts/{account_id}/tickets")
 CANCEL_TICKET = _method("TicketService", "CancelTicket", tickets, "POST", "/v1/tickets/{ticket_id}:cancel")
 PAY_TICKET = _method("TicketService", "PayTicket", tickets, "POST", "/v1/tickets/{ticket_id}:pay")

@@ -11,7 +11,7 @@ from furlong.client.identity import uuid7
 from furlong.client.policy import policies
 from furlong.client.ticket_stream import UNANSWERED_MAX, Batch, BatchAnswer, TicketStreams, answers
 from furlong.common.v1 import error_pb2
-from furlong.common.v1.ticket_pb2 import Ticket, TicketOrder, TicketResult
+from furlong.common.v1.ticket_pb2 import Ticket, TicketOrder, TicketProof, TicketResult
 from furlong.game.v1 import ticket_service_pb2 as wire
 from furlong.game.v1.ticket_service_pb2_grpc import TicketServiceStub
 
@@ -112,6 +112,10 @@ class Tickets:
     async def get(self, ticket_id: str) -> Ticket:
         """Read a ticket with its state and payout now."""
         return (await answer_of(self._stub.GetTicket(wire.GetTicketRequest(ticket_id=ticket_id)))).ticket
+
+    async def proof(self, ticket_id: str) -> TicketProof:
+        """Read what shows that a ticket is under its round's ticket root; there is none before the lock."""
+        return (await answer_of(self._stub.GetTicketProof(wire.GetTicketProofRequest(ticket_id=ticket_id)))).proof
 
     async def list(self, account_id: str, *, page_size: int = 0, page_token: str = "") -> wire.ListTicketsResponse:
         """Read a page of the tickets of an account, the newest first; 1 to 500 a page, 0 means 50."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import grpc
 from furlong.client.errors import answer_of
 from furlong.client.identity import uuid7
-from furlong.common.v1.round_pb2 import RaceCard, Round, Track
+from furlong.common.v1.round_pb2 import RaceCard, Round, SeedChain, Track
 from furlong.common.v1.ticket_pb2 import Line
 from furlong.game.v1 import track_service_pb2 as wire
 from furlong.game.v1.track_service_pb2_grpc import TrackServiceStub
@@ -35,6 +35,10 @@ class Tracks:
     async def get(self, track: str) -> Track:
         """Read one track."""
         return (await answer_of(self._stub.GetTrack(wire.GetTrackRequest(track=track)))).track
+
+    async def seed_chains(self, track: str) -> Sequence[SeedChain]:
+        """Read the published ends of a track's seed chains, the newest first."""
+        return (await answer_of(self._stub.ListSeedChains(wire.ListSeedChainsRequest(track=track)))).chains
 
     async def create(self, track: Track, *, request_id: str | None = None) -> Track:
         """Make a track. What is left out of `track` takes the defaults."""

@@ -1,7 +1,8 @@
 """Seeds under AES-256-GCM: the store keeps what it cannot read.
 
 sealed   0x01 || nonce (12 bytes) || ciphertext and tag
-bound    ASCII "furlong/seed/v1|<track>|<commitment>", so that a sealed seed opens only in the round it was made for
+bound    ASCII "furlong/seed/v1|<track>|<commitment>", so that a sealed seed opens only in the round it was made for;
+         for the checkpoints of a seed chain "chain <anchor>" stands in the place of the commitment
 """
 
 from pathlib import Path

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from furlong.client import cards
 
+from services.game.domain.beacon import QUICKNET
 from services.game.domain.prices import win_price_hundredths
 from services.persist.domain import tickets_root
 from services.persist.domain.ticket import Line, Order
@@ -34,7 +35,7 @@ def example() -> cards.CardFile:
 
 @pytest.mark.parametrize("draw", VECTORS["draws"], ids=lambda draw: draw["name"])
 def test_the_draw_on_the_page_gives_the_vectors(draw: dict[str, Any]) -> None:
-    page, _ = blocks("fairness.md", "python")
+    page, _, _ = blocks("fairness.md", "python")
     assert run(page)["result"](draw["proof"]) == draw["proof"]["result"]
 
 
@@ -48,7 +49,7 @@ def test_the_vector_on_the_page_is_the_shared_one() -> None:
 
 
 def test_the_ticket_root_on_the_page_is_the_one_that_is_fixed_at_the_lock() -> None:
-    _, page = blocks("fairness.md", "python")
+    _, page, _ = blocks("fairness.md", "python")
     names = run(page)
 
     def order(number: int, *lines: Line) -> Order:
@@ -72,7 +73,7 @@ def test_the_ticket_root_on_the_page_is_the_one_that_is_fixed_at_the_lock() -> N
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 7, 8, 9, 100])
 def test_the_tree_on_the_page_has_the_shape_of_the_service(count: int) -> None:
-    _, page = blocks("fairness.md", "python")
+    _, page, _ = blocks("fairness.md", "python")
     hashes = [number.to_bytes(32, "big") for number in range(count)]
     assert run(page)["tree"](hashes) == tickets_root.root(hashes)
 
@@ -97,3 +98,18 @@ def test_the_page_lists_every_column_and_status() -> None:
     page = (ROOT / "docs" / "race-cards.md").read_text()
     for word in (*cards.COLUMNS_NEEDED, cards.COLUMN_NAME, *cards.STATUSES):
         assert f"`{word}`" in page
+
+
+def test_the_way_up_on_the_page_is_the_shared_one() -> None:
+    _, _, page = blocks("fairness.md", "python")
+    names = run(page)
+    shared = json.loads((ROOT / "tests" / "vectors" / "ticket.json").read_text())
+
+    assert (names["SECOND"], names["PATH"]) == (shared["ticket_bytes"], shared["proof"]["path"])
+    assert names["WANTED"] == shared["proof"]["tickets_root"]
+
+
+def test_the_beacon_on_the_page_is_the_one_that_is_configured() -> None:
+    page = (ROOT / "docs" / "fairness.md").read_text()
+    for value in (QUICKNET.chain_hash, QUICKNET.public_key, f"{QUICKNET.genesis_s} s, {QUICKNET.period_s} s"):
+        assert value in page

@@ -4,11 +4,16 @@ import copy
 import json
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 from furlong.client import verify
+
+from services.game.domain.beacon import QUICKNET
+from tests.beacon import chain_of_tests, signed
+from tests.model import draw as model
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors" / "draw.json").read_text())
 DRAWS = [pytest.param(draw, id=draw["name"]) for draw in VECTORS["draws"]]
@@ -194,3 +199,141 @@ class TestTheFileAlone:
         done = self.run("nowhere.json")
         assert done.returncode == 2
         assert "nowhere.json" in done.stderr
+
+
+# Seed chains, beacons and tickets
+
+LAST_SEED = b"the last seed of a chain, 32 by."
+BEACON = chain_of_tests(genesis_s=1_000, period_s=2)
+BEACON_ROUND = 50
+LOCKS_AT_MS = 1_096_500
+RUNNERS = [{"runner": number, "weight": str(number * number)} for number in range(1, 41)]
+
+
+def whole_proof(**bent: Any) -> dict[str, Any]:
+    """The proof of a round with a chain and a beacon; `bent` fields are put in before its result is drawn."""
+    seed = sha256(LAST_SEED).digest()
+    signature = signed(BEACON_ROUND)
+    fields: dict[str, Any] = {
+        "round_id": "17",
+        "track": "harbour-mile",
+        "algorithm": "furlong/draw/v1",
+        "trust": "PUBLIC_BEACON",
+        "commitment": sha256(seed).hexdigest(),
+        "server_seed": seed.hex(),
+        "tickets_root": OTHER_HASH,
+        "beacon": sha256(signature).hexdigest(),
+        "runners": RUNNERS,
+        "beacon_round": str(BEACON_ROUND),
+        "beacon_signature": signature.hex(),
+        "beacon_public_key": BEACON.public_key,
+        "beacon_chain_hash": BEACON.chain_hash,
+        "seed_anchor": sha256(sha256(seed).digest()).hexdigest(),
+        "seed_index": "2",
+        "beacon_name": "tests",
+        "locks_at_ms": str(LOCKS_AT_MS),
+        "beacon_genesis_s": "1000",
+        "beacon_period_s": "2",
+        **bent,
+    }
+    key = model.key(seed, "harbour-mile", 17, fields["beacon"], OTHER_HASH)
+    numbers = [(int(each["runner"]), int(each["weight"])) for each in RUNNERS]
+    return {**fields, "result": model.finishing_order(numbers, model.words(key))}
+
+
+def test_a_round_with_a_chain_and_a_beacon_is_proved_step_by_step() -> None:
+    steps = verify.verify(whole_proof())
+
+    assert [step.name for step in steps] == ["complete", "committed", "chained", "beacon", "drawn"]
+    assert verify.holds(steps)
+    assert "1500 ms after the lock, signed under the beacon's key" in steps[3].detail
+
+
+@pytest.mark.parametrize(
+    ("bent", "step"),
+    [
+        ({"seed_anchor": OTHER_HASH},                                     "chained"),
+        ({"seed_index": "1"},                                             "chained"),
+        ({"seed_index": "3"},                                             "chained"),
+        ({"seed_index": "0"},                                             "complete"),
+        ({"seed_index": "10000001"},                                      "complete"),
+        ({"beacon": OTHER_HASH},                                          "beacon"),
+        ({"beacon_round": "49"},                                          "beacon"),
+        ({"beacon_round": "51"},                                          "beacon"),
+        ({"locks_at_ms": "1098000"},                                      "beacon"),
+        ({"beacon_name": "quicknet"},                                     "beacon"),
+        ({"beacon_public_key": QUICKNET.public_key},                      "beacon"),
+        ({"beacon_signature": signed(7).hex(), "beacon": sha256(signed(7)).hexdigest()}, "beacon"),
+        ({"beacon_signature": ""},                                        "complete"),
+        ({"beacon_signature": "ab"},                                      "complete"),
+        ({"beacon_public_key": ""},                                       "complete"),
+        ({"beacon_period_s": "0"},                                        "complete"),
+        ({"beacon_name": "Quick Net"},                                    "complete"),
+    ],
+)  # fmt: skip
+def test_a_bent_chain_or_beacon_is_found(bent: dict[str, Any], step: str) -> None:
+    assert last_step(verify.verify(whole_proof(**bent))) == (step, False)
+
+
+def test_terms_that_were_other_ones_when_the_round_opened_are_found() -> None:
+    told = {"beacon": "tests", "beacon_round": "50", "seed_anchor": whole_proof()["seed_anchor"], "seed_index": "2"}
+    assert verify.holds(verify.verify(whole_proof(), {"terms": told}))
+
+    for name, value in (("beacon_round", "49"), ("seed_index", "1"), ("seed_anchor", OTHER_HASH), ("beacon", "")):
+        assert last_step(verify.verify(whole_proof(), {"terms": {**told, name: value}})) == ("published", False)
+
+
+def test_without_the_curve_the_step_and_the_caveat_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert verify.caveat(whole_proof()) == verify.CAVEAT_UNKNOWN_BEACON
+    assert verify.caveat(whole_proof(beacon_name="quicknet")) == verify.CAVEAT_KNOWN_BEACON
+    monkeypatch.setattr(verify, "signature_check", lambda: None)
+    steps = verify.verify(whole_proof())
+
+    assert verify.holds(steps)
+    assert "not checked" in steps[3].detail
+    assert verify.caveat(whole_proof()) == verify.CAVEAT_UNSIGNED_BEACON
+
+
+def ticket_proof(**bent: Any) -> dict[str, Any]:
+    return {**copy.deepcopy(TICKET["proof"]), **bent}
+
+
+TICKET: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors" / "ticket.json").read_text())
+
+
+def test_a_ticket_is_proved_byte_by_byte() -> None:
+    read = verify.read_ticket_proof(TICKET["proof"])
+
+    assert read.ticket.hex() == TICKET["ticket_bytes"]
+    assert sha256(b"\0" + read.ticket).hexdigest() == TICKET["proof"]["leaf"]
+    assert verify.verify_ticket(TICKET["proof"], TICKET["proof"]["tickets_root"], 17).passed
+
+
+@pytest.mark.parametrize(
+    "bent",
+    [
+        {"ticket_id": "01976f5e-8c00-7000-8000-000000000009"},
+        {"account_id": "01976f5e-0000-7000-8000-0000000000ab"},
+        {"round_id": "18"},
+        {"lines": []},
+        {"lines": [{"market": "WIN", "runners": [2], "stake_minor": "201", "price_hundredths": "235"}]},
+        {"lines": [{"market": "NONE", "runners": [2], "stake_minor": "200", "price_hundredths": "235"}]},
+        {"lines": ["WIN"]},
+        {"path": []},
+        {"path": TICKET["proof"]["path"][::-1]},
+        {"path": [{"sibling": OTHER_HASH}]},
+        {"path": [{"sibling": OTHER_HASH, "left": "yes"}]},
+        {"path": ["left"]},
+        {"path": [{"sibling": OTHER_HASH}] * 200},
+        {"ticket_id": "a ticket"},
+    ],
+    ids=str,
+)
+def test_a_bent_ticket_is_found(bent: dict[str, Any]) -> None:
+    step = verify.verify_ticket(ticket_proof(**bent), TICKET["proof"]["tickets_root"], 17)
+
+    assert not step.passed
+
+
+def test_a_ticket_of_another_root_is_none_of_the_round() -> None:
+    assert not verify.verify_ticket(TICKET["proof"], OTHER_HASH, 17).passed

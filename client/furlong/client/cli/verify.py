@@ -28,6 +28,12 @@ def verify(
     commitment: Annotated[
         str, typer.Option(metavar="HEX", help="The commitment that was shown while betting was open.")
     ] = "",
+    ticket: Annotated[
+        str, typer.Option(metavar="TICKET", help="A ticket's id: check its round, and that it was in the draw.")
+    ] = "",
+    ticket_file: Annotated[
+        Path | None, typer.Option(help="The proof of a ticket as JSON, to go with --file.", show_default=False)
+    ] = None,
 ) -> None:
     """Compute the result of a round again from its proof.
 
@@ -35,16 +41,23 @@ def verify(
 
     Exit code 0: proven, 1: refuted, 2: error.
     """
-    if bool(target) == (file is not None):
-        raise typer.BadParameter("give a ROUND, a TRACK or a --file, one of them", param_hint="ROUND|TRACK")
+    if bool(target) + (file is not None) + bool(ticket) != 1:
+        raise typer.BadParameter("give a ROUND, a TRACK, a --ticket or a --file, one of them", param_hint="ROUND|TRACK")
     published: Mapping[str, Any] | None = None
+    ticket_proof: Mapping[str, Any] | None = None
     if file is not None:
         proof = _read(file)
+        ticket_proof = _read(ticket_file) if ticket_file is not None else None
+    elif ticket:
+        proof, published, ticket_proof = session(ctx).run(lambda furlong: _ask_for_ticket(furlong, ticket))
     else:
         proof, published = session(ctx).run(lambda furlong: _ask(furlong, target))
     if commitment:
         published = {**(published or {}), "commitment": commitment.lower()}
     steps = verifier.verify(proof, published)
+    if ticket_proof is not None and verifier.holds(steps):
+        read = verifier.read_proof(proof)
+        steps = (*steps, verifier.verify_ticket(ticket_proof, read.tickets_root, read.round_id))
     _print(steps, proof)
     if not verifier.holds(steps):
         raise typer.Exit(EXIT_REFUSED)
@@ -66,6 +79,15 @@ async def _ask(furlong: Furlong, target: str) -> tuple[Mapping[str, Any], Mappin
         MessageToDict(proof, preserving_proto_field_name=True),
         MessageToDict(round_, preserving_proto_field_name=True),
     )
+
+
+async def _ask_for_ticket(
+    furlong: Furlong, ticket_id: str
+) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]:
+    """Ask for a ticket's proof, and for its round as above."""
+    ticket_proof = await furlong.tickets.proof(ticket_id)
+    proof, published = await _ask(furlong, str(ticket_proof.round_id))
+    return proof, published, MessageToDict(ticket_proof, preserving_proto_field_name=True)
 
 
 async def _latest_over(furlong: Furlong, track: str) -> Round:
