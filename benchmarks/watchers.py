@@ -21,7 +21,7 @@ SERVICE = "furlong.game.v1.RoundService"
 METHOD = "WatchRounds"
 CONNECTIONS_MAX = 1_000
 """Up to here every watcher has a connection of its own; more share them."""
-OPENING_AT_ONCE = 50
+OPENING_AT_ONCE = 500
 OPENING_TIMEOUT_S = 300.0
 LAST_FRAMES_S = 2.0
 """How long after the measured time its frames are waited for."""

@@ -1,6 +1,5 @@
 """RoundService: rounds, live and past, and the proofs of their results."""
 
-import asyncio
 from typing import Any, Final
 
 from furlong.common.v1.error_pb2 import Reason
@@ -12,7 +11,6 @@ from services.chassis.freshness import tell
 from services.chassis.refusal import Refusal
 from services.game.domain.proof import Proof, is_ready, proof_of
 from services.game.engine.broadcast.hub import Hub
-from services.game.engine.broadcast.mailbox import Mailbox
 from services.game.ports import RoundReader
 from services.game.service.paging import page_size
 from services.game.wire import round_to, runner_to
@@ -69,29 +67,13 @@ class RoundService(RoundServiceServicer):
         self, request: pb.WatchRoundsRequest, context: Any
     ) -> None:
         """Write frames until the watcher goes, falls behind, or is told to come back."""
-        writer = asyncio.current_task()
-        assert writer is not None, "gRPC answers every call in a task"
-        async with self._hub.watch(
+        await self._hub.watch(
             track=request.track,
             after=request.after,
             update_interval_ms=request.update_interval_ms or UPDATE_INTERVAL_MS,
             tick_interval_ms=request.tick_interval_ms,
-            on_fell_behind=writer.cancel,
-        ) as mailbox:
-            await _write_frames(mailbox, context, writer)
-
-
-async def _write_frames(mailbox: Mailbox, context: Any, writer: "asyncio.Task[Any]") -> None:
-    try:
-        while True:
-            await context.write(await mailbox.take())
-    except asyncio.CancelledError:
-        # A writer may be stuck in a connection that nobody reads. Only the mailbox knows that its watcher fell behind
-        # and cancels the writer; any other cancellation is gRPC's, whose watcher has gone.
-        if mailbox.ending is None or mailbox.ending.reason != Reason.FELL_BEHIND:
-            raise
-        writer.uncancel()
-        raise mailbox.ending from None
+            write=context.write,
+        )
 
 
 def _proof_to(proof: Proof) -> RoundProof:

@@ -1,8 +1,7 @@
 """The hub: the rooms of all tracks, and the door to them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from furlong.common.v1.error_pb2 import Reason
@@ -13,7 +12,7 @@ from services.chassis.clock import Clock
 from services.chassis.refusal import Refusal
 from services.game.domain.round import Round, Totals
 from services.game.engine.broadcast.frame import Encode
-from services.game.engine.broadcast.mailbox import Mailbox
+from services.game.engine.broadcast.line import Crier, Line, Write
 from services.game.engine.broadcast.relay import Relay
 from services.game.engine.broadcast.room import Room
 from services.game.engine.supervision import supervise
@@ -44,6 +43,7 @@ class Hub:
         self._relay = relay
         self._wake: Callable[[str], None] = lambda track: None
         self._rooms: dict[str, Room] = {}
+        self._crier = Crier()
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
 
@@ -89,27 +89,29 @@ class Hub:
         if self._relay is not None:
             self._relay.cancelled(track, round_id, totals)
 
-    @asynccontextmanager
     async def watch(
-        self, *, track: str, after: int, update_interval_ms: int, tick_interval_ms: int,
-        on_fell_behind: Callable[[], object],
-    ) -> AsyncIterator[Mailbox]:  # fmt: skip
-        """Watch a track for as long as the context lasts; TRACK_NOT_FOUND where there is none."""
+        self, *, track: str, after: int, update_interval_ms: int, tick_interval_ms: int, write: Write
+    ) -> None:
+        """Write a track's frames until cancelled, or until the Refusal that ends the watcher is raised.
+
+        TRACK_NOT_FOUND where there is no such track.
+        """
         if self._draining:
             raise _draining(after)
         if track not in self._rooms:
             await self._tracks.track(track)
         room = self.room(track)
+        line = Line(write, self._crier)
         watcher = await room.watch(
             after=after,
             update_interval_ms=update_interval_ms,
             tick_interval_ms=tick_interval_ms,
-            on_fell_behind=on_fell_behind,
+            on_mail=line.mail,
         )
         if self._draining:  # it began while the watcher waited for the room
             watcher.mailbox.end(_draining)
         try:
-            yield watcher.mailbox
+            await line.run(watcher.mailbox)
         finally:
             room.leave(watcher)
 

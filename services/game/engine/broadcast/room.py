@@ -147,7 +147,7 @@ class Room:
     # Who watches
 
     async def watch(
-        self, *, after: int, update_interval_ms: int, tick_interval_ms: int, on_fell_behind: Callable[[], object]
+        self, *, after: int, update_interval_ms: int, tick_interval_ms: int, on_mail: Callable[[], object]
     ) -> Watcher:
         """Add a watcher, to be removed with `leave`. `tick_interval_ms` of 0 asks for no ticks."""
         await self._loaded.wait()
@@ -156,7 +156,7 @@ class Room:
             first=self._first_frames(after),
             after=after,
             frames_max=self._mailbox_frames_max,
-            on_fell_behind=on_fell_behind,
+            on_mail=on_mail,
         )
         watcher = Watcher(mailbox, update_interval_ms, tick_interval_ms)
         self._told(watcher, now_ms)

@@ -8,7 +8,6 @@ from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.refusal import Refusal
 from services.game.engine.broadcast.hub import Hub
-from services.game.engine.broadcast.mailbox import Mailbox
 from tests.fakes.persist_store import FakePersist
 from tests.fakes.virtual_clock import VirtualClock
 from tests.rounds import TRACK
@@ -24,12 +23,11 @@ async def hub() -> AsyncIterator[Hub]:
     await hub.close()
 
 
-async def watch(hub: Hub, track: str, after: int = 0) -> Mailbox:
-    async with hub.watch(
-        track=track, after=after, update_interval_ms=100, tick_interval_ms=0, on_fell_behind=lambda: None
-    ) as mailbox:
-        await mailbox.take()
-    raise AssertionError("there was a frame")
+async def watch(hub: Hub, track: str, after: int = 0) -> None:
+    async def write(frame: bytes) -> None:
+        raise AssertionError("there was a frame")
+
+    await hub.watch(track=track, after=after, update_interval_ms=100, tick_interval_ms=0, write=write)
 
 
 async def test_a_track_that_does_not_exist_is_not_watched(hub: Hub) -> None:
