@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from furlong.common.v1.error_pb2 import Reason
+from furlong.common.v1.policy_pb2 import Role
 from furlong.common.v1.round_pb2 import RoundProof
 from furlong.game.v1 import round_service_pb2 as pb
 from furlong.game.v1.round_service_pb2_grpc import RoundServiceServicer
@@ -12,6 +13,7 @@ from services.chassis.refusal import Refusal
 from services.game.domain.proof import Proof, is_ready, proof_of
 from services.game.engine.broadcast.hub import Hub
 from services.game.ports import RoundReader
+from services.game.service.access import account_not_yours, may_read, require_role
 from services.game.service.paging import page_size
 from services.game.wire import round_to, runner_to
 
@@ -67,12 +69,19 @@ class RoundService(RoundServiceServicer):
         self, request: pb.WatchRoundsRequest, context: Any
     ) -> None:
         """Write frames until the watcher goes, falls behind, or is told to come back."""
+        for account_id in request.accounts:
+            if not may_read(account_id):
+                raise account_not_yours(account_id)
+        if request.terminal:
+            require_role(Role.CASHIER, Role.OPERATOR)
         await self._hub.watch(
             track=request.track,
             after=request.after,
             update_interval_ms=request.update_interval_ms or UPDATE_INTERVAL_MS,
             tick_interval_ms=request.tick_interval_ms,
             write=context.write,
+            accounts=frozenset(request.accounts),
+            terminal=request.terminal,
         )
 
 

@@ -22,7 +22,7 @@ from services.game.engine.broadcast.hub import Hub
 from services.game.engine.tracks import Tracks
 from services.game.ports import RoundDecisions, TrackStore
 from services.game.service.paging import page_size
-from services.game.wire import card_of, limits_of, program_of, round_to, timetable_of, track_to
+from services.game.wire import card_of, limits_of, ms_to, program_of, round_to, timetable_of, track_to
 
 TRACKS_ON_A_PAGE_MAX: Final = 100
 OPERATOR_EPOCH: Final = 0
@@ -57,6 +57,27 @@ class TrackService(TrackServiceServicer):
         track = await self._store.track(request.track)
         await tell(context)
         return pb.GetTrackResponse(track=track_to(track))
+
+    async def ListPresence(self, request: pb.ListPresenceRequest, context: Any) -> pb.ListPresenceResponse:
+        """Tell who watches a track, as far as this game knows."""
+        presence = await self._hub.presence(request.track)
+        return pb.ListPresenceResponse(
+            watchers=presence.watchers,
+            terminals=[
+                pb.ListPresenceResponse.Terminal(
+                    terminal=each.terminal, since=ms_to(each.since_ms), streams=each.streams
+                )
+                for each in presence.listed()
+            ],
+            moves=[
+                pb.ListPresenceResponse.Move(
+                    terminal=move.terminal,
+                    kind=pb.ListPresenceResponse.Move.Kind.ValueType(move.way),
+                    at=ms_to(move.at_ms),
+                )
+                for move in presence.moves()
+            ],
+        )
 
     async def CreateTrack(self, request: pb.CreateTrackRequest, context: Any) -> pb.CreateTrackResponse:
         """Make a track, with the defaults where it leaves something open."""

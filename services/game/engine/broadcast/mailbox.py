@@ -1,7 +1,7 @@
 """A watcher's mailbox: bounded, so that a slow reader costs memory to nobody and time to nobody but itself.
 
-Transitions wait in order and none is dropped; so does news of the watcher's own tickets. Of totals and ticks only the
-latest waits, because nobody wants the older one. A mailbox that is full when a transition comes ends its watcher with
+Transitions wait in order and none is dropped. Of totals, of ticks and of the tickets of each account only the latest
+waits, because nobody wants the older one. A mailbox that is full when a transition comes ends its watcher with
 FELL_BEHIND: it resumes by `after`, and reads from the room's history what it missed.
 """
 
@@ -25,6 +25,7 @@ class Mailbox:
     __slots__ = (
         "_first_left",
         "_frames_max",
+        "_own",
         "_tick",
         "_transitions",
         "_update",
@@ -39,6 +40,7 @@ class Mailbox:
         self._transitions = deque(first)
         self._first_left = len(first)  # what it begins with is history, not slowness
         self._frames_max = frames_max
+        self._own: dict[str, bytes] | None = None  # made when there is some: few watchers have any
         self._update: Numbered | None = None
         self._tick: Numbered | None = None
         self.on_mail = on_mail
@@ -66,6 +68,13 @@ class Mailbox:
         self._tick = frame
         self.on_mail()
 
+    def put_own(self, account_id: str, frame: bytes) -> None:
+        """Put the tickets of an account as they are in the place of those that wait."""
+        if self._own is None:
+            self._own = {}
+        self._own[account_id] = frame
+        self.on_mail()
+
     def end(self, why: Callable[[int], Refusal]) -> None:
         """End the watcher once it has the transitions that wait; `why` is told where it may resume."""
         if self.ending is not None:
@@ -87,6 +96,8 @@ class Mailbox:
             return frame
         if self.ending is not None:
             raise self.ending
+        if self._own:
+            return self._own.pop(next(iter(self._own)))
         if self._update is not None:
             (_, frame), self._update = self._update, None
             return frame

@@ -18,7 +18,16 @@ async def hub() -> AsyncIterator[Hub]:
     clock = VirtualClock()
     store = FakePersist(clock)
     await store.create_track(request_id="", track=TRACK)
-    hub = Hub(rounds=store, tracks=store, clock=clock, encode=lambda _: b"", mailbox_frames_max=4)
+    hub = Hub(
+        rounds=store,
+        tracks=store,
+        tickets=store,
+        clock=clock,
+        encode=lambda _: b"",
+        encode_own=lambda *_: b"",
+        game="game",
+        mailbox_frames_max=4,
+    )
     yield hub
     await hub.close()
 

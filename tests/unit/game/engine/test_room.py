@@ -8,12 +8,15 @@ from itertools import pairwise
 
 import pytest
 from furlong.common.v1.error_pb2 import Reason
+from furlong.common.v1.ticket_pb2 import Ticket
 
 from services.chassis.refusal import Refusal
 from services.game.domain.phase import Phase
 from services.game.domain.round import StoredRound, Totals
 from services.game.engine.backoff import BACKOFF_MAX_MS
 from services.game.engine.broadcast.frame import Frame, Kind
+from services.game.engine.broadcast.own import OwnTickets
+from services.game.engine.broadcast.presence import Presence
 from services.game.engine.broadcast.room import (
     DEAF_GRACE_MS,
     DEAF_LOOK_MS,
@@ -22,7 +25,7 @@ from services.game.engine.broadcast.room import (
     Room,
     Watcher,
 )
-from services.game.ports import Transitions
+from services.game.ports import Page, Transitions
 from tests.fakes.virtual_clock import VirtualClock
 from tests.mailboxes import taken
 from tests.rounds import RUN_ON, TRACK, stored_round
@@ -51,6 +54,9 @@ class Tape:
             raise self.failures.pop()
         return Transitions(items=self.history[after : after + page_size], latest=len(self.history))
 
+    async def tickets(self, account_id: str, page_size: int, page_token: str) -> Page[Ticket]:
+        return Page(items=[], next_page_token="")
+
     async def current_round(self, track: str) -> StoredRound:
         if not self.history:
             raise Refusal(Reason.ROUND_UNKNOWN, "none yet")
@@ -70,6 +76,8 @@ class Theatre:
             clock=self.clock,
             encode=self._encode,
             mailbox_frames_max=mailbox_frames_max,
+            own=OwnTickets(tickets=self.tape, clock=self.clock, encode=lambda *_: b"own"),
+            presence=Presence(game="game", clock=self.clock),
         )
 
     def _encode(self, frame: Frame) -> bytes:

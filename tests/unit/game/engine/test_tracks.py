@@ -33,7 +33,16 @@ class World:
 
     @asynccontextmanager
     async def game(self, name: str) -> AsyncIterator[Tracks]:
-        hub = Hub(rounds=self.store, tracks=self.store, clock=self.clock, encode=lambda _: b"", mailbox_frames_max=8)
+        hub = Hub(
+            rounds=self.store,
+            tracks=self.store,
+            tickets=self.store,
+            clock=self.clock,
+            encode=lambda _: b"",
+            encode_own=lambda *_: b"",
+            game="game",
+            mailbox_frames_max=8,
+        )
         tracks = Tracks(
             holder=name,
             lease_ttl_ms=TTL_MS,

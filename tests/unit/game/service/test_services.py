@@ -19,6 +19,7 @@ from services.chassis.refusal import Refusal
 from services.game.domain.track import DEFAULT_LIMITS, DEFAULT_RETURN_BPS, DEFAULT_TIMETABLE
 from tests.fakes.virtual_clock import VirtualClock
 from tests.gaming import Playing
+from tests.mailboxes import taken
 from tests.model import draw as model
 from tests.rounds import TRACK
 
@@ -210,10 +211,10 @@ async def test_a_ticket_that_is_taken_back_leaves_the_totals_of_its_round_and_is
     assert read.ticket == again.ticket
     current = await game.rounds.GetCurrentRound(rounds.GetCurrentRoundRequest(track=TRACK.track), CONTEXT)
     assert (current.round.totals.tickets, current.round.totals.stake_minor) == (1, 10)
-    async with game.hub.watch(
-        track=TRACK.track, after=0, update_interval_ms=1_000, tick_interval_ms=0, on_fell_behind=lambda: None
-    ) as mailbox:
-        shown = rounds.WatchRoundsResponse.FromString(await mailbox.take())
+    watcher = await game.hub.room(TRACK.track).watch(
+        after=0, update_interval_ms=1_000, tick_interval_ms=0, on_mail=lambda: None
+    )
+    shown = rounds.WatchRoundsResponse.FromString(await taken(watcher.mailbox))
     assert shown.round.totals == current.round.totals
 
 
@@ -354,12 +355,12 @@ async def test_a_corrected_result_is_answered_shown_and_paid_for(game: Playing) 
     drawn = await settled_with_a_ticket(game)
     right = (*drawn[1:], drawn[0])
     become(Role.OPERATOR)
-    async with game.hub.watch(
-        track=TRACK.track, after=5, update_interval_ms=10_000, tick_interval_ms=0, on_fell_behind=lambda: None
-    ) as mailbox:
-        corrected = (await game.track_service.CorrectResult(correction(right), CONTEXT)).round
-        await mailbox.take()
-        frame = rounds.WatchRoundsResponse.FromString(await mailbox.take())
+    watcher = await game.hub.room(TRACK.track).watch(
+        after=5, update_interval_ms=10_000, tick_interval_ms=0, on_mail=lambda: None
+    )
+    corrected = (await game.track_service.CorrectResult(correction(right), CONTEXT)).round
+    await taken(watcher.mailbox)
+    frame = rounds.WatchRoundsResponse.FromString(await taken(watcher.mailbox))
     assert (frame.kind, list(frame.round.result)) == (rounds.WatchRoundsResponse.TRANSITION, list(right))
     assert (corrected.phase, list(corrected.result)) == (Round.SETTLED, list(right))
     assert corrected.correction_reason == "photo finish"
