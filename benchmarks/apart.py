@@ -9,11 +9,20 @@ import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVER_START_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A server that runs: where it listens, and the process whose time it takes."""
+
+    address: str
+    pid: int
 
 
 class ApartFailed(RuntimeError):
@@ -37,7 +46,7 @@ async def run_apart(module: str, order: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def serve_apart(module: str) -> AsyncIterator[str]:
+async def serve_apart(module: str) -> AsyncIterator[Served]:
     """Run a server module for the length of the block; gives the address that it prints as its first line.
 
     The server ends when its standard input does. Raises `ApartFailed` when it does not start.
@@ -49,7 +58,7 @@ async def serve_apart(module: str) -> AsyncIterator[str]:
             address = (await process.stdout.readline()).decode().strip()
         if not address:
             raise ApartFailed(f"{module} did not say where it listens")
-        yield address
+        yield Served(address=address, pid=process.pid)
     finally:
         await _end(process)
 

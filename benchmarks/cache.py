@@ -149,7 +149,7 @@ def _extent() -> Extent:
 
 async def _measure(target: str, token: str, pid: int, redis: RedisServer, extent: Extent) -> Sequence[Figure]:
     async with serve_apart("benchmarks.limits.echo") as echoing:
-        stage = Stage(target=target, pid=pid, echo=echoing, token=token, redis=redis)
+        stage = Stage(target=target, pid=pid, echo=echoing.address, token=token, redis=redis)
         async with _channel(target) as channel:
             await _fill(channel, token)
         figures = [*await _gets(stage, extent), *await _near(stage, extent), *await _tiers(stage, extent)]

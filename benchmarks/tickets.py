@@ -181,7 +181,7 @@ async def _unary(told: Told, direct: Load, gateway: str, extent: Extent) -> list
     p99_ms: list[float] = []
     async with serve_apart("benchmarks.limits.echo") as echo:
         loads: Mapping[str, Load] = {
-            "echo": replace(direct, target=echo, echo=True),
+            "echo": replace(direct, target=echo.address, echo=True),
             "direct": direct,
             "gateway": replace(direct, target=gateway),
         }

@@ -3,18 +3,23 @@
     python -m benchmarks.watch [--watchers N] [--quick]
 
 Watchers are plain grpc.aio streams in their own process on the same machine, each with a connection of its own up to
-1,000, straight to game's public gRPC. Everything is measured in turns, several times.
+1,000, straight to game's public gRPC. Everything is measured in turns, several times; other work on the machine shows,
+so prefer the figures of processor time to those of time where it is not quiet.
 
 fanout_ratio     frames/s through WatchRounds, all watchers asking for a TICK each 100 ms, which is more than one game
                  can send, to bare grpc.aio streams that write one such frame over and over: a server and a client
-                 process each. Left out where our frames came as often as asked: then nothing was at its limit. Below it
-                 in the table: bare streams that write one frame each 100 ms, as a fan-out does
+                 process each. Left out where our frames came as often as asked: then nothing was at its limit.
+fanout_paced_ratio  the same to bare streams that write one frame each 100 ms, as a fan-out does; the table has the
+                 processor time of a frame in each server beside them
 delivery_p99_ms  from a transition's frame being made, which is after it is durable, until a watcher has it: all
                  watchers, all phases of whole rounds
+frozen_p99_ratio the same with a fifth as many more watchers beside them whose process is stopped, to it
+memory_kib       what game's resident memory grew by for a watcher
 watchers         how many were connected
-cpu_vs_ticking   processor time of game's process per watcher-minute, default totals, a ticket a second, leading the
-                 track included, to that of a 500 ms JSON WebSocket broadcaster in Node's ws that makes the string
-                 anew for each client (benchmarks/peers/ticking)
+cpu_vs_ticking   processor time of game's process per watcher-minute, default timetable, default totals, a ticket a
+                 second, leading the track included, to that of a 500 ms JSON WebSocket broadcaster in Node's ws that
+                 makes the string anew for each client (benchmarks/peers/ticking)
+cpu_vs_ticking_once  the same to that broadcaster with the string made once a tick
 
 Every watcher sees every transition once and in order: where one does not, the run ends and gives no figures.
 """
@@ -47,18 +52,22 @@ from deploy.local.programs import StackSettings
 from deploy.local.stack import LocalStack
 
 BENCHMARK = "watch"
-WATCHERS_DEFAULT = 1_000
+WATCHERS_DEFAULT = 5_000
 WATCHERS_QUICK = 50
-FANOUT_WATCHERS_MIN = 1_500
-"""Fewer watchers' ticks would not keep a game busy."""
+FROZEN_SHARE = 0.2
+"""So many more, to those who read, are frozen when they are measured again."""
+FANOUT_WATCHERS = 2_000
+"""Fewer watchers' ticks would not keep a game busy; more would tell nothing new."""
 TICK_INTERVAL_MS = 100
 HELD_BACK_FROM = 0.95
 """Whoever got so much of the frames asked for was held back by the asking."""
 LIVE_TRACK = "benchmark-watch"
-LIVE_TIMETABLE = Timetable(betting_window_ms=20_000, lock_ms=1_000, race_ms=10_000, finish_ms=4_000)
+LIVE_TIMETABLE = Timetable(betting_window_ms=30_000, lock_ms=1_000, race_ms=15_000, finish_ms=6_000)
+"""That of a track whose maker names none."""
 FANOUT_TRACK = "benchmark-fanout"
 LONG_TIMETABLE = Timetable(betting_window_ms=86_400_000, lock_ms=1_000, race_ms=1_000, finish_ms=1_000)
 QUICK_TIMETABLE = Timetable(betting_window_ms=2_000, lock_ms=500, race_ms=1_000, finish_ms=500)
+FOR_EVER_S = 86_400.0
 STAKE_MINOR = 100
 SALE_INTERVAL_S = 1.0
 
@@ -75,6 +84,7 @@ class Extent:
     fanout_watchers: int
     timetable: Timetable
     live_s: float
+    peer_s: float
     fanout_s: float
     warmup_s: float
     rounds: int
@@ -108,6 +118,7 @@ def _extent() -> Extent:
             fanout_watchers=wanted,
             timetable=QUICK_TIMETABLE,
             live_s=_round_s(QUICK_TIMETABLE),
+            peer_s=_round_s(QUICK_TIMETABLE),
             fanout_s=2.0,
             warmup_s=0.5,
             rounds=1,
@@ -115,9 +126,10 @@ def _extent() -> Extent:
     wanted = options.watchers or WATCHERS_DEFAULT
     return Extent(
         watchers=wanted,
-        fanout_watchers=max(wanted, FANOUT_WATCHERS_MIN),
+        fanout_watchers=FANOUT_WATCHERS,
         timetable=LIVE_TIMETABLE,
         live_s=_round_s(LIVE_TIMETABLE),
+        peer_s=20.0,
         fanout_s=8.0,
         warmup_s=3.0,
         rounds=2,
@@ -156,20 +168,41 @@ async def _measure(stack: LocalStack, folder: Path, extent: Extent) -> list[Figu
 
 async def _live(live: Watch, folder: Path, extent: Extent) -> list[Figure]:
     """Watch whole rounds with the default totals, and beside it the ticking peer."""
-    peer = Peer(folder)
+    peer = Peer(folder, extent.peer_s)
+    held = replace(
+        live,
+        request=_request(WatchRoundsRequest(track=LIVE_TRACK, tick_interval_ms=TICK_INTERVAL_MS)),
+        watchers=max(round(live.watchers * FROZEN_SHARE), 1),
+        seconds=FOR_EVER_S,
+        server_pid=0,
+        timed=False,
+        is_frozen=True,
+    )
     progress("nobody watches")
     unwatched_ms = await _unwatched_cpu_ms(live)
     seen: list[Seen] = []
+    beside: list[Seen] = []
     for number in range(extent.rounds):
         progress(f"{live.watchers} watchers, {number + 1} of {extent.rounds}")
         seen.append(await watchers.run(live))
         check_deliveries(seen[-1])
         progress(f"  {len(seen[-1].latencies_ms)} deliveries, p99 {p99(seen[-1].latencies_ms):.1f} ms")
+        progress(f"the same beside {held.watchers} that are frozen")
+        async with watchers.frozen(held):
+            beside.append(await watchers.run(live))
+        check_deliveries(beside[-1])
+        progress(f"  p99 {p99(beside[-1].latencies_ms):.1f} ms")
         await peer.measure(live, seen[-1].frame)
     ours_ms = [each.cpu_ms_per_watcher_minute for each in seen]
+    p99s_ms = [p99(each.latencies_ms) for each in seen]
+    beside_ms = [p99(each.latencies_ms) for each in beside]
     return [
         _figure("watchers", [each.connected for each in seen], key="watchers"),
-        _figure("p99 of a delivery", [p99(each.latencies_ms) for each in seen], unit="ms", key="delivery_p99_ms"),
+        _figure("p99 of a delivery", p99s_ms, unit="ms", key="delivery_p99_ms"),
+        _figure(f"  beside {held.watchers} that are frozen", beside_ms, unit="ms"),
+        _figure("  it to the first", ratios(beside_ms, p99s_ms), key="frozen_p99_ratio"),
+        # Later rounds find the memory that the first one left.
+        _figure("memory of a watcher", [seen[0].memory_kib / live.watchers], unit="KiB", key="memory_kib"),
         _figure("processor time per watcher-minute", ours_ms, unit="ms"),
         _figure("  of it with nobody watching", [unwatched_ms], unit="ms", note="the rest is what watchers cost"),
         *peer.figures(ours_ms),
@@ -186,8 +219,9 @@ async def _unwatched_cpu_ms(live: Watch) -> float:
 class Peer:
     """The ticking peer's measurements, or why there are none."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, seconds: float) -> None:
         self._folder = folder
+        self._seconds = seconds
         self._installed: Path | None = None
         self._missing = ""
         self._cpu_ms: dict[ticking_server.Stringify, list[float]] = {"per-client": [], "once": []}
@@ -213,7 +247,7 @@ class Peer:
             _figure("  peer: ticking, a string per client", per_client_ms, unit="ms"),
             cpu_figure(ours_ms, per_client_ms, key="cpu_vs_ticking"),
             _figure("  peer: ticking, the string made once", once_ms, unit="ms"),
-            cpu_figure(ours_ms, once_ms),
+            cpu_figure(ours_ms, once_ms, key="cpu_vs_ticking_once"),
         ]
 
     async def _measure(self, installed: Path, stringify: ticking_server.Stringify, live: Watch) -> None:
@@ -224,7 +258,7 @@ class Peer:
                     server_pid=server.pid,
                     listeners=live.watchers,
                     warmup_s=live.warmup_s,
-                    seconds=live.seconds,
+                    seconds=self._seconds,
                 )
             )
         self._cpu_ms[stringify].append(heard.cpu_ms_per_watcher_minute)
@@ -233,23 +267,27 @@ class Peer:
 
 async def _fanout(fanout: Watch, extent: Extent) -> list[Figure]:
     """Ticks of game and the bare streams, in turns."""
-    per_s: dict[str, list[float]] = {"ours": [], "bare": [], "paced": []}
-    async with serve_apart("benchmarks.limits.streams") as target:
+    seen: dict[str, list[Seen]] = {"ours": [], "bare": [], "paced": []}
+    async with serve_apart("benchmarks.limits.streams") as served:
         for number in range(extent.rounds):
             progress(f"fan-out to {fanout.watchers} watchers, {number + 1} of {extent.rounds}")
-            seen = await watchers.run(fanout)
-            bare = replace(fanout, target=target, request=seen.frame, server_pid=0)
-            per_s["ours"].append(seen.frames_per_s)
-            per_s["bare"].append((await watchers.run(bare)).frames_per_s)
-            per_s["paced"].append((await watchers.run(replace(bare, method=PACED_METHOD))).frames_per_s)
-            progress("  " + ", ".join(f"{name} {values[-1]:,.0f}/s" for name, values in per_s.items()))
+            seen["ours"].append(await watchers.run(fanout))
+            bare = replace(fanout, target=served.address, request=seen["ours"][-1].frame, server_pid=served.pid)
+            seen["bare"].append(await watchers.run(bare))
+            seen["paced"].append(await watchers.run(replace(bare, method=PACED_METHOD)))
+            progress("  " + ", ".join(f"{name} {all_seen[-1].frames_per_s:,.0f}/s" for name, all_seen in seen.items()))
     asked_per_s = fanout.watchers * 1_000 / TICK_INTERVAL_MS
+    per_s = {name: [each.frames_per_s for each in all_seen] for name, all_seen in seen.items()}
+    cpu_us = {name: [each.cpu_us_per_frame for each in all_seen] for name, all_seen in seen.items()}
     return [
         _figure("fan-out", per_s["ours"], unit="frames/s", note=f"{fanout.watchers} watchers"),
         _figure("  limit: bare streams", per_s["bare"], unit="frames/s"),
         fanout_figure(per_s["ours"], per_s["bare"], asked_per_s, key="fanout_ratio"),
         _figure("  bare streams, paced as the ticks are", per_s["paced"], unit="frames/s"),
-        fanout_figure(per_s["ours"], per_s["paced"], asked_per_s),
+        fanout_figure(per_s["ours"], per_s["paced"], asked_per_s, key="fanout_paced_ratio"),
+        _figure("  processor time of a frame", cpu_us["ours"], unit="us"),
+        _figure("    in the bare server", cpu_us["bare"], unit="us"),
+        _figure("    in the bare server, paced", cpu_us["paced"], unit="us"),
     ]
 
 

@@ -7,21 +7,27 @@ stream. Run apart it reads a `Watch` and prints a `Seen`.
 import asyncio
 import itertools
 import json
+import signal
 import sys
 import time
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import grpc
 from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
 
-from benchmarks.apart import run_apart
+from benchmarks.apart import ROOT, ApartFailed, run_apart
 from benchmarks.cpu import cpu_s
 
 SERVICE = "furlong.game.v1.RoundService"
 METHOD = "WatchRounds"
 CONNECTIONS_MAX = 1_000
 """Up to here every watcher has a connection of its own; more share them."""
-OPENING_AT_ONCE = 50
+OPENING_AT_ONCE = 500
+"""gRPC drops a call that a busy server has not looked at for 30 s, so newcomers do not come one by one."""
 OPENING_TIMEOUT_S = 300.0
 LAST_FRAMES_S = 2.0
 """How long after the measured time its frames are waited for."""
@@ -40,7 +46,8 @@ class Watch:
     """Whom to watch, with how many, and for how long.
 
     `request` is the encoded request in hex. `seconds` are measured when all watchers have had a frame and `warmup_s`
-    are over. `server_pid` is whose processor time is counted, 0 for nobody's. Frames are only counted unless `timed`.
+    are over. `server_pid` is whose processor time and memory are counted, 0 for nobody's. Frames are only counted
+    unless `timed`. Who `is_frozen` has small windows, so that a few frames fill what lies between writer and reader.
     """
 
     target: str
@@ -50,6 +57,7 @@ class Watch:
     seconds: float
     server_pid: int = 0
     timed: bool = False
+    is_frozen: bool = False
     method: str = METHOD
 
 
@@ -58,7 +66,8 @@ class Seen:
     """What the watchers saw in the measured time.
 
     `latencies_ms` has one entry for each transition and watcher: from the frame's server_time until it was there.
-    `missed` counts those that one watcher saw and another did not. `frame` is one of the frames in hex.
+    `missed` counts those that one watcher saw and another did not. `memory_kib` is what the server's resident memory
+    grew by since before they came. `frame` is one of the frames in hex.
     """
 
     connected: int = 0
@@ -66,6 +75,7 @@ class Seen:
     frames: int = 0
     cpu_s: float = 0.0
     missed: int = 0
+    memory_kib: int = 0
     latencies_ms: list[float] = field(default_factory=list)
     frame: str = ""
 
@@ -73,6 +83,11 @@ class Seen:
     def frames_per_s(self) -> float:
         """Frames a second of all watchers together."""
         return self.frames / self.seconds
+
+    @property
+    def cpu_us_per_frame(self) -> float:
+        """Microseconds of the server's processor time that one frame to one watcher cost."""
+        return self.cpu_s * 1e6 / self.frames
 
     @property
     def cpu_ms_per_watcher_minute(self) -> float:
@@ -83,6 +98,27 @@ class Seen:
 async def run(watch: Watch) -> Seen:
     """Watch from a process of its own. Raises `ApartFailed`."""
     return Seen(**await run_apart("benchmarks.watchers", asdict(watch)))
+
+
+@asynccontextmanager
+async def frozen(watch: Watch) -> AsyncIterator[None]:
+    """Watchers that have come, and are stopped for the length of the block. Raises `ApartFailed`."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.watchers"), stdin=PIPE, stdout=PIPE, cwd=ROOT
+    )
+    try:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(asdict(watch)).encode())
+        process.stdin.close()
+        if not await process.stdout.readline():
+            raise ApartFailed("the watchers that were to be frozen did not come")
+        process.send_signal(signal.SIGSTOP)
+        yield
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,16 +214,19 @@ class Crowd:
 async def _watch(watch: Watch) -> Seen:
     deliveries = Deliveries()
     crowd = Crowd(watch, deliveries)
+    memory_kib = _memory_kib(watch)
     options = [("grpc.use_local_subchannel_pool", 1)]  # without it all channels would share one connection
+    windows = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 1)] if watch.is_frozen else []
     channels = [
-        grpc.aio.insecure_channel(watch.target, options=options) for _ in range(min(watch.watchers, CONNECTIONS_MAX))
+        grpc.aio.insecure_channel(watch.target, options=[*options, *windows])
+        for _ in range(min(watch.watchers, CONNECTIONS_MAX))
     ]
     watchers = [
         asyncio.create_task(crowd.follow(number, channel))
         for number, channel in zip(range(watch.watchers), itertools.cycle(channels), strict=False)
     ]
     try:
-        measuring = asyncio.create_task(_measure(watch, crowd, deliveries))
+        measuring = asyncio.create_task(_measure(watch, crowd, deliveries, memory_kib))
         await asyncio.wait([measuring, *watchers], return_when=asyncio.FIRST_COMPLETED)
         for ended in filter(asyncio.Task.done, watchers):
             ended.result()
@@ -198,9 +237,11 @@ async def _watch(watch: Watch) -> Seen:
         await asyncio.gather(*watchers, measuring, return_exceptions=True)
 
 
-async def _measure(watch: Watch, crowd: Crowd, deliveries: Deliveries) -> Seen:
+async def _measure(watch: Watch, crowd: Crowd, deliveries: Deliveries, memory_kib: int) -> Seen:
     async with asyncio.timeout(OPENING_TIMEOUT_S):
         await crowd.all_in()
+    if watch.is_frozen:
+        print("all in", flush=True)
     await asyncio.sleep(watch.warmup_s)
     deliveries.from_ms = time.time() * 1_000
     deliveries.until_ms = deliveries.from_ms + watch.seconds * 1_000
@@ -211,6 +252,7 @@ async def _measure(watch: Watch, crowd: Crowd, deliveries: Deliveries) -> Seen:
         seconds=time.perf_counter() - begun_s,
         frames=crowd.frames - frames,
         cpu_s=_cpu_s(watch) - used_s,
+        memory_kib=_memory_kib(watch) - memory_kib,
         frame=crowd.frame.hex(),
     )
     if watch.timed:
@@ -222,6 +264,14 @@ async def _measure(watch: Watch, crowd: Crowd, deliveries: Deliveries) -> Seen:
 
 def _cpu_s(watch: Watch) -> float:
     return cpu_s(watch.server_pid) if watch.server_pid else 0.0
+
+
+def _memory_kib(watch: Watch) -> int:
+    if not watch.server_pid:
+        return 0
+    lines = Path(f"/proc/{watch.server_pid}/status").read_text().splitlines()
+    (resident,) = [line.split()[1] for line in lines if line.startswith("VmRSS:")]
+    return int(resident)
 
 
 if __name__ == "__main__":

@@ -23,12 +23,13 @@ from services.chassis.hosted import Hosted
 from services.chassis.refusal import Refusal
 from services.game.domain.track import Program, Timetable
 from services.game.engine.broadcast.hub import Hub
+from services.game.engine.broadcast.relay import Relay
 from services.game.engine.desk import Desk
 from services.game.engine.offers import Offers
 from services.game.engine.tracks import Tracks
-from services.game.ports import Page
+from services.game.ports import Page, Topics
 from services.game.service.accounts import AccountService
-from services.game.service.frames import encode
+from services.game.service.frames import encode, encode_own
 from services.game.service.rounds import RAW_STREAMS, RoundService
 from services.game.service.tickets import DIALOGUES, TicketService
 from services.game.service.tracks import TrackService
@@ -89,22 +90,35 @@ class FakeLedger:
 
 
 class Playing:
-    """A game's parts, put together."""
+    """A game's parts, put together. Several may share a store, and hear each other over `topics`."""
 
-    def __init__(self, clock: Clock, *, mailbox_frames_max: int = 32) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        mailbox_frames_max: int = 32,
+        store: FakePersist | None = None,
+        topics: Topics | None = None,
+        name: str = "game",
+    ) -> None:
         self.clock = clock
-        self.store = FakePersist(clock)
+        self.store = store or FakePersist(clock)
+        self.relay = Relay(topics=topics, clock=clock, game=name) if topics is not None else None
         self.ledger = FakeLedger()
         self.seal = PlainSeal()
         self.hub = Hub(
             rounds=self.store,
             tracks=self.store,
+            tickets=self.store,
             clock=clock,
             encode=encode,
+            encode_own=encode_own,
+            game=name,
             mailbox_frames_max=mailbox_frames_max,
+            relay=self.relay,
         )
         self.tracks = Tracks(
-            holder="game",
+            holder=name,
             lease_ttl_ms=3_000,
             sweep_ms=2_000,
             tracks=self.store,
@@ -122,6 +136,8 @@ class Playing:
         self.rounds = RoundService(rounds=self.store, hub=self.hub)
         self.tickets = TicketService(desk=self.desk, tickets=self.store)
         self.accounts = AccountService(ledger=self.ledger)
+        if self.relay is not None:
+            self.relay.start()
         self.track_service = TrackService(store=self.store, rounds=self.store, tracks=self.tracks, hub=self.hub)
 
     async def add_track(self, timetable: Timetable = TRACK.timetable, program: Program = TRACK.program) -> None:
@@ -137,6 +153,8 @@ class Playing:
     async def close(self) -> None:
         await self.tracks.close()
         await self.hub.close()
+        if self.relay is not None:
+            await self.relay.close()
 
     def hosted(self) -> Sequence[Hosted]:
         return (
@@ -167,10 +185,15 @@ class Playing:
 
 @asynccontextmanager
 async def playing(
-    *, timetable: Timetable = TRACK.timetable, mailbox_frames_max: int = 32, is_leading: bool = True
+    *,
+    timetable: Timetable = TRACK.timetable,
+    mailbox_frames_max: int = 32,
+    is_leading: bool = True,
+    topics: Topics | None = None,
+    name: str = "game",
 ) -> AsyncIterator[tuple[Playing, Served]]:
     """A game on loopback, access off, with TRACK; without leading, nothing moves but what the test moves."""
-    parts = Playing(SystemClock(), mailbox_frames_max=mailbox_frames_max)
+    parts = Playing(SystemClock(), mailbox_frames_max=mailbox_frames_max, topics=topics, name=name)
     await parts.add_track(timetable)
     if is_leading:
         parts.tracks.start()

@@ -55,7 +55,7 @@ from services.game.engine.offers import Offers
 from services.game.engine.tracks import Tracks
 from services.game.service import tickets as ticket_service
 from services.game.service.accounts import AccountService
-from services.game.service.frames import encode
+from services.game.service.frames import encode, encode_own
 from services.game.service.rounds import RAW_STREAMS, RoundService
 from services.game.service.tickets import TicketService
 from services.game.service.tracks import TrackService
@@ -90,7 +90,8 @@ async def game(config: GameConfig, clock: Clock, chance: Chance) -> AsyncIterato
     token = ServiceToken(Path(config.service_token_file) if config.service_token_file else None, clock)
     channel = open_channel(target(config.persist_address), services=PERSIST_SERVICES, token=token, health_check=True)
     cache = _cache(config.cache_address, token)
-    relay = Relay(topics=CacheTopics(cache, clock), clock=clock) if cache is not None else None
+    name = uuid7()
+    relay = Relay(topics=CacheTopics(cache, clock), clock=clock, game=name) if cache is not None else None
     rounds = PersistRounds(channel)
     tickets = PersistTickets(channel)
     track_store = PersistTracks(channel)
@@ -99,8 +100,11 @@ async def game(config: GameConfig, clock: Clock, chance: Chance) -> AsyncIterato
     hub = Hub(
         rounds=rounds,
         tracks=track_store,
+        tickets=tickets,
         clock=clock,
         encode=encode,
+        encode_own=encode_own,
+        game=name,
         mailbox_frames_max=config.mailbox_frames_max,
         relay=relay,
     )
@@ -108,7 +112,7 @@ async def game(config: GameConfig, clock: Clock, chance: Chance) -> AsyncIterato
     beacons = _beacons(config)
     desk = Desk(store=tickets, offers=Offers(rounds), hub=hub, clock=clock, queue_tickets_max=config.coalesce_queue_max)
     tracks = Tracks(
-        holder=uuid7(),
+        holder=name,
         lease_ttl_ms=config.lease_ttl_ms,
         sweep_ms=config.track_sweep_ms,
         tracks=track_store,

@@ -226,7 +226,14 @@ class Paid:
     paid_minor: int
 
 
-class TicketStore(Protocol):
+class TicketReader(Protocol):
+    """Where tickets of an account are read."""
+
+    async def tickets(self, account_id: str, page_size: int, page_token: str) -> Page[Ticket]:
+        """Read the tickets of an account, the newest first."""
+
+
+class TicketStore(TicketReader, Protocol):
     """Where tickets are decided on and kept. `actor` is the subject of the token that asked."""
 
     async def append(self, round_id: int, placings: Sequence[Placing]) -> Appended:
@@ -237,9 +244,6 @@ class TicketStore(Protocol):
 
     async def ticket_proof(self, ticket_id: str) -> TicketProof:
         """Read the way from a ticket to its round's root; PROOF_NOT_READY before the lock."""
-
-    async def tickets(self, account_id: str, page_size: int, page_token: str) -> Page[Ticket]:
-        """Read the tickets of an account, the newest first."""
 
     async def cancel(self, *, request_id: str, ticket_id: str, reason: str, actor: str) -> Cancelled:
         """Take a ticket back, once; TICKET_STATE or ROUND_PHASE where it is too late for that."""
@@ -264,6 +268,39 @@ class Vacancy:
     track: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """Accounts whose tickets on a track have changed at `game`; with `any_account`, any may be meant."""
+
+    track: str
+    game: str
+    account_ids: tuple[str, ...]
+    any_account: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terminal:
+    """A terminal that watches: since when, and with how many streams."""
+
+    terminal: str
+    since_ms: int
+    streams: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attendance:
+    """Who watches a track at one game."""
+
+    track: str
+    game: str
+    watchers: int
+    terminals: tuple[Terminal, ...] = ()
+
+
+News = Round | Standing | Vacancy | Changed | Attendance
+"""What the games tell each other."""
+
+
 class Signal(Enum):
     """What can be heard of a topic beside its messages."""
 
@@ -275,10 +312,10 @@ class Signal(Enum):
 class Topics(Protocol):
     """How the games tell each other what happened on a track. A hint for speed: whatever is lost is in the store."""
 
-    async def publish(self, track: str, news: Round | Standing | Vacancy) -> None:
+    async def publish(self, track: str, news: News) -> None:
         """Tell every game, this one included, or nobody; never raises for that."""
 
-    def follow(self, track: str) -> AsyncGenerator[Round | Standing | Vacancy | Signal, None]:
+    def follow(self, track: str) -> AsyncGenerator[News | Signal, None]:
         """Hear what the games tell, in order, from now on and through every break."""
 
 

@@ -36,6 +36,7 @@ def _method(service: str, name: str, room: object, verb: str, path: str) -> Meth
 LIST_TRACKS = _method("TrackService", "ListTracks", tracks, "GET", "/v1/tracks")
 GET_TRACK = _method("TrackService", "GetTrack", tracks, "GET", "/v1/tracks/{track}")
 LIST_SEED_CHAINS = _method("TrackService", "ListSeedChains", tracks, "GET", "/v1/tracks/{track}/seed-chains")
+LIST_PRESENCE = _method("TrackService", "ListPresence", tracks, "GET", "/v1/tracks/{track}/presence")
 CREATE_TRACK = _method("TrackService", "CreateTrack", tracks, "POST", "/v1/tracks")
 IMPORT_CARDS = _method("TrackService", "ImportRaceCards", tracks, "POST", "/v1/tracks/{track}:importCards")
 VOID_ROUND = _method("TrackService", "VoidRound", tracks, "POST", "/v1/rounds/{round_id}:void")

@@ -463,10 +463,11 @@ class FakePersist:
     async def tickets(self, account_id: str, page_size: int, page_token: str) -> Page[Ticket]:
         self._called("tickets")
         mine = [answer.ticket for _, answer in self._answers.values() if answer.HasField("ticket")]
-        newest_first = [ticket for ticket in reversed(mine) if ticket.account_id == account_id]
+        newest_first = [ticket.ticket_id for ticket in reversed(mine) if ticket.account_id == account_id]
         begin = int(page_token or 0)
         end = begin + page_size
-        return Page(items=newest_first[begin:end], next_page_token=str(end) if len(newest_first) > end else "")
+        page = [await self.ticket(ticket_id) for ticket_id in newest_first[begin:end]]
+        return Page(items=page, next_page_token=str(end) if len(newest_first) > end else "")
 
     async def cancel(self, *, request_id: str, ticket_id: str, reason: str, actor: str) -> Cancelled:
         self._called("cancel", request_id)

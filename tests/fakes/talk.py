@@ -3,10 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 
-from services.game.domain.round import Round
-from services.game.ports import Signal, Standing, Vacancy
-
-News = Round | Standing | Vacancy
+from services.game.ports import News, Signal
 
 
 class FakeTopics:

@@ -1,6 +1,6 @@
 """Typed calls about rounds, and `watch()`, which follows a track through every break."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from enum import Enum
 
 import grpc
@@ -40,13 +40,23 @@ class Rounds:
         return (await answer_of(self._stub.GetRoundProof(wire.GetRoundProofRequest(round_id=round_id)))).proof
 
     async def watch(
-        self, track: str, after: int = 0, *, update_interval_ms: int = 0, tick_interval_ms: int = 0
+        self,
+        track: str,
+        after: int = 0,
+        *,
+        update_interval_ms: int = 0,
+        tick_interval_ms: int = 0,
+        accounts: Sequence[str] = (),
+        terminal: str = "",
     ) -> AsyncGenerator[WatchRoundsResponse, None]:
         """Follow a track without an end: the round as it is, then every transition once and in order.
 
         `after` is the `transition_seq` of the last transition seen, 0 to begin with the round as it is. After any
         break it resumes where it was; transitions that are no longer kept are told by a frame of kind GAP. Intervals
-        are in milliseconds, 0 for the service's own choice. Leave it with `contextlib.aclosing`, which ends the call.
+        are in milliseconds, 0 for the service's own choice. With `accounts`, at most 10 that the token may read, frames
+        of kind OWN tell their tickets, again after every break. A `terminal` names the screen to the operators.
+
+        Leave it with `contextlib.aclosing`, which ends the call.
 
         Raises CallRefused where asking again cannot help, such as for a track that does not exist.
         """
@@ -56,11 +66,19 @@ class Rounds:
             asked_ms: int | None = None
             call = self._stub.WatchRounds(
                 wire.WatchRoundsRequest(
-                    track=track, after=seen, update_interval_ms=update_interval_ms, tick_interval_ms=tick_interval_ms
+                    track=track,
+                    after=seen,
+                    update_interval_ms=update_interval_ms,
+                    tick_interval_ms=tick_interval_ms,
+                    accounts=accounts,
+                    terminal=terminal,
                 )
             )
             try:
                 async for frame in call:
+                    if frame.kind == WatchRoundsResponse.OWN:  # of no transition
+                        yield frame
+                        continue
                     step = step_of(frame, seen)
                     if step is Step.HOLE:
                         break

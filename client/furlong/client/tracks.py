@@ -40,6 +40,10 @@ class Tracks:
         """Read the published ends of a track's seed chains, the newest first."""
         return (await answer_of(self._stub.ListSeedChains(wire.ListSeedChainsRequest(track=track)))).chains
 
+    async def presence(self, track: str) -> wire.ListPresenceResponse:
+        """Read which terminals watch a track, and which came and went of late. A hint, some seconds old."""
+        return await answer_of(self._stub.ListPresence(wire.ListPresenceRequest(track=track)))
+
     async def create(self, track: Track, *, request_id: str | None = None) -> Track:
         """Make a track. What is left out of `track` takes the defaults."""
         request = wire.CreateTrackRequest(request_id=request_id or uuid7(), track=track)

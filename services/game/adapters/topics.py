@@ -1,11 +1,13 @@
 """What the games tell each other, over the cache's topics: one topic a track, named `track/<track>`.
 
-The words are those of the public watch, so nothing secret travels: a TRANSITION with its round, an UPDATE of which
-only the round's id and totals are read, or a TICK of a track whose leader has given its lease back.
+The words are those of the public watch: a TRANSITION with its round, an UPDATE of which only the round's id and totals
+are read, or a TICK of a track whose leader has given its lease back. What has no place there is a RelayNews; its
+numbers are none of a frame's, and it has no kind.
 """
 
 from collections.abc import AsyncGenerator
 from typing import Final
+from uuid import UUID
 
 import grpc
 import structlog
@@ -14,14 +16,15 @@ from furlong.cache.v1.topic_service_pb2_grpc import TopicServiceStub
 from furlong.client.errors import FurlongError, answer_of, from_rpc
 from furlong.client.identity import uuid7
 from furlong.common.v1 import round_pb2
+from furlong.game.v1 import relay_pb2
 from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
 from google.protobuf.message import DecodeError
 
 from services.chassis.clock import Clock
 from services.game.domain.round import Round
 from services.game.engine.backoff import backoff_ms
-from services.game.ports import Signal, Standing, Vacancy
-from services.game.wire import round_of, round_to, totals_of
+from services.game.ports import Attendance, Changed, News, Signal, Standing, Terminal, Vacancy
+from services.game.wire import ms_of, ms_to, round_of, round_to, totals_of
 
 TOPIC: Final = "track/{track}"
 
@@ -36,7 +39,7 @@ class CacheTopics:
         self._clock = clock
         self._is_down = False
 
-    async def publish(self, track: str, news: Round | Standing | Vacancy) -> None:
+    async def publish(self, track: str, news: News) -> None:
         """Tell every game; where that fails nobody is told."""
         request = PublishRequest(
             request_id=uuid7(), topic=TOPIC.format(track=track), payload=frame_to(news).SerializeToString()
@@ -52,7 +55,7 @@ class CacheTopics:
                 _log.info("topics are back")
             self._is_down = False
 
-    async def follow(self, track: str) -> AsyncGenerator[Round | Standing | Vacancy | Signal, None]:
+    async def follow(self, track: str) -> AsyncGenerator[News | Signal, None]:
         """Hear what the games tell, resuming after every break behind what was heard."""
         after, epoch, attempt = 0, "", 0
         while True:
@@ -77,7 +80,7 @@ class CacheTopics:
             attempt += 1
 
 
-def frame_to(news: Round | Standing | Vacancy) -> WatchRoundsResponse:
+def frame_to(news: News) -> WatchRoundsResponse | relay_pb2.RelayNews:
     """Write what happened."""
     match news:
         case Round():
@@ -93,21 +96,53 @@ def frame_to(news: Round | Standing | Vacancy) -> WatchRoundsResponse:
             return WatchRoundsResponse(kind=WatchRoundsResponse.UPDATE, round=round_)
         case Vacancy():
             return WatchRoundsResponse(kind=WatchRoundsResponse.TICK, round=round_pb2.Round(track=news.track))
+        case Changed():
+            accounts = relay_pb2.RelayAccounts(
+                account_ids=[UUID(account_id).bytes for account_id in news.account_ids], any=news.any_account
+            )
+            return relay_pb2.RelayNews(track=news.track, game=news.game, accounts=accounts)
+        case Attendance():
+            presence = relay_pb2.RelayPresence(
+                watchers=news.watchers,
+                terminals=[
+                    relay_pb2.RelayTerminal(terminal=each.terminal, since=ms_to(each.since_ms), streams=each.streams)
+                    for each in news.terminals
+                ],
+            )
+            return relay_pb2.RelayNews(track=news.track, game=news.game, presence=presence)
 
 
-def heard_of(event: SubscribeResponse) -> Round | Standing | Vacancy | Signal:
+def heard_of(event: SubscribeResponse) -> News | Signal:
     """Read an event. What a game of another version told in words that this one cannot read was missed."""
     match event.kind:
         case SubscribeResponse.HEARTBEAT:
             return Signal.ALIVE
         case SubscribeResponse.MESSAGE:
             try:
-                return _news_of(WatchRoundsResponse.FromString(event.payload))
+                frame = WatchRoundsResponse.FromString(event.payload)
+                return _news_of(frame) if frame.kind else _relayed(relay_pb2.RelayNews.FromString(event.payload))
             except (DecodeError, ValueError, AssertionError) as error:
                 _log.warning("message not understood", error=str(error))
                 return Signal.MISSED
         case _:
             return Signal.MISSED
+
+
+def _relayed(news: relay_pb2.RelayNews) -> Changed | Attendance | Signal:
+    if news.HasField("accounts"):
+        return Changed(
+            track=news.track,
+            game=news.game,
+            account_ids=tuple(str(UUID(bytes=account_id)) for account_id in news.accounts.account_ids),
+            any_account=news.accounts.any,
+        )
+    if news.HasField("presence"):
+        terminals = tuple(
+            Terminal(terminal=each.terminal, since_ms=ms_of(each.since), streams=each.streams)
+            for each in news.presence.terminals
+        )
+        return Attendance(track=news.track, game=news.game, watchers=news.presence.watchers, terminals=terminals)
+    return Signal.MISSED
 
 
 def _news_of(frame: WatchRoundsResponse) -> Round | Standing | Vacancy | Signal:

@@ -1,7 +1,7 @@
 """The desk: takes orders, holds them against the rules of racing, and sends them to the store on their round's lane."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import partial
 from typing import Final
 
@@ -17,7 +17,7 @@ from services.game.engine.lane import Lane
 from services.game.engine.offers import Offers
 from services.game.engine.pace import Pace
 from services.game.engine.parcel import Parcel, parcels
-from services.game.ports import Placing, TicketStore
+from services.game.ports import Paid, Placing, TicketStore
 
 COME_BACK_MS: Final = 100
 """When a caller who found the desk full should come back; about two calls to the store later."""
@@ -59,7 +59,16 @@ class Desk:
         )
         if offer is not None:
             self._hub.cancelled(offer.track, ticket.round_id, cancelled.totals)
+            self._hub.changed(offer.track, (ticket.account_id,))
         return cancelled.ticket
+
+    async def pay(self, ticket_id: str, *, request_id: str, account_id: str, actor: str) -> Paid:
+        """Pay a ticket at a till, and tell who watches the account that bought it."""
+        paid = await self._store.pay(request_id=request_id, ticket_id=ticket_id, account_id=account_id, actor=actor)
+        offer = await self._offers.offer(paid.ticket.round_id)
+        if offer is not None:
+            self._hub.changed(offer.track, (paid.ticket.account_id,))
+        return paid
 
     def _admit(self, tickets: int) -> None:
         if self._queued_tickets + tickets > self._queue_tickets_max:
@@ -88,9 +97,10 @@ class Desk:
     def _leave(self, tickets: int) -> None:
         self._queued_tickets -= tickets
 
-    def _total(self, offer: Offer | None, round_id: int, totals: Totals) -> None:
+    def _total(self, offer: Offer | None, round_id: int, totals: Totals, accounts: Set[str]) -> None:
         if offer is not None:
             self._hub.totals(offer.track, round_id, totals)
+            self._hub.changed(offer.track, accounts)
 
 
 async def _of_all(packed: Sequence[Parcel]) -> list[TicketResult]:

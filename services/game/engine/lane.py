@@ -11,7 +11,7 @@ tickets are judged, and their answer can be had by sending the same ids again.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from itertools import islice
 from typing import Final
 
@@ -34,8 +34,8 @@ _LATE: Final = "the deadline ended before the ticket was sent to the store; noth
 class Lane:
     """One round's lane.
 
-    `left` is told how many tickets have left the queue, `totals` the round's totals after a call, and `idle` that there
-    is nothing left to send: the lane may be forgotten.
+    `left` is told how many tickets have left the queue, `totals` the round's totals after a call and the accounts of
+    its tickets, and `idle` that there is nothing left to send: the lane may be forgotten.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Lane:
         clock: Clock,
         pace: Pace,
         left: Callable[[int], None],
-        totals: Callable[[Totals], None],
+        totals: Callable[[Totals, Set[str]], None],
         idle: Callable[[], object],
     ) -> None:
         self._round_id = round_id
@@ -157,7 +157,7 @@ class Lane:
             if not parcel.answers.done():
                 parcel.answers.set_result(own)
         if appended.totals is not None:
-            self._totals(appended.totals)
+            self._totals(appended.totals, {placing.order.account_id for placing in placings})
 
 
 class _Callers:

@@ -17,11 +17,23 @@ def require_own_accounts(account_ids: Iterable[str]) -> None:
     caller = principal.current()
     for account_id in account_ids:
         if not caller.may_act_for(account_id):
-            raise Refusal(
-                Reason.ACCOUNT_NOT_YOURS,
-                f"the token may not act for account {account_id}",
-                metadata={"account_id": account_id},
-            )
+            raise account_not_yours(account_id)
+
+
+def require_role(*roles: Role.ValueType) -> None:
+    """Refuse with ROLE_MISSING who holds none of these roles, for what a method lets only some callers ask."""
+    if not principal.current().is_any_of(*roles):
+        wanted = ", ".join(sorted(Role.Name(role) for role in roles))
+        raise Refusal(Reason.ROLE_MISSING, f"this needs one of: {wanted}", metadata={"roles": wanted})
+
+
+def account_not_yours(account_id: str) -> Refusal:
+    """Give the answer to who asks on behalf of an account that is not his."""
+    return Refusal(
+        Reason.ACCOUNT_NOT_YOURS,
+        f"the token may not act for account {account_id}",
+        metadata={"account_id": account_id},
+    )
 
 
 def own_terminal(named: str) -> str:

@@ -5,7 +5,10 @@ RUNNING, or with the frame that shows the round as it is, which is how a late jo
 go without it. Totals are final at the lock, so no round is updated while it has a race.
 """
 
-from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
+from collections.abc import Sequence
+
+from furlong.common.v1.ticket_pb2 import Ticket
+from furlong.game.v1.round_service_pb2 import OwnTickets, Presence, WatchRoundsResponse
 
 from services.game.domain.phase import Phase
 from services.game.engine.broadcast.frame import Frame, Kind
@@ -20,6 +23,16 @@ def encode(frame: Frame) -> bytes:
         server_time=ms_to(frame.made_at_ms),
         kind=WatchRoundsResponse.Kind.ValueType(frame.kind),
         transition_seq=frame.transition_seq,
+        presence=Presence(watchers=frame.watchers, terminals=frame.terminals),
+    ).SerializeToString()
+
+
+def encode_own(account_id: str, tickets: Sequence[Ticket], made_at_ms: int) -> bytes:
+    """Encode the WatchRoundsResponse that tells an account's tickets."""
+    return WatchRoundsResponse(
+        server_time=ms_to(made_at_ms),
+        kind=WatchRoundsResponse.OWN,
+        own=OwnTickets(account_id=account_id, tickets=tickets),
     ).SerializeToString()
 
 

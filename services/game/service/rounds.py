@@ -1,10 +1,10 @@
 """RoundService: rounds, live and past, and the proofs of their results."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
 from furlong.common.v1.error_pb2 import Reason
+from furlong.common.v1.policy_pb2 import Role
 from furlong.common.v1.round_pb2 import RoundProof
 from furlong.game.v1 import round_service_pb2 as pb
 from furlong.game.v1.round_service_pb2_grpc import RoundServiceServicer
@@ -14,8 +14,8 @@ from services.chassis.refusal import Refusal
 from services.game.domain.beacon import KNOWN, BeaconChain
 from services.game.domain.proof import Proof, is_drawn, is_ready, proof_of
 from services.game.engine.broadcast.hub import Hub
-from services.game.engine.broadcast.mailbox import Mailbox
 from services.game.ports import RoundReader
+from services.game.service.access import account_not_yours, may_read, require_role
 from services.game.service.paging import page_size
 from services.game.wire import round_to, round_with_race_to, runner_to
 
@@ -78,29 +78,20 @@ class RoundService(RoundServiceServicer):
         self, request: pb.WatchRoundsRequest, context: Any
     ) -> None:
         """Write frames until the watcher goes, falls behind, or is told to come back."""
-        writer = asyncio.current_task()
-        assert writer is not None, "gRPC answers every call in a task"
-        async with self._hub.watch(
+        for account_id in request.accounts:
+            if not may_read(account_id):
+                raise account_not_yours(account_id)
+        if request.terminal:
+            require_role(Role.CASHIER, Role.OPERATOR)
+        await self._hub.watch(
             track=request.track,
             after=request.after,
             update_interval_ms=request.update_interval_ms or UPDATE_INTERVAL_MS,
             tick_interval_ms=request.tick_interval_ms,
-            on_fell_behind=writer.cancel,
-        ) as mailbox:
-            await _write_frames(mailbox, context, writer)
-
-
-async def _write_frames(mailbox: Mailbox, context: Any, writer: "asyncio.Task[Any]") -> None:
-    try:
-        while True:
-            await context.write(await mailbox.take())
-    except asyncio.CancelledError:
-        # A writer may be stuck in a connection that nobody reads. Only the mailbox knows that its watcher fell behind
-        # and cancels the writer; any other cancellation is gRPC's, whose watcher has gone.
-        if mailbox.ending is None or mailbox.ending.reason != Reason.FELL_BEHIND:
-            raise
-        writer.uncancel()
-        raise mailbox.ending from None
+            write=context.write,
+            accounts=frozenset(request.accounts),
+            terminal=request.terminal,
+        )
 
 
 def _proof_to(proof: Proof) -> RoundProof:

@@ -96,9 +96,9 @@ class TicketService(TicketServiceServicer):
     async def PayTicket(self, request: pb.PayTicketRequest, context: Any) -> pb.PayTicketResponse:
         """Pay a ticket at the caller's till, wherever it was bought."""
         require_own_accounts((request.account_id,))
-        paid = await self._tickets.pay(
+        paid = await self._desk.pay(
+            request.ticket_id,
             request_id=request.request_id,
-            ticket_id=request.ticket_id,
             account_id=request.account_id,
             actor=principal.current().subject,
         )

@@ -39,6 +39,7 @@ from services.game.wire import (
     card_of,
     chain_to,
     limits_of,
+    ms_to,
     program_of,
     race_result_of,
     round_to,
@@ -96,6 +97,27 @@ class TrackService(TrackServiceServicer):
         """Read the ends of a track's seed chains."""
         chains = await self._store.seed_chains(request.track)
         return pb.ListSeedChainsResponse(chains=[chain_to(chain) for chain in chains])
+
+    async def ListPresence(self, request: pb.ListPresenceRequest, context: Any) -> pb.ListPresenceResponse:
+        """Tell who watches a track, as far as this game knows."""
+        presence = await self._hub.presence(request.track)
+        return pb.ListPresenceResponse(
+            watchers=presence.watchers,
+            terminals=[
+                pb.ListPresenceResponse.Terminal(
+                    terminal=each.terminal, since=ms_to(each.since_ms), streams=each.streams
+                )
+                for each in presence.listed()
+            ],
+            moves=[
+                pb.ListPresenceResponse.Move(
+                    terminal=move.terminal,
+                    kind=pb.ListPresenceResponse.Move.Kind.ValueType(move.way),
+                    at=ms_to(move.at_ms),
+                )
+                for move in presence.moves()
+            ],
+        )
 
     async def CreateTrack(self, request: pb.CreateTrackRequest, context: Any) -> pb.CreateTrackResponse:
         """Make a track, with the defaults where it leaves something open."""

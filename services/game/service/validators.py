@@ -27,6 +27,7 @@ AMOUNT_MINOR_MAX: Final = 1_000_000_000_000
 LIABILITY_MINOR_MAX: Final = 1_000_000_000_000_000_000
 INTERVAL_MS_MIN: Final = 100
 INTERVAL_MS_MAX: Final = 60_000
+ACCOUNTS_WATCHED_MAX: Final = 10
 PAGE_TOKEN_CHARACTERS_MAX: Final = 200
 EVERY_MS_MIN: Final = 2_000
 OFF_TIMES_MAX: Final = 500
@@ -34,6 +35,7 @@ NAME_CHARACTERS_MAX: Final = 60
 """Of a beacon or a time zone."""
 
 _TRACK: Final = re.compile(r"(?=.{1,40}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_TERMINAL: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 
 
@@ -105,6 +107,11 @@ def watch_rounds(request: rounds.WatchRoundsRequest, checks: Checks) -> None:
         interval_ms = getattr(request, field)
         if interval_ms:
             checks.between(field, interval_ms, INTERVAL_MS_MIN, INTERVAL_MS_MAX)
+    checks.length("accounts", request.accounts, 0, ACCOUNTS_WATCHED_MAX)
+    for n, account_id in enumerate(request.accounts[:ACCOUNTS_WATCHED_MAX]):
+        checks.uuid(f"accounts[{n}]", account_id)
+    if request.terminal:
+        checks.pattern("terminal", request.terminal, _TERMINAL, "1 to 40 letters, digits, dots, dashes, underscores")
 
 
 def create_track(request: tracks.CreateTrackRequest, checks: Checks) -> None:
@@ -343,6 +350,7 @@ VALIDATORS: Final[Validators] = {
     tracks.ListTracksRequest: _page,
     tracks.GetTrackRequest: of_track,
     tracks.ListSeedChainsRequest: of_track,
+    tracks.ListPresenceRequest: of_track,
     tracks.CreateTrackRequest: create_track,
     tracks.ImportRaceCardsRequest: import_race_cards,
     tracks.VoidRoundRequest: void_round,

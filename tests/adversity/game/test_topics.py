@@ -15,7 +15,7 @@ from services.chassis.clock import SystemClock
 from services.game.adapters.topics import CacheTopics, frame_to
 from services.game.domain.phase import Phase
 from services.game.domain.round import Round, Totals
-from services.game.ports import Signal, Standing, Vacancy
+from services.game.ports import News, Signal, Standing
 from tests.loopback import Server, serving
 from tests.rounds import TRACK, stored_round
 
@@ -67,10 +67,10 @@ class Cache(TopicServiceServicer):
         add_TopicServiceServicer_to_server(self, server)
 
 
-async def heard(cache: Cache, count: int) -> list[Round | Standing | Vacancy | Signal]:
+async def heard(cache: Cache, count: int) -> list[News | Signal]:
     """The first `count` things that a follower hears."""
     async with serving(cache.register) as server, asyncio.timeout(WITHIN_S), channel_to(server) as channel:
-        news: list[Round | Standing | Vacancy | Signal] = []
+        news: list[News | Signal] = []
         async with aclosing(CacheTopics(channel, SystemClock()).follow(TRACK.track)) as follow:
             async for each in follow:
                 news.append(each)

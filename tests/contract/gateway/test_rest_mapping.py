@@ -22,6 +22,7 @@ MAPPING: list[tuple[str, str, dict[str, Any] | None, str, dict[str, Any]]] = [
     ("GET", "/v1/tracks", None, "ListTracks", {}),
     ("GET", "/v1/tracks?page_size=5&page_token=abc", None, "ListTracks", {"page_size": 5, "page_token": "abc"}),
     ("GET", "/v1/tracks/harbour-mile", None, "GetTrack", {"track": "harbour-mile"}),
+    ("GET", "/v1/tracks/harbour-mile/presence", None, "ListPresence", {"track": "harbour-mile"}),
     ("POST", "/v1/tracks", {"request_id": ID}, "CreateTrack", {"request_id": ID}),
     ("POST", "/v1/tracks/a:importCards", {"cards": [CARD]}, "ImportRaceCards", {"track": "a", "cards": [CARD]}),
     ("GET", "/v1/tracks/a/rounds?page_size=2", None, "ListRounds", {"track": "a", "page_size": 2}),

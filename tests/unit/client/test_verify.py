@@ -207,7 +207,7 @@ LAST_SEED = b"the last seed of a chain, 32 by."
 BEACON = chain_of_tests(genesis_s=1_000, period_s=2)
 BEACON_ROUND = 50
 LOCKS_AT_MS = 1_096_500
-RUNNERS = [{"runner": number, "weight": str(number * number)} for number in range(1, 41)]
+RUNNERS: list[dict[str, Any]] = [{"runner": number, "weight": str(number * number)} for number in range(1, 41)]
 
 
 def whole_proof(**bent: Any) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""`furlong track show|pause|suspend|resume|update`: a track, stopping it or a part of it, and its settings."""
+"""`furlong track show|pause|suspend|resume|update|presence`: a track, its settings, its watchers, and stopping it."""
 
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC
 from enum import StrEnum
 from typing import Annotated
 
@@ -13,7 +14,8 @@ from furlong.client.connection import Furlong
 from furlong.client.identity import uuid7
 from furlong.common.v1.round_pb2 import Program, Suspension, Track
 from furlong.common.v1.ticket_pb2 import Line
-from furlong.game.v1.track_service_pb2 import GetTrackResponse, UpdateTrackRequest
+from furlong.game.v1.track_service_pb2 import GetTrackResponse, ListPresenceResponse, UpdateTrackRequest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 app = typer.Typer(help="Show a track, stop it or a part of it, and change its settings.", no_args_is_help=True)
 
@@ -219,6 +221,24 @@ def update(
         return await furlong.tracks.update(request)
 
     _run(ctx, work, json)
+
+
+@app.command()
+def presence(ctx: typer.Context, track: TrackArgument, json: JsonOption = False) -> None:
+    """Show which terminals watch a track, and which came and went of late."""
+    told = session(ctx).run(lambda furlong: furlong.tracks.presence(track))
+    if json:
+        typer.echo(as_json(told))
+        return
+    typer.echo(f"{told.watchers} watching, {len(told.terminals)} terminals")
+    for each in told.terminals:
+        typer.echo(f"{plain(each.terminal)}  since {_clock(each.since)}  streams {each.streams}")
+    for move in told.moves:
+        typer.echo(f"{_clock(move.at)}  {plain(move.terminal)}  {ListPresenceResponse.Move.Kind.Name(move.kind)}")
+
+
+def _clock(at: Timestamp) -> str:
+    return at.ToDatetime(tzinfo=UTC).strftime("%H:%M:%S UTC")
 
 
 def _run(ctx: typer.Context, work: Callable[[Furlong], Awaitable[Track]], json: bool) -> None:

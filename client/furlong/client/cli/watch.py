@@ -1,7 +1,7 @@
 """`furlong watch`: follow a track, live on a terminal, line by line in a pipe, frame by frame as JSON."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
 from typing import Annotated
 
@@ -11,6 +11,7 @@ from furlong.client.cli.session import session
 from furlong.client.cli.watch_view import lines, screen
 from furlong.client.connection import Furlong
 from furlong.common.v1.round_pb2 import Round
+from furlong.common.v1.ticket_pb2 import Ticket
 from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -29,6 +30,13 @@ def watch(
     after: Annotated[
         int, typer.Option(min=0, metavar="SEQ", help="Begin after this transition_seq, as an earlier frame told it.")
     ] = 0,
+    account: Annotated[
+        list[str] | None,
+        typer.Option("--account", metavar="UUID", help="Show the tickets of this account too; may be repeated."),
+    ] = None,
+    terminal: Annotated[
+        str, typer.Option(metavar="NAME", help="Name this screen to the operators, who see that it is connected.")
+    ] = "",
     until_settled: Annotated[
         bool, typer.Option("--until-settled", help="End when the round that is on at first is settled, or void.")
     ] = False,
@@ -37,22 +45,25 @@ def watch(
 
     It goes on through every break of the connection, and never shows a transition twice.
     """
-    terminal = Console(highlight=False)
+    console = Console(highlight=False)
     latest = Latest()
     show: Callable[[WatchRoundsResponse], None] = latest.take
     display: AbstractContextManager[object] = nullcontext()
     if json:
         show = _echo_json
-    elif not terminal.is_terminal:
+    elif not console.is_terminal:
         show = _echo_lines
     else:
         # The countdown goes on between the frames, so the screen is drawn by the clock and not by the frames.
-        display = Live(get_renderable=latest.screen, console=terminal, refresh_per_second=REFRESHES_PER_S)
+        display = Live(get_renderable=latest.screen, console=console, refresh_per_second=REFRESHES_PER_S)
 
     async def follow(furlong: Furlong) -> None:
         # The watch itself waits for a gateway that is away; a wrong name or address is told at once.
         await furlong.tracks.get(track)
-        async with aclosing(furlong.rounds.watch(track, after, update_interval_ms=UPDATE_INTERVAL_MS)) as frames:
+        watching = furlong.rounds.watch(
+            track, after, update_interval_ms=UPDATE_INTERVAL_MS, accounts=account or (), terminal=terminal
+        )
+        async with aclosing(watching) as frames:
             with display:
                 first_round_id = 0
                 async for frame in frames:
@@ -73,9 +84,13 @@ class Latest:
     def __init__(self, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
         self._now_ms = now_ms
         self._seen: tuple[WatchRoundsResponse, int] | None = None
+        self._own: dict[str, Sequence[Ticket]] = {}
 
     def take(self, frame: WatchRoundsResponse) -> None:
         """Keep a frame that came just now."""
+        if frame.kind == WatchRoundsResponse.OWN:
+            self._own[frame.own.account_id] = frame.own.tickets
+            return
         self._seen = frame, frame.server_time.ToMilliseconds() - self._now_ms()
 
     def screen(self) -> RenderableType:
@@ -83,7 +98,8 @@ class Latest:
         if self._seen is None:
             return Text("waiting for the first frame")
         frame, ahead_ms = self._seen
-        return screen(frame.round, self._now_ms() + ahead_ms)
+        own = [ticket for tickets in self._own.values() for ticket in tickets]
+        return screen(frame.round, self._now_ms() + ahead_ms, own)
 
 
 def _echo_json(frame: WatchRoundsResponse) -> None:

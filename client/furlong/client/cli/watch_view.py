@@ -1,10 +1,11 @@
 """How a round looks to somebody who watches: a screen for a terminal, lines for a pipe."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from furlong.client.cli.output import chance, local, money, plain, price
 from furlong.client.cli.result import awaits_result, is_entered, positions, result_words, winners
 from furlong.common.v1.round_pb2 import Round, Runner
+from furlong.common.v1.ticket_pb2 import Ticket
 from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Group, RenderableType
@@ -22,15 +23,21 @@ OVERDUE_MS = 2_000
 PHASES_WITH_RESULT = (Round.FINISHED, Round.SETTLED)
 
 
-def screen(round_: Round, now_ms: int) -> RenderableType:
-    """Draw a round as of `now_ms`, Unix time on the service's clock, in milliseconds."""
+def screen(round_: Round, now_ms: int, own: Sequence[Ticket] = ()) -> RenderableType:
+    """Draw a round as of `now_ms`, Unix time on the service's clock, in milliseconds, and one's `own` tickets."""
     title = Text.assemble((plain(round_.track), "bold"), f"  round {round_.round_id}  {_race(round_)}")
     body = Group(_countdown(round_, now_ms), Text(), _runners(round_), Text(), _footer(round_))
+    if own:
+        body = Group(body, Text(), *(Text(_ticket(ticket)) for ticket in own))
     return Panel(body, title=title, title_align="left", padding=(1, 2))
 
 
 def lines(frame: WatchRoundsResponse) -> Iterator[str]:
     """Write a frame as lines: the round's phase and totals, the runners when it opens, the result when it is over."""
+    if frame.kind == WatchRoundsResponse.OWN:
+        for ticket in frame.own.tickets:
+            yield f"{local(frame.server_time):%H:%M:%S}  {_ticket(ticket)}"
+        return
     round_ = frame.round
     staked = money(round_.totals.stake_minor, round_.currency)
     what, until = _next(round_)
@@ -50,6 +57,14 @@ def lines(frame: WatchRoundsResponse) -> Iterator[str]:
         yield f"          {_result(round_)}"
     if round_.phase == Round.VOID:
         yield f"          every stake goes back: {plain(round_.void_reason)}"
+
+
+def _ticket(ticket: Ticket) -> str:
+    paid = f", back {money(ticket.payout_minor, ticket.currency)}" if ticket.payout_minor else ""
+    return (
+        f"round {ticket.round_id}  ticket {plain(ticket.ticket_id)}  {Ticket.State.Name(ticket.state)}  "
+        f"stake {money(ticket.stake_minor, ticket.currency)}{paid}"
+    )
 
 
 def _next(round_: Round) -> tuple[str, Timestamp]:

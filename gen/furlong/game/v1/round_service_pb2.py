@@ -24,11 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from furlong.common.v1 import policy_pb2 as furlong_dot_common_dot_v1_dot_policy__pb2
 from furlong.common.v1 import round_pb2 as furlong_dot_common_dot_v1_dot_round__pb2
+from furlong.common.v1 import ticket_pb2 as furlong_dot_common_dot_v1_dot_ticket__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#furlong/game/v1/round_service.proto\x12\x0f\x66urlong.game.v1\x1a\x1e\x66urlong/common/v1/policy.proto\x1a\x1d\x66urlong/common/v1/round.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"#\n\x0fGetRoundRequest\x12\x10\n\x08round_id\x18\x01 \x01(\x03\";\n\x10GetRoundResponse\x12\'\n\x05round\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Round\"\'\n\x16GetCurrentRoundRequest\x12\r\n\x05track\x18\x01 \x01(\t\"B\n\x17GetCurrentRoundResponse\x12\'\n\x05round\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Round\"I\n\x11ListRoundsRequest\x12\r\n\x05track\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"W\n\x12ListRoundsResponse\x12(\n\x06rounds\x18\x01 \x03(\x0b\x32\x18.furlong.common.v1.Round\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"(\n\x14GetRoundProofRequest\x12\x10\n\x08round_id\x18\x01 \x01(\x03\"E\n\x15GetRoundProofResponse\x12,\n\x05proof\x18\x01 \x01(\x0b\x32\x1d.furlong.common.v1.RoundProof\"h\n\x12WatchRoundsRequest\x12\r\n\x05track\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\x03\x12\x1a\n\x12update_interval_ms\x18\x03 \x01(\x05\x12\x18\n\x10tick_interval_ms\x18\x04 \x01(\x05\"\x8d\x02\n\x13WatchRoundsResponse\x12\'\n\x05round\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Round\x12/\n\x0bserver_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x04kind\x18\x03 \x01(\x0e\x32).furlong.game.v1.WatchRoundsResponse.Kind\x12\x16\n\x0etransition_seq\x18\x04 \x01(\x03\"K\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0e\n\nTRANSITION\x10\x01\x12\n\n\x06UPDATE\x10\x02\x12\x08\n\x04TICK\x10\x03\x12\x07\n\x03GAP\x10\x04\x32\xd8\x05\n\x0cRoundService\x12}\n\x08GetRound\x12 .furlong.game.v1.GetRoundRequest\x1a!.furlong.game.v1.GetRoundResponse\",\x90\x02\x01\xaa\xed\x18\x08\n\x01\x01\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/rounds/{round_id}\x12\x9e\x01\n\x0fGetCurrentRound\x12\'.furlong.game.v1.GetCurrentRoundRequest\x1a(.furlong.game.v1.GetCurrentRoundResponse\"8\x90\x02\x01\xaa\xed\x18\x08\n\x01\x01\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02#\x12!/v1/tracks/{track}/rounds/current\x12\x87\x01\n\nListRounds\x12\".furlong.game.v1.ListRoundsRequest\x1a#.furlong.game.v1.ListRoundsResponse\"0\x90\x02\x01\xaa\xed\x18\x08\n\x01\x01\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/tracks/{track}/rounds\x12\x92\x01\n\rGetRoundProof\x12%.furlong.game.v1.GetRoundProofRequest\x1a&.furlong.game.v1.GetRoundProofResponse\"2\x90\x02\x01\xaa\xed\x18\x08\n\x01\x01\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/rounds/{round_id}/proof\x12\x88\x01\n\x0bWatchRounds\x12#.furlong.game.v1.WatchRoundsRequest\x1a$.furlong.game.v1.WatchRoundsResponse\",\x90\x02\x01\xaa\xed\x18\x05\n\x01\x01\x18\x03\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/tracks/{track}:watch0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#furlong/game/v1/round_service.proto\x12\x0f\x66urlong.game.v1\x1a\x1e\x66urlong/common/v1/policy.proto\x1a\x1d\x66urlong/common/v1/round.proto\x1a\x1e\x66urlong/common/v1/ticket.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"#\n\x0fGetRoundRequest\x12\x10\n\x08round_id\x18\x01 \x01(\x03\";\n\x10GetRoundResponse\x12\'\n\x05round\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Round\"\'\n\x16GetCurrentRoundRequest\x12\r\n\x05track\x18\x01 \x01(\t\"B\n\x17GetCurrentRoundResponse\x12\'\n\x05round\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Round\"I\n\x11ListRoundsRequest\x12\r\n\x05track\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"W\n\x12ListRoundsResponse\x12(\n\x06rounds\x18\x01 \x03(\x0b\x32\x18.furlong.common.v1.Round\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"(\n\x14GetRoundProofRequest\x12\x10\n\x08round_id\x18\x01 \x01(\x03\"E\n\x15GetRoundProofResponse\x12,\n\x05proof\x18\x01 \x01(\x0b\x32\x1d.furlong.common.v1.RoundProof\"\x8c\x01\n\x12WatchRoundsRequest\x12\r\n\x05track\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\x03\x12\x1a\n\x12update_interval_ms\x18\x03 \x01(\x05\x12\x18\n\x10tick_interval_ms\x18\x04 \x01(\x05\x12\x10\n\x08\x61\x63\x63ounts\x18\x05 \x03(\t\x12\x10\n\x08terminal\x18\x06 \x01(\t\"\xed\x02\n\x13WatchRoundsResponse\x12\'\n\x05round\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Round\x12/\n\x0bserver_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x04kind\x18\x03 \x01(\x0e\x32).furlong.game.v1.WatchRoundsResponse.Kind\x12\x16\n\x0etransition_seq\x18\x04 \x01(\x03\x12(\n\x03own\x18\x05 \x01(\x0b\x32\x1b.furlong.game.v1.OwnTickets\x12+\n\x08presence\x18\x06 \x01(\x0b\x32\x19.furlong.game.v1.Presence\"T\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0e\n\nTRANSITION\x10\x01\x12\n\n\x06UPDATE\x10\x02\x12\x08\n\x04TICK\x10\x03\x12\x07\n\x03GAP\x10\x04\x12\x07\n\x03OWN\x10\x05\"L\n\nOwnTickets\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12*\n\x07tickets\x18\x02 \x03(\x0b\x32\x19.furlong.common.v1.Ticket\"/\n\x08Presence\x12\x10\n\x08watchers\x18\x01 \x01(\x05\x12\x11\n\tterminals\x18\x02 \x01(\x05\x32\xd8\x05\n\x0cRoundService\x12}\n\x08GetRound\x12 .furlong.game.v1.GetRoundRequest\x1a!.furlong.game.v1.GetRoundResponse\",\x90\x02\x01\xaa\xed\x18\x08\n\x01\x01\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/rounds/{round_id}\x12\x9e\x01\n\x0fGetCurrentRound\x12\'.furlong.game.v1.GetCurrentRoundRequest\x1a(.furlong.game.v1.GetCurrentRoundResponse\"8\x90\x02\x01\xaa\xed\x18\x08\n\x01\x01\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02#\x12!/v1/tracks/{track}/rounds/current\x12\x87\x01\n\nListRounds\x12\".furlong.game.v1.ListRoundsRequest\x1a#.furlong.game.v1.ListRoundsResponse\"0\x90\x02\x01\xaa\xed\x18\x08\n\x01\x01\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/tracks/{track}/rounds\x12\x92\x01\n\rGetRoundProof\x12%.furlong.game.v1.GetRoundProofRequest\x1a&.furlong.game.v1.GetRoundProofResponse\"2\x90\x02\x01\xaa\xed\x18\x08\n\x01\x01\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/rounds/{round_id}/proof\x12\x88\x01\n\x0bWatchRounds\x12#.furlong.game.v1.WatchRoundsRequest\x1a$.furlong.game.v1.WatchRoundsResponse\",\x90\x02\x01\xaa\xed\x18\x05\n\x01\x01\x18\x03\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/tracks/{track}:watch0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,28 +46,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROUNDSERVICE'].methods_by_name['GetRoundProof']._serialized_options = b'\220\002\001\252\355\030\010\n\001\001\020\350\007\030\001\202\323\344\223\002\035\022\033/v1/rounds/{round_id}/proof'
   _globals['_ROUNDSERVICE'].methods_by_name['WatchRounds']._loaded_options = None
   _globals['_ROUNDSERVICE'].methods_by_name['WatchRounds']._serialized_options = b'\220\002\001\252\355\030\005\n\001\001\030\003\202\323\344\223\002\032\022\030/v1/tracks/{track}:watch'
-  _globals['_GETROUNDREQUEST']._serialized_start=182
-  _globals['_GETROUNDREQUEST']._serialized_end=217
-  _globals['_GETROUNDRESPONSE']._serialized_start=219
-  _globals['_GETROUNDRESPONSE']._serialized_end=278
-  _globals['_GETCURRENTROUNDREQUEST']._serialized_start=280
-  _globals['_GETCURRENTROUNDREQUEST']._serialized_end=319
-  _globals['_GETCURRENTROUNDRESPONSE']._serialized_start=321
-  _globals['_GETCURRENTROUNDRESPONSE']._serialized_end=387
-  _globals['_LISTROUNDSREQUEST']._serialized_start=389
-  _globals['_LISTROUNDSREQUEST']._serialized_end=462
-  _globals['_LISTROUNDSRESPONSE']._serialized_start=464
-  _globals['_LISTROUNDSRESPONSE']._serialized_end=551
-  _globals['_GETROUNDPROOFREQUEST']._serialized_start=553
-  _globals['_GETROUNDPROOFREQUEST']._serialized_end=593
-  _globals['_GETROUNDPROOFRESPONSE']._serialized_start=595
-  _globals['_GETROUNDPROOFRESPONSE']._serialized_end=664
-  _globals['_WATCHROUNDSREQUEST']._serialized_start=666
-  _globals['_WATCHROUNDSREQUEST']._serialized_end=770
-  _globals['_WATCHROUNDSRESPONSE']._serialized_start=773
-  _globals['_WATCHROUNDSRESPONSE']._serialized_end=1042
-  _globals['_WATCHROUNDSRESPONSE_KIND']._serialized_start=967
-  _globals['_WATCHROUNDSRESPONSE_KIND']._serialized_end=1042
-  _globals['_ROUNDSERVICE']._serialized_start=1045
-  _globals['_ROUNDSERVICE']._serialized_end=1773
+  _globals['_GETROUNDREQUEST']._serialized_start=214
+  _globals['_GETROUNDREQUEST']._serialized_end=249
+  _globals['_GETROUNDRESPONSE']._serialized_start=251
+  _globals['_GETROUNDRESPONSE']._serialized_end=310
+  _globals['_GETCURRENTROUNDREQUEST']._serialized_start=312
+  _globals['_GETCURRENTROUNDREQUEST']._serialized_end=351
+  _globals['_GETCURRENTROUNDRESPONSE']._serialized_start=353
+  _globals['_GETCURRENTROUNDRESPONSE']._serialized_end=419
+  _globals['_LISTROUNDSREQUEST']._serialized_start=421
+  _globals['_LISTROUNDSREQUEST']._serialized_end=494
+  _globals['_LISTROUNDSRESPONSE']._serialized_start=496
+  _globals['_LISTROUNDSRESPONSE']._serialized_end=583
+  _globals['_GETROUNDPROOFREQUEST']._serialized_start=585
+  _globals['_GETROUNDPROOFREQUEST']._serialized_end=625
+  _globals['_GETROUNDPROOFRESPONSE']._serialized_start=627
+  _globals['_GETROUNDPROOFRESPONSE']._serialized_end=696
+  _globals['_WATCHROUNDSREQUEST']._serialized_start=699
+  _globals['_WATCHROUNDSREQUEST']._serialized_end=839
+  _globals['_WATCHROUNDSRESPONSE']._serialized_start=842
+  _globals['_WATCHROUNDSRESPONSE']._serialized_end=1207
+  _globals['_WATCHROUNDSRESPONSE_KIND']._serialized_start=1123
+  _globals['_WATCHROUNDSRESPONSE_KIND']._serialized_end=1207
+  _globals['_OWNTICKETS']._serialized_start=1209
+  _globals['_OWNTICKETS']._serialized_end=1285
+  _globals['_PRESENCE']._serialized_start=1287
+  _globals['_PRESENCE']._serialized_end=1334
+  _globals['_ROUNDSERVICE']._serialized_start=1337
+  _globals['_ROUNDSERVICE']._serialized_end=2065
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from furlong.common.v1 import round_pb2 as _round_pb2
+from furlong.common.v1 import ticket_pb2 as _ticket_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -227,6 +228,8 @@ class WatchRoundsRequest(_message.Message):
     AFTER_FIELD_NUMBER: _builtins.int
     UPDATE_INTERVAL_MS_FIELD_NUMBER: _builtins.int
     TICK_INTERVAL_MS_FIELD_NUMBER: _builtins.int
+    ACCOUNTS_FIELD_NUMBER: _builtins.int
+    TERMINAL_FIELD_NUMBER: _builtins.int
     track: _builtins.str
     """track by its name."""
     after: _builtins.int
@@ -237,6 +240,14 @@ class WatchRoundsRequest(_message.Message):
     """update_interval_ms is the least time between two frames of totals, in milliseconds, 100 to 60,000; 0 means 10,000."""
     tick_interval_ms: _builtins.int
     """tick_interval_ms asks for a TICK frame so often, in milliseconds, 100 to 60,000; 0 means none."""
+    terminal: _builtins.str
+    """terminal that watches, for the operators' list of those that are connected: 1 to 40 letters, digits, dots, dashes
+    and underscores; empty for none.
+    """
+    @_builtins.property
+    def accounts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """accounts whose tickets are to be told with frames of kind OWN, at most 10 UUIDs that the token may read."""
+
     def __init__(
         self,
         *,
@@ -244,10 +255,12 @@ class WatchRoundsRequest(_message.Message):
         after: _builtins.int = ...,
         update_interval_ms: _builtins.int = ...,
         tick_interval_ms: _builtins.int = ...,
+        accounts: _abc.Iterable[_builtins.str] | None = ...,
+        terminal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "tick_interval_ms", b"tick_interval_ms", "track", b"track", "update_interval_ms", b"update_interval_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "after", b"after", "terminal", b"terminal", "tick_interval_ms", b"tick_interval_ms", "track", b"track", "update_interval_ms", b"update_interval_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -275,6 +288,11 @@ class WatchRoundsResponse(_message.Message):
         """TICK: the watcher asked to hear regularly."""
         GAP: WatchRoundsResponse._Kind.ValueType  # 4
         """GAP: transitions were missed and cannot be sent again; this is the round as it is now."""
+        OWN: WatchRoundsResponse._Kind.ValueType  # 5
+        """OWN: tickets of one of the accounts that the watcher named, as they are now: the first time, and when one of them
+        was placed, taken back, paid, voided or lost. It has no round and no transition_seq. Of one account only the
+        latest waits; a frame may come again though nothing changed.
+        """
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """Kind is why the frame was sent."""
@@ -289,22 +307,41 @@ class WatchRoundsResponse(_message.Message):
     """TICK: the watcher asked to hear regularly."""
     GAP: WatchRoundsResponse.Kind.ValueType  # 4
     """GAP: transitions were missed and cannot be sent again; this is the round as it is now."""
+    OWN: WatchRoundsResponse.Kind.ValueType  # 5
+    """OWN: tickets of one of the accounts that the watcher named, as they are now: the first time, and when one of them
+    was placed, taken back, paid, voided or lost. It has no round and no transition_seq. Of one account only the
+    latest waits; a frame may come again though nothing changed.
+    """
 
     ROUND_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     TRANSITION_SEQ_FIELD_NUMBER: _builtins.int
+    OWN_FIELD_NUMBER: _builtins.int
+    PRESENCE_FIELD_NUMBER: _builtins.int
     kind: Global___WatchRoundsResponse.Kind.ValueType
     """kind of frame."""
     transition_seq: _builtins.int
-    """transition_seq of the last transition that is part of this frame; resume with it as `after`."""
+    """transition_seq of the last transition that is part of this frame; resume with it as `after`. 0 in a frame of kind
+    OWN, which nobody can resume after.
+    """
     @_builtins.property
     def round(self) -> _round_pb2.Round:
-        """round as of this frame."""
+        """round as of this frame; none in a frame of kind OWN."""
 
     @_builtins.property
     def server_time(self) -> _timestamp_pb2.Timestamp:
         """server_time is when the frame was made."""
+
+    @_builtins.property
+    def own(self) -> Global___OwnTickets:
+        """own holds the tickets of one account; only in frames of kind OWN."""
+
+    @_builtins.property
+    def presence(self) -> Global___Presence:
+        """presence tells who watches the track, as far as this server knew when the frame was made; none in frames of kind
+        OWN.
+        """
 
     def __init__(
         self,
@@ -313,11 +350,71 @@ class WatchRoundsResponse(_message.Message):
         server_time: _timestamp_pb2.Timestamp | None = ...,
         kind: Global___WatchRoundsResponse.Kind.ValueType = ...,
         transition_seq: _builtins.int = ...,
+        own: Global___OwnTickets | None = ...,
+        presence: Global___Presence | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["round", b"round", "server_time", b"server_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["own", b"own", "presence", b"presence", "round", b"round", "server_time", b"server_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "round", b"round", "server_time", b"server_time", "transition_seq", b"transition_seq"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "own", b"own", "presence", b"presence", "round", b"round", "server_time", b"server_time", "transition_seq", b"transition_seq"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchRoundsResponse: _TypeAlias = WatchRoundsResponse  # noqa: Y015
+
+@_typing.final
+class OwnTickets(_message.Message):
+    """OwnTickets is what an account has on a track now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    TICKETS_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """account_id of the account."""
+    @_builtins.property
+    def tickets(self) -> _containers.RepeatedCompositeFieldContainer[_ticket_pb2.Ticket]:
+        """tickets of the account in the round that is shown and in the one before, the newest first. They are found among
+        the 100 that the account bought last.
+        """
+
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        tickets: _abc.Iterable[_ticket_pb2.Ticket] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "tickets", b"tickets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OwnTickets: _TypeAlias = OwnTickets  # noqa: Y015
+
+@_typing.final
+class Presence(_message.Message):
+    """Presence counts who watches a track, on all servers together. It is a hint: a server that could not be heard for some
+    seconds is left out.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WATCHERS_FIELD_NUMBER: _builtins.int
+    TERMINALS_FIELD_NUMBER: _builtins.int
+    watchers: _builtins.int
+    """watchers is how many streams are open."""
+    terminals: _builtins.int
+    """terminals is how many terminals are connected."""
+    def __init__(
+        self,
+        *,
+        watchers: _builtins.int = ...,
+        terminals: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["terminals", b"terminals", "watchers", b"watchers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Presence: _TypeAlias = Presence  # noqa: Y015

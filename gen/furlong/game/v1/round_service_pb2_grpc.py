@@ -99,7 +99,9 @@ class RoundServiceServicer:
         """WatchRounds follows a track. The first frame shows the round as it is; then every transition comes once, in
         order, without gaps, and totals come in between. Timestamps are absolute, so a watcher counts down by itself.
         The stream never ends by itself; after any break, resume with `after`. A watcher that reads too slowly is ended
-        with OUT_OF_RANGE, a server that goes away ends it with UNAVAILABLE and reason DRAINING.
+        with OUT_OF_RANGE, a server that goes away ends it with UNAVAILABLE and reason DRAINING. With `accounts`, it is
+        told of their tickets too; accounts that the token may not read end it with PERMISSION_DENIED, reason
+        ACCOUNT_NOT_YOURS. Only a CASHIER or an OPERATOR may name a `terminal`: reason ROLE_MISSING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

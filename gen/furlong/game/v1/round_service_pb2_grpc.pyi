@@ -47,7 +47,9 @@ class RoundServiceStub:
     """WatchRounds follows a track. The first frame shows the round as it is; then every transition comes once, in
     order, without gaps, and totals come in between. Timestamps are absolute, so a watcher counts down by itself.
     The stream never ends by itself; after any break, resume with `after`. A watcher that reads too slowly is ended
-    with OUT_OF_RANGE, a server that goes away ends it with UNAVAILABLE and reason DRAINING.
+    with OUT_OF_RANGE, a server that goes away ends it with UNAVAILABLE and reason DRAINING. With `accounts`, it is
+    told of their tickets too; accounts that the token may not read end it with PERMISSION_DENIED, reason
+    ACCOUNT_NOT_YOURS. Only a CASHIER or an OPERATOR may name a `terminal`: reason ROLE_MISSING.
     """
 
 @_typing.type_check_only
@@ -69,7 +71,9 @@ class RoundServiceAsyncStub(RoundServiceStub):
     """WatchRounds follows a track. The first frame shows the round as it is; then every transition comes once, in
     order, without gaps, and totals come in between. Timestamps are absolute, so a watcher counts down by itself.
     The stream never ends by itself; after any break, resume with `after`. A watcher that reads too slowly is ended
-    with OUT_OF_RANGE, a server that goes away ends it with UNAVAILABLE and reason DRAINING.
+    with OUT_OF_RANGE, a server that goes away ends it with UNAVAILABLE and reason DRAINING. With `accounts`, it is
+    told of their tickets too; accounts that the token may not read end it with PERMISSION_DENIED, reason
+    ACCOUNT_NOT_YOURS. Only a CASHIER or an OPERATOR may name a `terminal`: reason ROLE_MISSING.
     """
 
 class RoundServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -118,7 +122,9 @@ class RoundServiceServicer(metaclass=_abc_1.ABCMeta):
         """WatchRounds follows a track. The first frame shows the round as it is; then every transition comes once, in
         order, without gaps, and totals come in between. Timestamps are absolute, so a watcher counts down by itself.
         The stream never ends by itself; after any break, resume with `after`. A watcher that reads too slowly is ended
-        with OUT_OF_RANGE, a server that goes away ends it with UNAVAILABLE and reason DRAINING.
+        with OUT_OF_RANGE, a server that goes away ends it with UNAVAILABLE and reason DRAINING. With `accounts`, it is
+        told of their tickets too; accounts that the token may not read end it with PERMISSION_DENIED, reason
+        ACCOUNT_NOT_YOURS. Only a CASHIER or an OPERATOR may name a `terminal`: reason ROLE_MISSING.
         """
 
 def add_RoundServiceServicer_to_server(servicer: RoundServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

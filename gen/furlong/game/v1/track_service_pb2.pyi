@@ -8,7 +8,9 @@ from furlong.common.v1 import round_pb2 as _round_pb2
 from furlong.common.v1 import ticket_pb2 as _ticket_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -809,6 +811,28 @@ class CorrectResultResponse(_message.Message):
 Global___CorrectResultResponse: _TypeAlias = CorrectResultResponse  # noqa: Y015
 
 @_typing.final
+class ListPresenceRequest(_message.Message):
+    """ListPresenceRequest names the track."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    track: _builtins.str
+    """track by its name."""
+    def __init__(
+        self,
+        *,
+        track: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPresenceRequest: _TypeAlias = ListPresenceRequest  # noqa: Y015
+
+@_typing.final
 class ListSeedChainsRequest(_message.Message):
     """ListSeedChainsRequest names a track."""
 
@@ -829,6 +853,123 @@ class ListSeedChainsRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSeedChainsRequest: _TypeAlias = ListSeedChainsRequest  # noqa: Y015
+
+@_typing.final
+class ListPresenceResponse(_message.Message):
+    """ListPresenceResponse tells who watches."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Terminal(_message.Message):
+        """Terminal is one that is connected."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        TERMINAL_FIELD_NUMBER: _builtins.int
+        SINCE_FIELD_NUMBER: _builtins.int
+        STREAMS_FIELD_NUMBER: _builtins.int
+        terminal: _builtins.str
+        """terminal by its name."""
+        streams: _builtins.int
+        """streams that it has open."""
+        @_builtins.property
+        def since(self) -> _timestamp_pb2.Timestamp:
+            """since is when it came; of several streams of one terminal, the first."""
+
+        def __init__(
+            self,
+            *,
+            terminal: _builtins.str = ...,
+            since: _timestamp_pb2.Timestamp | None = ...,
+            streams: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "streams", b"streams", "terminal", b"terminal"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Move(_message.Message):
+        """Move is a terminal that came or went."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        class _Kind:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ListPresenceResponse.Move._Kind.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            KIND_UNSPECIFIED: ListPresenceResponse.Move._Kind.ValueType  # 0
+            """KIND_UNSPECIFIED is never sent."""
+            JOINED: ListPresenceResponse.Move._Kind.ValueType  # 1
+            """JOINED: it had no stream open and has one now."""
+            LEFT: ListPresenceResponse.Move._Kind.ValueType  # 2
+            """LEFT: it has none any more, or the server that had it cannot be heard."""
+
+        class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+            """Kind is which of the two."""
+
+        KIND_UNSPECIFIED: ListPresenceResponse.Move.Kind.ValueType  # 0
+        """KIND_UNSPECIFIED is never sent."""
+        JOINED: ListPresenceResponse.Move.Kind.ValueType  # 1
+        """JOINED: it had no stream open and has one now."""
+        LEFT: ListPresenceResponse.Move.Kind.ValueType  # 2
+        """LEFT: it has none any more, or the server that had it cannot be heard."""
+
+        TERMINAL_FIELD_NUMBER: _builtins.int
+        KIND_FIELD_NUMBER: _builtins.int
+        AT_FIELD_NUMBER: _builtins.int
+        terminal: _builtins.str
+        """terminal by its name."""
+        kind: Global___ListPresenceResponse.Move.Kind.ValueType
+        """kind of move."""
+        @_builtins.property
+        def at(self) -> _timestamp_pb2.Timestamp:
+            """at is when this server learnt of it."""
+
+        def __init__(
+            self,
+            *,
+            terminal: _builtins.str = ...,
+            kind: Global___ListPresenceResponse.Move.Kind.ValueType = ...,
+            at: _timestamp_pb2.Timestamp | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    WATCHERS_FIELD_NUMBER: _builtins.int
+    TERMINALS_FIELD_NUMBER: _builtins.int
+    MOVES_FIELD_NUMBER: _builtins.int
+    watchers: _builtins.int
+    """watchers is how many streams are open, those of terminals among them."""
+    @_builtins.property
+    def terminals(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListPresenceResponse.Terminal]:
+        """terminals that are connected, by name."""
+
+    @_builtins.property
+    def moves(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListPresenceResponse.Move]:
+        """moves that this server has seen, the latest first, at most 100."""
+
+    def __init__(
+        self,
+        *,
+        watchers: _builtins.int = ...,
+        terminals: _abc.Iterable[Global___ListPresenceResponse.Terminal] | None = ...,
+        moves: _abc.Iterable[Global___ListPresenceResponse.Move] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moves", b"moves", "terminals", b"terminals", "watchers", b"watchers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPresenceResponse: _TypeAlias = ListPresenceResponse  # noqa: Y015
 
 @_typing.final
 class ListSeedChainsResponse(_message.Message):

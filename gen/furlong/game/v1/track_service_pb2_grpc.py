@@ -45,6 +45,11 @@ class TrackServiceStub:
                 request_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.GetTrackRequest.SerializeToString,
                 response_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.GetTrackResponse.FromString,
                 _registered_method=True)
+        self.ListPresence = channel.unary_unary(
+                '/furlong.game.v1.TrackService/ListPresence',
+                request_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.ListPresenceRequest.SerializeToString,
+                response_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.ListPresenceResponse.FromString,
+                _registered_method=True)
         self.ListSeedChains = channel.unary_unary(
                 '/furlong.game.v1.TrackService/ListSeedChains',
                 request_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.ListSeedChainsRequest.SerializeToString,
@@ -120,6 +125,14 @@ class TrackServiceServicer:
 
     def GetTrack(self, request, context):
         """GetTrack reads one track.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPresence(self, request, context):
+        """ListPresence tells which terminals watch a track, on all servers together, and which came and went of late. It is a
+        hint: what a server that cannot be heard knows is left out after some seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -228,6 +241,11 @@ def add_TrackServiceServicer_to_server(servicer, server):
                     servicer.GetTrack,
                     request_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.GetTrackRequest.FromString,
                     response_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.GetTrackResponse.SerializeToString,
+            ),
+            'ListPresence': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPresence,
+                    request_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.ListPresenceRequest.FromString,
+                    response_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.ListPresenceResponse.SerializeToString,
             ),
             'ListSeedChains': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSeedChains,
@@ -345,6 +363,33 @@ class TrackService:
             '/furlong.game.v1.TrackService/GetTrack',
             furlong_dot_game_dot_v1_dot_track__service__pb2.GetTrackRequest.SerializeToString,
             furlong_dot_game_dot_v1_dot_track__service__pb2.GetTrackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPresence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.game.v1.TrackService/ListPresence',
+            furlong_dot_game_dot_v1_dot_track__service__pb2.ListPresenceRequest.SerializeToString,
+            furlong_dot_game_dot_v1_dot_track__service__pb2.ListPresenceResponse.FromString,
             options,
             channel_credentials,
             insecure,

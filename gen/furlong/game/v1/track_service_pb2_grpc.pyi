@@ -37,6 +37,10 @@ class TrackServiceStub:
     """ListTracks reads all tracks by name."""
     GetTrack: _grpc.UnaryUnaryMultiCallable[_track_service_pb2.GetTrackRequest, _track_service_pb2.GetTrackResponse]
     """GetTrack reads one track."""
+    ListPresence: _grpc.UnaryUnaryMultiCallable[_track_service_pb2.ListPresenceRequest, _track_service_pb2.ListPresenceResponse]
+    """ListPresence tells which terminals watch a track, on all servers together, and which came and went of late. It is a
+    hint: what a server that cannot be heard knows is left out after some seconds.
+    """
     ListSeedChains: _grpc.UnaryUnaryMultiCallable[_track_service_pb2.ListSeedChainsRequest, _track_service_pb2.ListSeedChainsResponse]
     """ListSeedChains reads the ends of a track's seed chains, the newest first."""
     CreateTrack: _grpc.UnaryUnaryMultiCallable[_track_service_pb2.CreateTrackRequest, _track_service_pb2.CreateTrackResponse]
@@ -84,6 +88,10 @@ class TrackServiceAsyncStub(TrackServiceStub):
     """ListTracks reads all tracks by name."""
     GetTrack: _aio.UnaryUnaryMultiCallable[_track_service_pb2.GetTrackRequest, _track_service_pb2.GetTrackResponse]  # type: ignore[assignment]
     """GetTrack reads one track."""
+    ListPresence: _aio.UnaryUnaryMultiCallable[_track_service_pb2.ListPresenceRequest, _track_service_pb2.ListPresenceResponse]  # type: ignore[assignment]
+    """ListPresence tells which terminals watch a track, on all servers together, and which came and went of late. It is a
+    hint: what a server that cannot be heard knows is left out after some seconds.
+    """
     ListSeedChains: _aio.UnaryUnaryMultiCallable[_track_service_pb2.ListSeedChainsRequest, _track_service_pb2.ListSeedChainsResponse]  # type: ignore[assignment]
     """ListSeedChains reads the ends of a track's seed chains, the newest first."""
     CreateTrack: _aio.UnaryUnaryMultiCallable[_track_service_pb2.CreateTrackRequest, _track_service_pb2.CreateTrackResponse]  # type: ignore[assignment]
@@ -140,6 +148,16 @@ class TrackServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_track_service_pb2.GetTrackResponse, _abc.Awaitable[_track_service_pb2.GetTrackResponse]]:
         """GetTrack reads one track."""
+
+    @_abc_1.abstractmethod
+    def ListPresence(
+        self,
+        request: _track_service_pb2.ListPresenceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_track_service_pb2.ListPresenceResponse, _abc.Awaitable[_track_service_pb2.ListPresenceResponse]]:
+        """ListPresence tells which terminals watch a track, on all servers together, and which came and went of late. It is a
+        hint: what a server that cannot be heard knows is left out after some seconds.
+        """
 
     @_abc_1.abstractmethod
     def ListSeedChains(

@@ -14,16 +14,22 @@ class Kind(IntEnum):
     UPDATE = 2
     TICK = 3
     GAP = 4
+    OWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """A round as of `made_at_ms`; every transition up to `transition_seq` is part of it."""
+    """A round as of `made_at_ms`; every transition up to `transition_seq` is part of it.
+
+    `watchers` and `terminals` are how many watch the track, as far as it is known.
+    """
 
     kind: Kind
     round: Round
     transition_seq: int
     made_at_ms: int
+    watchers: int = 0
+    terminals: int = 0
 
 
 Encode = Callable[[Frame], bytes]

@@ -1,8 +1,7 @@
 """The hub: the rooms of all tracks, and the door to them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from furlong.common.v1.error_pb2 import Reason
@@ -13,11 +12,13 @@ from services.chassis.clock import Clock
 from services.chassis.refusal import Refusal
 from services.game.domain.round import Round, Totals
 from services.game.engine.broadcast.frame import Encode
-from services.game.engine.broadcast.mailbox import Mailbox
+from services.game.engine.broadcast.line import Crier, Line, Write
+from services.game.engine.broadcast.own import EncodeOwn, OwnTickets
+from services.game.engine.broadcast.presence import Presence
 from services.game.engine.broadcast.relay import Relay
 from services.game.engine.broadcast.room import Room
 from services.game.engine.supervision import supervise
-from services.game.ports import RoundHistory, TrackStore
+from services.game.ports import RoundHistory, TicketReader, TrackStore
 
 COME_BACK_MS: Final = 200
 """When a watcher of a server that goes away should try the next one."""
@@ -31,19 +32,26 @@ class Hub:
         *,
         rounds: RoundHistory,
         tracks: TrackStore,
+        tickets: TicketReader,
         clock: Clock,
         encode: Encode,
+        encode_own: EncodeOwn,
+        game: str,
         mailbox_frames_max: int,
         relay: Relay | None = None,
     ) -> None:
         self._rounds = rounds
         self._tracks = tracks
+        self._tickets = tickets
+        self._encode_own = encode_own
+        self._game = game
         self._clock = clock
         self._encode = encode
         self._mailbox_frames_max = mailbox_frames_max
         self._relay = relay
         self._wake: Callable[[str], None] = lambda track: None
         self._rooms: dict[str, Room] = {}
+        self._crier = Crier()
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
 
@@ -57,6 +65,8 @@ class Hub:
                 clock=self._clock,
                 encode=self._encode,
                 mailbox_frames_max=self._mailbox_frames_max,
+                own=OwnTickets(tickets=self._tickets, clock=self._clock, encode=self._encode_own),
+                presence=Presence(game=self._game, clock=self._clock),
                 on_decision=lambda: self._wake(track),
             )
             self._tasks.add(supervise(f"room {track}", self._clock, room.run))
@@ -99,29 +109,54 @@ class Hub:
         if self._relay is not None:
             self._relay.cancelled(track, round_id, totals)
 
-    @asynccontextmanager
+    def changed(self, track: str, accounts: Collection[str]) -> None:
+        """Tell a track's rooms, here and at the other games, whose tickets have changed."""
+        self.room(track).changed(accounts)
+        if self._relay is not None:
+            self._relay.changed(track, accounts)
+
     async def watch(
-        self, *, track: str, after: int, update_interval_ms: int, tick_interval_ms: int,
-        on_fell_behind: Callable[[], object],
-    ) -> AsyncIterator[Mailbox]:  # fmt: skip
-        """Watch a track for as long as the context lasts; TRACK_NOT_FOUND where there is none."""
+        self,
+        *,
+        track: str,
+        after: int,
+        update_interval_ms: int,
+        tick_interval_ms: int,
+        write: Write,
+        accounts: Collection[str] = (),
+        terminal: str = "",
+    ) -> None:
+        """Write a track's frames until cancelled, or until the Refusal that ends the watcher is raised.
+
+        TRACK_NOT_FOUND where there is no such track.
+        """
         if self._draining:
             raise _draining(after)
-        if track not in self._rooms:
-            await self._tracks.track(track)
-        room = self.room(track)
+        room = await self._known_room(track)
+        line = Line(write, self._crier)
         watcher = await room.watch(
             after=after,
             update_interval_ms=update_interval_ms,
             tick_interval_ms=tick_interval_ms,
-            on_fell_behind=on_fell_behind,
+            on_mail=line.mail,
+            accounts=accounts,
+            terminal=terminal,
         )
         if self._draining:  # it began while the watcher waited for the room
             watcher.mailbox.end(_draining)
         try:
-            yield watcher.mailbox
+            await line.run(watcher.mailbox)
         finally:
             room.leave(watcher)
+
+    async def presence(self, track: str) -> Presence:
+        """Give who watches a track; TRACK_NOT_FOUND where there is none."""
+        return (await self._known_room(track)).presence
+
+    async def _known_room(self, track: str) -> Room:
+        if track not in self._rooms:
+            await self._tracks.track(track)
+        return self.room(track)
 
     def observe_watchers(self) -> Iterable[Observation]:
         """Tell who watches each track here, for the metric of that name, which asks from a thread of its own."""

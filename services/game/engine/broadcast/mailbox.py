@@ -1,11 +1,10 @@
 """A watcher's mailbox: bounded, so that a slow reader costs memory to nobody and time to nobody but itself.
 
-Transitions wait in order and none is dropped; of totals and ticks only the latest waits, because nobody wants the
-older one. A mailbox that is full when a transition comes ends its watcher with FELL_BEHIND: it resumes by `after`, and
-reads from the room's history what it missed.
+Transitions wait in order and none is dropped. Of totals, of ticks and of the tickets of each account only the latest
+waits, because nobody wants the older one. A mailbox that is full when a transition comes ends its watcher with
+FELL_BEHIND: it resumes by `after`, and reads from the room's history what it missed.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -20,32 +19,31 @@ Numbered = tuple[int, bytes]
 class Mailbox:
     """The frames of one watcher. `after` is the last transition that was handed out.
 
-    `on_fell_behind` is called when a full mailbox ends: the watcher's writer may be stuck in a connection that nobody
-    reads and has to be told.
+    `on_mail` is called whenever there is something to take: a frame, or the refusal that ends the watcher.
     """
 
     __slots__ = (
         "_first_left",
         "_frames_max",
-        "_on_fell_behind",
+        "_own",
         "_tick",
         "_transitions",
         "_update",
-        "_waiter",
         "after",
         "ending",
+        "on_mail",
     )
 
     def __init__(
-        self, *, first: Sequence[Numbered], after: int, frames_max: int, on_fell_behind: Callable[[], object]
+        self, *, first: Sequence[Numbered], after: int, frames_max: int, on_mail: Callable[[], object]
     ) -> None:
         self._transitions = deque(first)
         self._first_left = len(first)  # what it begins with is history, not slowness
         self._frames_max = frames_max
+        self._own: dict[str, bytes] | None = None  # made when there is some: few watchers have any
         self._update: Numbered | None = None
         self._tick: Numbered | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self._on_fell_behind = on_fell_behind
+        self.on_mail = on_mail
         self.after = after
         self.ending: Refusal | None = None
 
@@ -58,17 +56,24 @@ class Mailbox:
             return
         self._update = self._tick = None
         self._transitions.append(frame)
-        self._wake()
+        self.on_mail()
 
     def put_update(self, frame: Numbered) -> None:
         """Put the round as it is in the place of the update that waits."""
         self._update = frame
-        self._wake()
+        self.on_mail()
 
     def put_tick(self, frame: Numbered) -> None:
         """Put a tick in the place of the one that waits."""
         self._tick = frame
-        self._wake()
+        self.on_mail()
+
+    def put_own(self, account_id: str, frame: bytes) -> None:
+        """Put the tickets of an account as they are in the place of those that wait."""
+        if self._own is None:
+            self._own = {}
+        self._own[account_id] = frame
+        self.on_mail()
 
     def end(self, why: Callable[[int], Refusal]) -> None:
         """End the watcher once it has the transitions that wait; `why` is told where it may resume."""
@@ -76,26 +81,23 @@ class Mailbox:
             return
         after = self._transitions[-1][0] if self._transitions else self.after
         self.ending = why(after)
-        self._wake()
+        self.on_mail()
 
-    async def take(self) -> bytes:
-        """Wait for the next frame. Raises the Refusal that ends the watcher; only one task may take."""
-        while True:
-            frame = self._next()
-            if frame is not None:
-                return frame
-            if self.ending is not None:
-                raise self.ending
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
+    @property
+    def has_fallen_behind(self) -> bool:
+        """Tell whether the watcher was ended for its slowness; whatever is being written to it is in vain."""
+        return self.ending is not None and self.ending.reason == Reason.FELL_BEHIND
 
-    def _next(self) -> bytes | None:
+    def take(self) -> bytes | None:
+        """Take the next frame; None where nothing waits. Raises the Refusal that ends the watcher."""
         if self._transitions:
             self.after, frame = self._transitions.popleft()
             self._first_left = max(self._first_left - 1, 0)
             return frame
         if self.ending is not None:
-            return None
+            raise self.ending
+        if self._own:
+            return self._own.pop(next(iter(self._own)))
         if self._update is not None:
             (_, frame), self._update = self._update, None
             return frame
@@ -111,9 +113,4 @@ class Mailbox:
             f"the watcher is {self._frames_max} transitions behind; it may resume after {self.after}",
             metadata={"after": str(self.after)},
         )
-        self._wake()
-        self._on_fell_behind()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        self.on_mail()

@@ -3,7 +3,9 @@
     transition ──▶ in order, at once ────────────┐
                                                  ├─▶ topic ─▶ every game ─▶ the track's room, as a hint
     totals ──▶ the latest of a round, now and then ┤
-    a lease that is given back ──▶ at once ────────┘                         to whom it concerns: who seeks the lease
+    a lease that is given back ──▶ at once ────────┤                         to whom it concerns: who seeks the lease
+    accounts whose tickets changed, gathered ──────┤
+    who watches here, every beat ──────────────────┘
 
 Nothing depends on it. What cannot be told is dropped; a room that hears nothing reads the store instead. What waits is
 bounded, and nobody waits for it.
@@ -11,15 +13,16 @@ bounded, and nobody waits for it.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import aclosing
 from typing import Final, Protocol
 
 from services.chassis.clock import Clock
 from services.chassis.waiting import until
 from services.game.domain.round import Round, Totals
+from services.game.engine.broadcast.presence import BEAT_MS
 from services.game.engine.supervision import supervise
-from services.game.ports import Signal, Standing, Topics, Vacancy
+from services.game.ports import Attendance, Changed, Signal, Standing, Topics, Vacancy
 
 TRANSITIONS_WAITING_MAX: Final = 256
 """Transitions that wait to be told; beyond them the oldest is dropped, and the others read it in the store."""
@@ -27,6 +30,10 @@ ROUNDS_TOLD_MAX: Final = 1_000
 """Rounds whose last telling is remembered."""
 TOTALS_INTERVAL_MS: Final = 500
 """The least time between two tellings of a round's totals."""
+CHANGES_INTERVAL_MS: Final = 200
+"""The least time between two tellings of changed accounts."""
+ACCOUNTS_TOLD_MAX: Final = 500
+"""Accounts in one telling; where more have changed, the others read all that are watched."""
 SILENCE_MS: Final = 1_000
 """A topic that lives is heard four times a second; one that was silent for so long is down."""
 
@@ -40,6 +47,15 @@ class Room(Protocol):
     def totals(self, round_id: int, totals: Totals) -> None:
         """Take the totals of a round."""
 
+    def changed(self, accounts: Collection[str], *, any_account: bool = False) -> None:
+        """Take whose tickets have changed."""
+
+    def attendance(self) -> Attendance:
+        """Tell who watches here."""
+
+    def attended(self, told: Attendance) -> None:
+        """Take who watches elsewhere."""
+
     def look(self) -> None:
         """Look at the store now: something may have been missed."""
 
@@ -50,7 +66,12 @@ class Room(Protocol):
 class Relay:
     """One game's part in the talk. `start` it once, `follow` a track once."""
 
-    def __init__(self, *, topics: Topics, clock: Clock) -> None:
+    def __init__(self, *, topics: Topics, clock: Clock, game: str) -> None:
+        self._game = game
+        self._rooms: dict[str, Room] = {}
+        self._attended: set[str] = set()  # tracks of which the others know that somebody watches here
+        self._changes: dict[str, set[str]] = {}
+        self._changed = asyncio.Event()
         self._topics = topics
         self._clock = clock
         self._transitions: deque[Round] = deque(maxlen=TRANSITIONS_WAITING_MAX)
@@ -63,6 +84,8 @@ class Relay:
     def start(self) -> None:
         """Begin to tell."""
         self._tasks.add(supervise("relay", self._clock, self._tell))
+        self._tasks.add(supervise("relay of changes", self._clock, self._tell_changes))
+        self._tasks.add(supervise("relay of presence", self._clock, self._tell_presence))
 
     def transition(self, round_: Round) -> None:
         """Tell the others of a transition."""
@@ -93,6 +116,7 @@ class Relay:
 
     def follow(self, track: str, room: Room) -> None:
         """Bring a room what the others tell of its track, until `close`."""
+        self._rooms[track] = room
 
         async def run() -> None:
             await self._follow(track, room)
@@ -129,6 +153,37 @@ class Relay:
             del self._next_at_ms[next(iter(self._next_at_ms))]
         await self._topics.publish(standing.track, standing)
 
+    def changed(self, track: str, accounts: Collection[str]) -> None:
+        """Tell the others whose tickets have changed, when it is time."""
+        changes = self._changes.setdefault(track, set())
+        if len(changes) <= ACCOUNTS_TOLD_MAX:
+            changes.update(accounts)
+        self._changed.set()
+
+    async def _tell_changes(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            changes, self._changes = self._changes, {}
+            for track, accounts in changes.items():
+                too_many = len(accounts) > ACCOUNTS_TOLD_MAX
+                account_ids = () if too_many else tuple(sorted(accounts))
+                news = Changed(track=track, game=self._game, account_ids=account_ids, any_account=too_many)
+                await self._topics.publish(track, news)
+            await self._clock.sleep_until_ms(self._clock.now_ms() + CHANGES_INTERVAL_MS)
+
+    async def _tell_presence(self) -> None:
+        while True:
+            await self._clock.sleep_until_ms(self._clock.now_ms() + BEAT_MS)
+            for track, room in list(self._rooms.items()):
+                here = room.attendance()
+                if here.watchers or track in self._attended:
+                    await self._topics.publish(track, here)
+                if here.watchers:
+                    self._attended.add(track)
+                else:
+                    self._attended.discard(track)
+
     # Listening
 
     async def _follow(self, track: str, room: Room) -> None:
@@ -149,6 +204,11 @@ class Relay:
                         room.totals(each.round_id, each.totals)
                     case Vacancy():
                         self._seek(each.track)
+                    case Changed():
+                        if each.game != self._game:
+                            room.changed(each.account_ids, any_account=each.any_account)
+                    case Attendance():
+                        room.attended(each)
                     case Signal.MISSED | Signal.BROKEN:
                         room.look()
                     case Signal.ALIVE:

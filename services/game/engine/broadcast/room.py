@@ -15,7 +15,7 @@ Invariants:
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from typing import Final
 
@@ -33,7 +33,9 @@ from services.game.engine.backoff import BACKOFF_MAX_MS, backoff_ms
 from services.game.engine.broadcast.cadence import Cadence
 from services.game.engine.broadcast.frame import Encode, Frame, Kind
 from services.game.engine.broadcast.mailbox import Mailbox, Numbered
-from services.game.ports import RoundHistory
+from services.game.engine.broadcast.own import OwnTickets
+from services.game.engine.broadcast.presence import Presence
+from services.game.ports import Attendance, RoundHistory
 
 HISTORY_TRANSITIONS_MAX: Final = 256
 """How many transitions a watcher may have missed and still be sent; about 40 minutes of the default timetable."""
@@ -60,10 +62,27 @@ _log = structlog.get_logger(__name__)
 class Watcher:
     """One watcher's mailbox with the intervals it asked for and what it has been told."""
 
-    __slots__ = ("mailbox", "tick_interval_ms", "told_at_ms", "told_totals", "update_interval_ms")
+    __slots__ = (
+        "accounts",
+        "mailbox",
+        "terminal",
+        "tick_interval_ms",
+        "told_at_ms",
+        "told_totals",
+        "update_interval_ms",
+    )
 
-    def __init__(self, mailbox: Mailbox, update_interval_ms: int, tick_interval_ms: int) -> None:
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        update_interval_ms: int,
+        tick_interval_ms: int,
+        accounts: Collection[str],
+        terminal: str,
+    ) -> None:
         self.mailbox = mailbox
+        self.accounts = accounts
+        self.terminal = terminal
         self.update_interval_ms = update_interval_ms
         self.tick_interval_ms = tick_interval_ms
         self.told_at_ms = 0
@@ -81,6 +100,8 @@ class Room:
         clock: Clock,
         encode: Encode,
         mailbox_frames_max: int,
+        own: OwnTickets,
+        presence: Presence,
         on_decision: Callable[[], None] = lambda: None,
     ) -> None:
         self._track = track
@@ -88,6 +109,8 @@ class Room:
         self._clock = clock
         self._encode = encode
         self._mailbox_frames_max = mailbox_frames_max
+        self._own = own
+        self.presence = presence
         self._on_decision = on_decision
         self._watchers: set[Watcher] = set()
         self._updates: Cadence[Watcher] = Cadence()
@@ -136,8 +159,24 @@ class Room:
         self._owing = True
         self._update_frame = None
 
+    def changed(self, accounts: Collection[str], *, any_account: bool = False) -> None:
+        """Something happened to tickets of these accounts, or maybe to those of any."""
+        if any_account:
+            self._own.all_changed()
+        else:
+            self._own.changed(accounts)
+
+    def attendance(self) -> Attendance:
+        """Tell who watches here."""
+        return self.presence.attendance(self._track)
+
+    def attended(self, told: Attendance) -> None:
+        """Take who watches at another game."""
+        self.presence.hear(told)
+
     def look(self) -> None:
         """Look at the store now: a hint may have been missed."""
+        self._own.all_changed()
         self._missed = True
         self._hinted.set()
 
@@ -149,20 +188,30 @@ class Room:
     # Who watches
 
     async def watch(
-        self, *, after: int, update_interval_ms: int, tick_interval_ms: int, on_fell_behind: Callable[[], object]
+        self,
+        *,
+        after: int,
+        update_interval_ms: int,
+        tick_interval_ms: int,
+        on_mail: Callable[[], object],
+        accounts: Collection[str] = (),
+        terminal: str = "",
     ) -> Watcher:
         """Add a watcher, to be removed with `leave`. `tick_interval_ms` of 0 asks for no ticks."""
         await self._loaded.wait()
         now_ms = self._clock.now_ms()
+        self.presence.join(terminal)
         mailbox = Mailbox(
             first=self._first_frames(after),
             after=after,
             frames_max=self._mailbox_frames_max,
-            on_fell_behind=on_fell_behind,
+            on_mail=on_mail,
         )
-        watcher = Watcher(mailbox, update_interval_ms, tick_interval_ms)
+        watcher = Watcher(mailbox, update_interval_ms, tick_interval_ms, accounts, terminal)
         self._told(watcher, now_ms)
         self._watchers.add(watcher)
+        if accounts:
+            self._own.join(mailbox, accounts)
         self._updates.join(watcher, update_interval_ms, now_ms)
         if tick_interval_ms:
             self._ticks.join(watcher, tick_interval_ms, now_ms)
@@ -172,6 +221,8 @@ class Room:
     def leave(self, watcher: Watcher) -> None:
         """Remove a watcher."""
         self._watchers.discard(watcher)
+        self.presence.leave(watcher.terminal)
+        self._own.leave(watcher.mailbox, watcher.accounts)
         self._updates.leave(watcher, watcher.update_interval_ms)
         if watcher.tick_interval_ms:
             self._ticks.leave(watcher, watcher.tick_interval_ms)
@@ -196,10 +247,13 @@ class Room:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._feed(), name=f"feed {self._track}")
             group.create_task(self._beat(), name=f"beat {self._track}")
+            group.create_task(self._own.run(), name=f"own tickets {self._track}")
 
     async def _feed(self) -> None:
         while True:
             if await until(self._clock, self._look_at_ms(), self._hinted) or self._missed:
+                if self._deaf:
+                    self._own.all_changed()
                 self._missed = False
                 self._in_vain += self._is_overdue()
                 await self._persistently(self._look)
@@ -289,6 +343,9 @@ class Room:
         shown = self._round is None or round_.round_id >= self._round.round_id
         if shown:
             self._round = round_
+            self._own.show(round_.round_id)
+        if round_.phase in (Phase.SETTLED, Phase.VOID):
+            self._own.decided(round_.round_id)
         for watcher in self._watchers:
             # Whoever waited for the track's first round has seen nothing yet, and begins with the round as it is.
             watcher.mailbox.put_transition(self._update() if first else frame)
@@ -389,7 +446,14 @@ class Room:
         return self._update_frame
 
     def _numbered(self, kind: Kind, round_: Round, now_ms: int) -> Numbered:
-        frame = Frame(kind=kind, round=round_, transition_seq=self._latest, made_at_ms=now_ms)
+        frame = Frame(
+            kind=kind,
+            round=round_,
+            transition_seq=self._latest,
+            made_at_ms=now_ms,
+            watchers=self.presence.watchers,
+            terminals=self.presence.terminals,
+        )
         return self._latest, self._encode(frame)
 
     def _told(self, watcher: Watcher, now_ms: int) -> None:

@@ -18,7 +18,7 @@ async def test_a_machine_without_node_or_npm_leaves_the_figure_out_and_says_so(
     missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None if name == missing else f"/bin/{name}")
-    peer = Peer(tmp_path)
+    peer = Peer(tmp_path, seconds=1.0)
 
     await peer.measure(LIVE, frame="")
     (figure,) = peer.figures([1.0])

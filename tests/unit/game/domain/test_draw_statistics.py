@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from itertools import islice, pairwise, permutations
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,7 @@ def expected(order: tuple[int, ...], weights: Mapping[int, int]) -> float:
     return chance
 
 
-def chi_square(counts: Mapping[object, int], chances: Mapping[object, float]) -> float:
+def chi_square(counts: Mapping[Any, int], chances: Mapping[Any, float]) -> float:
     total = sum(counts.values())
     return sum((counts[each] - total * chance) ** 2 / (total * chance) for each, chance in chances.items())
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import pytest
 from furlong.client import deadline
@@ -47,6 +47,7 @@ class Counter:
         self.open = asyncio.Event()
         self.open.set()
         self.totals: list[tuple[str, int, Totals]] = []
+        self.changed: list[tuple[str, Set[str]]] = []
 
     async def append(self, round_id: int, placings: Sequence[Placing]) -> Appended:
         self.calls.append([placing.order.request_id for placing in placings])
@@ -92,6 +93,9 @@ async def desk(store: Counter, clock: ManualClock) -> Desk:
     class Hub:
         def totals(self, track: str, round_id: int, totals: Totals) -> None:
             store.totals.append((track, round_id, totals))
+
+        def changed(self, track: str, accounts: Set[str]) -> None:
+            store.changed.append((track, accounts))
 
     return Desk(
         store=store,  # type: ignore[arg-type] # only appends are asked for

@@ -8,7 +8,6 @@ from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.refusal import Refusal
 from services.game.engine.broadcast.hub import Hub
-from services.game.engine.broadcast.mailbox import Mailbox
 from tests.fakes.persist_store import FakePersist
 from tests.fakes.virtual_clock import VirtualClock
 from tests.rounds import TRACK
@@ -19,17 +18,25 @@ async def hub() -> AsyncIterator[Hub]:
     clock = VirtualClock()
     store = FakePersist(clock)
     await store.create_track(request_id="", track=TRACK)
-    hub = Hub(rounds=store, tracks=store, clock=clock, encode=lambda _: b"", mailbox_frames_max=4)
+    hub = Hub(
+        rounds=store,
+        tracks=store,
+        tickets=store,
+        clock=clock,
+        encode=lambda _: b"",
+        encode_own=lambda *_: b"",
+        game="game",
+        mailbox_frames_max=4,
+    )
     yield hub
     await hub.close()
 
 
-async def watch(hub: Hub, track: str, after: int = 0) -> Mailbox:
-    async with hub.watch(
-        track=track, after=after, update_interval_ms=100, tick_interval_ms=0, on_fell_behind=lambda: None
-    ) as mailbox:
-        await mailbox.take()
-    raise AssertionError("there was a frame")
+async def watch(hub: Hub, track: str, after: int = 0) -> None:
+    async def write(frame: bytes) -> None:
+        raise AssertionError("there was a frame")
+
+    await hub.watch(track=track, after=after, update_interval_ms=100, tick_interval_ms=0, write=write)
 
 
 async def test_a_track_that_does_not_exist_is_not_watched(hub: Hub) -> None:

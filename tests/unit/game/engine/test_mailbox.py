@@ -1,7 +1,5 @@
 """A mailbox keeps transitions, conflates the rest, and ends who does not read."""
 
-import asyncio
-
 import pytest
 from furlong.common.v1.error_pb2 import Reason
 
@@ -11,104 +9,96 @@ from services.game.engine.broadcast.mailbox import Mailbox, Numbered
 
 class Watcher:
     def __init__(self, *first: Numbered, after: int = 0, frames_max: int = 3) -> None:
-        self.fell = 0
-        self.mailbox = Mailbox(first=first, after=after, frames_max=frames_max, on_fell_behind=self._fell)
+        self.told = 0
+        self.mailbox = Mailbox(first=first, after=after, frames_max=frames_max, on_mail=self._mail)
 
-    def _fell(self) -> None:
-        self.fell += 1
+    def _mail(self) -> None:
+        self.told += 1
 
-    async def take_all(self) -> list[bytes]:
-        """Everything that can be taken without waiting."""
-        taken: list[bytes] = []
-        while True:
-            task = asyncio.ensure_future(self.mailbox.take())
-            for _ in range(3):
-                await asyncio.sleep(0)
-            if not task.done():
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-                return taken
-            taken.append(task.result())
+    def take_all(self) -> list[bytes]:
+        """Everything that waits."""
+        return list(iter(self.mailbox.take, None))
 
 
 def draining(after: int) -> Refusal:
     return Refusal(Reason.DRAINING, "going", metadata={"after": str(after)})
 
 
-async def test_transitions_are_taken_in_order_and_none_is_lost() -> None:
+def test_transitions_are_taken_in_order_and_none_is_lost() -> None:
     watcher = Watcher()
     for seq in (1, 2, 3):
         watcher.mailbox.put_transition((seq, b"t%d" % seq))
 
-    assert await watcher.take_all() == [b"t1", b"t2", b"t3"]
+    assert watcher.take_all() == [b"t1", b"t2", b"t3"]
     assert watcher.mailbox.after == 3
 
 
-async def test_of_updates_and_ticks_only_the_latest_waits() -> None:
+def test_of_updates_and_ticks_only_the_latest_waits() -> None:
     watcher = Watcher()
     for n in (1, 2, 3):
         watcher.mailbox.put_update((0, b"u%d" % n))
         watcher.mailbox.put_tick((0, b"k%d" % n))
 
-    assert await watcher.take_all() == [b"u3", b"k3"]
+    assert watcher.take_all() == [b"u3", b"k3"]
 
 
-async def test_a_transition_outdates_the_update_that_waits() -> None:
+def test_a_transition_outdates_the_update_that_waits() -> None:
     watcher = Watcher()
     watcher.mailbox.put_update((0, b"u"))
     watcher.mailbox.put_tick((0, b"k"))
     watcher.mailbox.put_transition((1, b"t1"))
 
-    assert await watcher.take_all() == [b"t1"]
+    assert watcher.take_all() == [b"t1"]
 
 
-async def test_a_waiting_watcher_is_woken() -> None:
+def test_whatever_comes_is_told() -> None:
     watcher = Watcher()
-    taking = asyncio.ensure_future(watcher.mailbox.take())
-    await asyncio.sleep(0)
     watcher.mailbox.put_transition((1, b"t1"))
+    watcher.mailbox.put_update((1, b"u"))
+    watcher.mailbox.put_tick((1, b"k"))
+    watcher.mailbox.end(draining)
 
-    assert await taking == b"t1"
+    assert watcher.told == 4
 
 
-async def test_a_watcher_whose_mailbox_is_full_is_ended_and_told_where_it_was() -> None:
+def test_a_watcher_whose_mailbox_is_full_is_ended_and_told_where_it_was() -> None:
     watcher = Watcher(after=4)
     for seq in (5, 6, 7):
         watcher.mailbox.put_transition((seq, b""))
-    assert watcher.fell == 0
+    assert not watcher.mailbox.has_fallen_behind
     watcher.mailbox.put_transition((8, b""))
     watcher.mailbox.put_transition((9, b""))
 
-    assert watcher.fell == 1
+    assert watcher.mailbox.has_fallen_behind
     with pytest.raises(Refusal) as ended:
-        await watcher.mailbox.take()
+        watcher.mailbox.take()
     assert ended.value.reason == Reason.FELL_BEHIND
     assert ended.value.metadata == {"after": "4"}
 
 
-async def test_updates_never_fill_a_mailbox() -> None:
+def test_updates_never_fill_a_mailbox() -> None:
     watcher = Watcher()
     for n in range(1_000):
         watcher.mailbox.put_update((0, b"%d" % n))
 
-    assert watcher.fell == 0
-    assert await watcher.take_all() == [b"999"]
+    assert not watcher.mailbox.has_fallen_behind
+    assert watcher.take_all() == [b"999"]
 
 
-async def test_the_history_that_a_watcher_begins_with_does_not_count_as_slowness() -> None:
+def test_the_history_that_a_watcher_begins_with_does_not_count_as_slowness() -> None:
     history = [(seq, b"") for seq in range(1, 101)]
     watcher = Watcher(*history)
     for seq in (101, 102, 103):
         watcher.mailbox.put_transition((seq, b""))
-    assert watcher.fell == 0
-    assert len(await watcher.take_all()) == 103
+    assert not watcher.mailbox.has_fallen_behind
+    assert len(watcher.take_all()) == 103
     for seq in (104, 105, 106, 107):
         watcher.mailbox.put_transition((seq, b""))
 
-    assert watcher.fell == 1
+    assert watcher.mailbox.has_fallen_behind
 
 
-async def test_a_watcher_that_is_told_to_come_back_has_what_it_resumes_after() -> None:
+def test_a_watcher_that_is_told_to_come_back_has_what_it_resumes_after() -> None:
     watcher = Watcher()
     watcher.mailbox.put_transition((1, b"t1"))
     watcher.mailbox.put_transition((2, b"t2"))
@@ -116,17 +106,7 @@ async def test_a_watcher_that_is_told_to_come_back_has_what_it_resumes_after() -
     watcher.mailbox.end(draining)
     watcher.mailbox.put_transition((3, b"t3"))
 
-    assert [await watcher.mailbox.take(), await watcher.mailbox.take()] == [b"t1", b"t2"]
+    assert [watcher.mailbox.take(), watcher.mailbox.take()] == [b"t1", b"t2"]
     with pytest.raises(Refusal) as ended:
-        await watcher.mailbox.take()
+        watcher.mailbox.take()
     assert ended.value.metadata == {"after": "2"}
-
-
-async def test_ending_wakes_a_watcher_that_waits() -> None:
-    watcher = Watcher(after=7)
-    taking = asyncio.ensure_future(watcher.mailbox.take())
-    await asyncio.sleep(0)
-    watcher.mailbox.end(draining)
-
-    with pytest.raises(Refusal, match="going"):
-        await taking

@@ -1,14 +1,22 @@
 """The relay tells what happened in order, totals now and then, and rooms whether they can hear the others."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from services.game.domain.phase import Phase
 from services.game.domain.round import Round, Totals
-from services.game.engine.broadcast.relay import SILENCE_MS, TOTALS_INTERVAL_MS, TRANSITIONS_WAITING_MAX, Relay
-from services.game.ports import Signal, Standing, Vacancy
+from services.game.engine.broadcast.presence import BEAT_MS
+from services.game.engine.broadcast.relay import (
+    ACCOUNTS_TOLD_MAX,
+    CHANGES_INTERVAL_MS,
+    SILENCE_MS,
+    TOTALS_INTERVAL_MS,
+    TRANSITIONS_WAITING_MAX,
+    Relay,
+)
+from services.game.ports import Attendance, Changed, News, Signal, Standing, Vacancy
 from tests.fakes.virtual_clock import VirtualClock
 from tests.rounds import TRACK, stored_round
 
@@ -20,16 +28,16 @@ class Line:
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
-        self.told: list[tuple[int, Round | Standing | Vacancy]] = []
-        self.says: asyncio.Queue[Round | Standing | Vacancy | Signal] = asyncio.Queue()
+        self.told: list[tuple[int, News]] = []
+        self.says: asyncio.Queue[News | Signal] = asyncio.Queue()
         self.is_open = asyncio.Event()
         self.is_open.set()
 
-    async def publish(self, track: str, news: Round | Standing | Vacancy) -> None:
+    async def publish(self, track: str, news: News) -> None:
         await self.is_open.wait()
         self.told.append((self._clock.now_ms(), news))
 
-    async def follow(self, track: str) -> AsyncGenerator[Round | Standing | Vacancy | Signal, None]:
+    async def follow(self, track: str) -> AsyncGenerator[News | Signal, None]:
         while True:
             yield await self.says.get()
 
@@ -47,12 +55,22 @@ class Listener:
 
     def __init__(self) -> None:
         self.heard: list[object] = []
+        self.watchers = 0
 
     def hint(self, round_: Round) -> None:
         self.heard.append(round_.transition_seq)
 
     def totals(self, round_id: int, totals: Totals) -> None:
         self.heard.append((round_id, totals.tickets))
+
+    def changed(self, accounts: Collection[str], *, any_account: bool = False) -> None:
+        self.heard.append("any account" if any_account else sorted(accounts))
+
+    def attendance(self) -> Attendance:
+        return Attendance(track=TRACK.track, game="here", watchers=self.watchers)
+
+    def attended(self, told: Attendance) -> None:
+        self.heard.append(told)
 
     def look(self) -> None:
         self.heard.append("look")
@@ -66,7 +84,7 @@ class Talk:
         self.clock = VirtualClock()
         self.line = Line(self.clock)
         self.room = Listener()
-        self.relay = Relay(topics=self.line, clock=self.clock)
+        self.relay = Relay(topics=self.line, clock=self.clock, game="here")
 
     @asynccontextmanager
     async def on(self) -> AsyncIterator[None]:
@@ -223,3 +241,65 @@ async def test_a_vacancy_is_told_at_once_and_reaches_who_seeks_the_lease_and_not
         assert [news for _, news in talk.line.told] == [Vacancy(track=TRACK.track)]
         assert sought == [TRACK.track]
         assert talk.room.heard == []
+
+
+async def test_accounts_whose_tickets_changed_are_told_together() -> None:
+    talk = Talk()
+    async with talk.on():
+        talk.relay.changed(TRACK.track, {"a"})
+        await talk.clock.settle()
+        talk.relay.changed(TRACK.track, {"b"})
+        talk.relay.changed(TRACK.track, {"c", "b"})
+        await talk.clock.run_for_ms(CHANGES_INTERVAL_MS)
+
+    told = [news for _, news in talk.line.told]
+    assert told == [
+        Changed(track=TRACK.track, game="here", account_ids=("a",)),
+        Changed(track=TRACK.track, game="here", account_ids=("b", "c")),
+    ]
+
+
+async def test_of_too_many_accounts_any_may_have_changed() -> None:
+    talk = Talk()
+    async with talk.on():
+        for n in range(ACCOUNTS_TOLD_MAX + 1):
+            talk.relay.changed(TRACK.track, {str(n)})
+        await talk.clock.settle()
+
+    assert [news for _, news in talk.line.told] == [
+        Changed(track=TRACK.track, game="here", account_ids=(), any_account=True)
+    ]
+
+
+async def test_what_changed_elsewhere_is_brought_to_the_room_and_what_changed_here_is_not() -> None:
+    talk = Talk()
+    async with talk.on():
+        talk.line.says.put_nowait(Changed(track=TRACK.track, game="there", account_ids=("a",)))
+        talk.line.says.put_nowait(Changed(track=TRACK.track, game="there", account_ids=(), any_account=True))
+        talk.line.says.put_nowait(Changed(track=TRACK.track, game="here", account_ids=("b",)))
+        await talk.clock.settle()
+
+    assert talk.room.heard == [["a"], "any account"]
+
+
+async def test_who_watches_here_is_told_at_every_beat_and_once_more_when_nobody_does() -> None:
+    talk = Talk()
+    async with talk.on():
+        await talk.clock.run_for_ms(BEAT_MS)
+        assert talk.line.told == []
+        talk.room.watchers = 3
+        await talk.clock.run_for_ms(2 * BEAT_MS)
+        talk.room.watchers = 0
+        await talk.clock.run_for_ms(3 * BEAT_MS)
+
+    assert [news.watchers for _, news in talk.line.told if isinstance(news, Attendance)] == [3, 3, 0]
+
+
+async def test_who_watches_elsewhere_is_brought_to_the_room() -> None:
+    talk = Talk()
+    there = Attendance(track=TRACK.track, game="there", watchers=2)
+    async with talk.on():
+        talk.line.says.put_nowait(there)
+        await talk.clock.settle()
+
+    assert talk.room.heard == [there]

@@ -39,12 +39,15 @@ class World:
 
     @asynccontextmanager
     async def game(self, name: str, *, talks: bool = False) -> AsyncIterator[Tracks]:
-        relay = Relay(topics=self.topics, clock=self.clock) if talks else None
+        relay = Relay(topics=self.topics, clock=self.clock, game=name) if talks else None
         hub = Hub(
             rounds=self.store,
             tracks=self.store,
+            tickets=self.store,
             clock=self.clock,
             encode=lambda _: b"",
+            encode_own=lambda *_: b"",
+            game="game",
             mailbox_frames_max=8,
             relay=relay,
         )

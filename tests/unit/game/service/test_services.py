@@ -20,6 +20,7 @@ from services.chassis.refusal import Refusal
 from services.game.domain.track import DEFAULT_LIMITS, DEFAULT_RETURN_BPS, DEFAULT_TIMETABLE, Program, Source
 from tests.fakes.virtual_clock import VirtualClock
 from tests.gaming import Playing
+from tests.mailboxes import taken
 from tests.model import draw as model
 from tests.model import race as race_model
 from tests.rounds import TRACK
@@ -225,10 +226,10 @@ async def test_a_ticket_that_is_taken_back_leaves_the_totals_of_its_round_and_is
     assert read.ticket == again.ticket
     current = await game.rounds.GetCurrentRound(rounds.GetCurrentRoundRequest(track=TRACK.track), CONTEXT)
     assert (current.round.totals.tickets, current.round.totals.stake_minor) == (1, 10)
-    async with game.hub.watch(
-        track=TRACK.track, after=0, update_interval_ms=1_000, tick_interval_ms=0, on_fell_behind=lambda: None
-    ) as mailbox:
-        shown = rounds.WatchRoundsResponse.FromString(await mailbox.take())
+    watcher = await game.hub.room(TRACK.track).watch(
+        after=0, update_interval_ms=1_000, tick_interval_ms=0, on_mail=lambda: None
+    )
+    shown = rounds.WatchRoundsResponse.FromString(await taken(watcher.mailbox))
     assert shown.round.totals == current.round.totals
 
 
@@ -454,12 +455,12 @@ async def test_a_corrected_result_is_answered_shown_and_paid_for(game: Playing) 
     drawn = await settled_with_a_ticket(game)
     right = (*drawn[1:], drawn[0])
     become(Role.OPERATOR)
-    async with game.hub.watch(
-        track=TRACK.track, after=5, update_interval_ms=10_000, tick_interval_ms=0, on_fell_behind=lambda: None
-    ) as mailbox:
-        corrected = (await game.track_service.CorrectResult(correction(right), CONTEXT)).round
-        await mailbox.take()
-        frame = rounds.WatchRoundsResponse.FromString(await mailbox.take())
+    watcher = await game.hub.room(TRACK.track).watch(
+        after=5, update_interval_ms=10_000, tick_interval_ms=0, on_mail=lambda: None
+    )
+    corrected = (await game.track_service.CorrectResult(correction(right), CONTEXT)).round
+    await taken(watcher.mailbox)
+    frame = rounds.WatchRoundsResponse.FromString(await taken(watcher.mailbox))
     assert (frame.kind, list(frame.round.result)) == (rounds.WatchRoundsResponse.TRANSITION, list(right))
     assert (corrected.phase, list(corrected.result)) == (Round.SETTLED, list(right))
     assert corrected.correction_reason == "photo finish"
@@ -530,13 +531,13 @@ async def test_an_entered_result_is_answered_shown_and_the_race_starts(far_off: 
     await clock_of(far_off).run_for_ms(60_000)
     stored = await far_off.store.round(1)
     assert stored.round.awaits_result
-    async with far_off.hub.watch(
-        track=TRACK.track, after=2, update_interval_ms=10_000, tick_interval_ms=0, on_fell_behind=lambda: None
-    ) as mailbox:
-        request = entry(result=(4, 1), positions=(1, 1), withdrawn=(2,))
-        running = (await far_off.track_service.EnterResult(request, CONTEXT)).round
-        await mailbox.take()
-        frame = rounds.WatchRoundsResponse.FromString(await mailbox.take())
+    watcher = await far_off.hub.room(TRACK.track).watch(
+        after=2, update_interval_ms=10_000, tick_interval_ms=0, on_mail=lambda: None
+    )
+    request = entry(result=(4, 1), positions=(1, 1), withdrawn=(2,))
+    running = (await far_off.track_service.EnterResult(request, CONTEXT)).round
+    await taken(watcher.mailbox)
+    frame = rounds.WatchRoundsResponse.FromString(await taken(watcher.mailbox))
     assert (frame.kind, frame.round) == (rounds.WatchRoundsResponse.TRANSITION, running)
     assert (running.phase, running.screen) == (Round.RUNNING, Round.MOVIE)
     assert (list(running.result), list(running.positions), list(running.withdrawn)) == ([4, 1], [1, 1], [2])
