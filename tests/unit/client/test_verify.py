@@ -237,7 +237,7 @@ def whole_proof(**bent: Any) -> dict[str, Any]:
         **bent,
     }
     key = model.key(seed, "harbour-mile", 17, fields["beacon"], OTHER_HASH)
-    numbers = [(int(each["runner"]), int(each["weight"])) for each in RUNNERS]
+    numbers = [(number, number * number) for number in range(1, 41)]
     return {**fields, "result": model.finishing_order(numbers, model.words(key))}
 
 

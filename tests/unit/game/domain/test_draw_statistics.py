@@ -96,7 +96,7 @@ def runs_off(flags: Sequence[bool]) -> float:
 @pytest.mark.parametrize("field", FIELDS, ids=str)
 def test_all_orders_come_as_often_as_their_chances_say(field: Field, beacon: bool) -> None:
     weights = dict(field)
-    chances = {order: expected(order, weights) for order in permutations(weights)}
+    chances: dict[object, float] = {order: expected(order, weights) for order in permutations(weights)}
     found = chi_square(Counter(orders("orders", field, ROUNDS, beacon=beacon)), chances)
 
     assert found < CHI_SQUARE_99[len(chances) - 1]
