@@ -10,7 +10,7 @@ import pytest
 from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.refusal import Refusal
-from services.game.domain.card import RaceCard
+from services.game.domain.card import RaceCard, Runner
 from services.game.domain.draw import commitment
 from services.game.domain.order import Line, Market, Order, judge, offer_of
 from services.game.domain.race_result import RaceResult
@@ -151,6 +151,30 @@ async def test_the_next_round_opens_when_the_finish_screen_ends(stable: Stable) 
         await stable.run_to(END_MS)
 
         assert await stable.history() == [*((1, phase) for phase in WHOLE), (2, "OPEN")]
+
+
+@pytest.mark.parametrize(
+    ("runners", "program", "places", "place_return_bps"),
+    [
+        (4, Program(), 0, 9_100),
+        (5, Program(), 2, 9_100),
+        (8, Program(place_return_bps=8_500), 3, 8_500),
+    ],
+)
+async def test_a_round_is_opened_with_the_places_of_its_field_and_their_prices(
+    runners: int, program: Program, places: int, place_return_bps: int
+) -> None:
+    stable = Stable()
+    field = tuple(Runner(runner=number, name="", weight=10) for number in range(1, runners + 1))
+    await stable.store.create_track(request_id="", track=replace(TRACK, program=program))
+    await stable.store.put_cards(request_id="", track=TRACK.track, cards=[replace(CARD, card_id=0, runners=field)])
+    async with stable.kept():
+        await stable.run_to(0)
+        opened = (await stable.store.round(1)).round
+
+    assert (opened.terms.places, opened.terms.place_return_bps) == (places, place_return_bps)
+    price_hundredths = place_return_bps * runners // (100 * places) if places else 0
+    assert {runner.place_price_hundredths for runner in opened.runners} == {price_hundredths}
 
 
 async def test_every_transition_is_published_once_in_order(stable: Stable) -> None:
