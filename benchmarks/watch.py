@@ -115,7 +115,7 @@ def _extent() -> Extent:
         wanted = options.watchers or WATCHERS_QUICK
         return Extent(
             watchers=wanted,
-            fanout_watchers=wanted,
+            fanout_watchers=min(wanted, FANOUT_WATCHERS),
             timetable=QUICK_TIMETABLE,
             live_s=_round_s(QUICK_TIMETABLE),
             peer_s=_round_s(QUICK_TIMETABLE),
