@@ -14,7 +14,18 @@ from furlong.client.cards import shipped_cards
 from furlong.client.cli.app import app
 from furlong.client.connection import SERVICES
 from furlong.common.v1.account_pb2 import Account, Transfer, TrialBalance
-from furlong.common.v1.round_pb2 import Limits, Program, Round, RoundProof, Runner, Suspension, Timetable, Track
+from furlong.common.v1.round_pb2 import (
+    Limits,
+    Program,
+    Round,
+    RoundProof,
+    Runner,
+    Source,
+    Suspension,
+    Terms,
+    Timetable,
+    Track,
+)
 from furlong.common.v1.ticket_pb2 import Line, Ticket, TicketResult
 from furlong.game.v1.account_service_pb2 import (
     AdjustAccountResponse,
@@ -325,6 +336,15 @@ def test_the_rounds_of_a_track_are_listed(gateway: Gateway) -> None:
     assert (gateway.asked["ListRounds"][0].track, gateway.asked["ListRounds"][0].page_size) == ("harbour-mile", 3)
     lines = furlong(gateway, "rounds", "harbour-mile", "--json").stdout
     assert json.loads(lines)["rounds"][0]["round_id"] == "17"
+
+
+def test_a_round_that_awaits_its_result_is_listed_so(gateway: Gateway) -> None:
+    awaiting = Round(round_id=18, phase=Round.LOCKED, terms=Terms(source=Source.ENTERED))
+    shared = Round(round_id=17, phase=Round.SETTLED, result=[3, 1, 2], positions=[1, 1, 3], withdrawn=[4])
+    gateway.answers["ListRounds"] = [ListRoundsResponse(rounds=[awaiting, shared])]
+    said = furlong(gateway, "rounds", "harbour-mile").stdout
+    assert "LOCKED, awaits its result" in said
+    assert "3=1-2, withdrawn: 4" in said
 
 
 class TestWatch:
