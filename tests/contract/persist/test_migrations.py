@@ -171,6 +171,17 @@ async def test_a_suspension_is_of_exactly_one_part(world: World, impossible: tup
         )
 
 
+async def test_a_published_seed_chain_stops_the_way_back_of_its_step(world: World) -> None:
+    await world.sql(
+        """INSERT INTO seed_chains (track, chain_no, anchor, length, published_at, sealed_checkpoints)
+           VALUES ($1, 1, sha256('anchor'), 10, now(), 'sealed')""",
+        world.track,
+    )
+    await back_to(world.database_url, "0006")
+    with pytest.raises(asyncpg.ObjectInUseError, match="1 chains of seeds"):
+        await migrate(world.database_url, "-1")
+
+
 async def test_two_migrations_at_once_wait_for_each_other(postgres: PostgresServer) -> None:
     await run_sql(postgres.url_of(DATABASE), "CREATE DATABASE twice")
     url = postgres.url_of("twice")

@@ -1,6 +1,7 @@
 """The public services: who may see and do what, and how it is answered."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from google.protobuf.json_format import MessageToDict
 
 from services.chassis.principal import Principal, set_current
 from services.chassis.refusal import Refusal
+from services.game.domain.round import Terms
 from services.game.domain.track import DEFAULT_LIMITS, DEFAULT_RETURN_BPS, DEFAULT_TIMETABLE, Program, Source
 from tests.fakes.virtual_clock import VirtualClock
 from tests.gaming import Playing
@@ -435,6 +437,28 @@ async def test_rounds_are_listed_without_their_races(game: Playing) -> None:
 
     assert any(round_.result for round_ in page.rounds)
     assert not any(round_.HasField("race") for round_ in page.rounds)
+
+
+async def test_an_entered_result_has_no_proof_and_the_refusal_says_why(game: Playing) -> None:
+    await clock_of(game).run_for_ms(2_000)
+    stored = await game.store.round(1)
+    entered = replace(stored.round, terms=Terms(source=Source.ENTERED))
+    game.store._rounds[1] = replace(stored, round=entered)
+
+    with pytest.raises(Refusal) as refused:
+        await game.rounds.GetRoundProof(rounds.GetRoundProofRequest(round_id=1), CONTEXT)
+    assert (refused.value.reason, refused.value.metadata) == (Reason.RESULT_SOURCE, {"source": "ENTERED"})
+
+
+async def test_the_seed_chains_of_a_track_are_told_without_what_is_sealed(game: Playing) -> None:
+    await clock_of(game).run_for_ms(0)
+    (chain,) = (
+        await game.track_service.ListSeedChains(tracks.ListSeedChainsRequest(track="harbour-mile"), CONTEXT)
+    ).chains
+    round_ = (await game.store.round(1)).round
+
+    assert (chain.chain_no, chain.used, chain.length) == (1, 1, 50)
+    assert chain.anchor == round_.terms.seed_anchor == round_.commitment
 
 
 async def settled_with_a_ticket(game: Playing) -> tuple[int, ...]:
