@@ -175,6 +175,15 @@ def be_patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "CALL_S", 5.0)
 
 
+async def is_up(under_test: Replica) -> None:
+    """Wait until a replica has its Redis, which on a busy machine it may not at the start."""
+
+    async def has_redis() -> bool:
+        return await under_test.redis() == "up"
+
+    await eventually(has_redis)
+
+
 async def eventually(condition: Callable[[], Awaitable[bool]], *, within_s: float = 30.0) -> None:
     """Wait for what another replica or the follower brings about; TimeoutError when it does not come."""
     async with asyncio.timeout(within_s):

@@ -8,6 +8,7 @@ import pytest
 from furlong.cache.v1 import cache_service_pb2
 from furlong.client.channel import open_channel
 from furlong.client.near import BYTES, Cached, NearCache, NearPolicy
+from furlong.client.near import service as near_service
 from furlong.client.near import trust as near_trust
 
 from tests.caches import STRICT
@@ -57,3 +58,9 @@ def wrapped(cache: NearCache, source: Source, namespace: str = STRICT) -> "Cache
 def do_not_wait_for_replicas(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have sessions begin as if every replica had caught up."""
     monkeypatch.setattr(near_trust, "LAG_S", 0.0)
+
+
+def ask_patiently(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have near caches wait long for the service, for tests in which it is only the machine that is slow."""
+    monkeypatch.setattr(near_service, "ASK_S", 5.0)
+    monkeypatch.setattr(near_service, "FILL_S", 5.0)

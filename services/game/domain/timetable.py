@@ -72,7 +72,7 @@ def _multiple(every_ms: int, earliest_ms: int) -> int:
 
 def _time_of_day(program: Program, earliest_ms: int) -> int:
     zone = _zone(program.time_zone)
-    first_day = datetime.fromtimestamp(earliest_ms / 1_000, zone).date() - timedelta(days=1)
+    first_day = datetime.fromtimestamp(earliest_ms // 1_000, zone).date() - timedelta(days=1)
     days = (first_day + timedelta(days=n) for n in range(_DAYS_TRIED))
     offs = (off_ms for day in days for off_ms in _offs_of(day, program.off_times_s, zone))
     return next(off_ms for off_ms in offs if off_ms >= earliest_ms)

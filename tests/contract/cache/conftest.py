@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from deploy.local.redis import RedisServer
-from tests.caches import Replica, be_patient, replica
+from tests.caches import Replica, be_patient, is_up, replica
 from tests.clocks import ManualClock
 from tests.redis import freeze, redis_server, resume
 
@@ -45,6 +45,7 @@ async def cache(
     url = "" if request.param == "without redis" else redis_url
     async with replica(url, clock=clock) as under_test:
         if request.param == "redis fails":
+            await is_up(under_test)
             freeze(running_redis)  # the link is up and the first call will find out
         try:
             yield under_test

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import grpc
@@ -10,7 +11,7 @@ import pytest
 from furlong.cache.v1 import cache_service_pb2 as pb
 
 from deploy.local.redis import RedisServer
-from tests.caches import STRICT, Replica, be_patient, replica
+from tests.caches import STRICT, Replica, be_patient, eventually, replica
 from tests.clocks import ManualClock
 from tests.redis import freeze, resume
 from tests.served import refused
@@ -116,6 +117,10 @@ async def test_what_one_replica_writes_the_watchers_of_another_hear(
             assert (await watch.news()).version == version
 
 
+async def has_lost_redis(under_test: Replica) -> bool:
+    return await under_test.redis() != "up"
+
+
 async def test_a_replica_that_loses_redis_vouches_for_nothing_until_it_is_back(
     redis_url: str, running_redis: RedisServer
 ) -> None:
@@ -124,7 +129,10 @@ async def test_a_replica_that_loses_redis_vouches_for_nothing_until_it_is_back(
             await watch.next_of(Word.HEARTBEAT)
             freeze(running_redis)
             try:
+                await eventually(partial(has_lost_redis, under_test))
                 await watch.next_of(Word.GAP)
+                while (await watch.word(within_s=1.0)).kind != Word.GAP:  # what was on its way before it noticed
+                    pass
                 assert [(await watch.word(within_s=1.0)).kind for _ in range(3)] == [Word.GAP] * 3
             finally:
                 resume(running_redis)

@@ -12,7 +12,7 @@ from furlong.common.v1.round_pb2 import Track
 
 from deploy.local.redis import RedisServer
 from tests.caches import EVENTUAL, STRICT, Found, Replica, be_patient, eventually, replica
-from tests.near import Source, do_not_wait_for_replicas, hears, near_cache, wrapped
+from tests.near import Source, ask_patiently, do_not_wait_for_replicas, hears, near_cache, wrapped
 from tests.redis import redis_server
 
 
@@ -28,6 +28,7 @@ async def service(
 ) -> AsyncIterator[Replica]:
     be_patient(monkeypatch)
     do_not_wait_for_replicas(monkeypatch)
+    ask_patiently(monkeypatch)
     with redis.Redis.from_url(running_redis.url) as client:
         client.flushall()
     async with replica(running_redis.url if request.param == "with redis" else "") as under_test:

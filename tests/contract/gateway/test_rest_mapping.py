@@ -42,6 +42,9 @@ MAPPING: list[tuple[str, str, dict[str, Any] | None, str, dict[str, Any]]] = [
     ("POST", "/v1/tracks/a:pause", {"reason": "night"}, "PauseTrack", {"track": "a", "reason": "night"}),
     ("POST", "/v1/tracks/a:resume", {"reason": "morning"}, "ResumeTrack", {"track": "a", "reason": "morning"}),
     ("POST", "/v1/tracks/a:suspend", {"reason": "fog"}, "SuspendTrack", {"track": "a", "reason": "fog"}),
+    ("POST", "/v1/tracks/a:suspendSelling", {"runner": 4}, "SuspendSelling", {"track": "a", "runner": 4}),
+    ("POST", "/v1/tracks/a:resumeSelling", {"market": "PLACE"}, "ResumeSelling", {"track": "a", "market": "PLACE"}),
+    ("POST", "/v1/tracks/a:update", {"return_bps": 9_000}, "UpdateTrack", {"track": "a", "return_bps": 9_000}),
     ("GET", "/v1/tracks/a:watch?after=7", None, "WatchRounds", {"track": "a", "after": "7"}),
     (
         *("POST", "/v1/tickets:place", {"round_id": "17", "tickets": [ORDER]}),
