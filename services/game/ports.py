@@ -15,7 +15,7 @@ from furlong.common.v1.account_pb2 import Account, Transfer, TrialBalance
 from furlong.common.v1.ticket_pb2 import Ticket, TicketResult
 
 from services.game.domain.card import RaceCard
-from services.game.domain.order import Judgement, Order
+from services.game.domain.order import Judgement, Market, Order
 from services.game.domain.round import Round, StoredRound, Terms, Totals
 from services.game.domain.track import Track, TrackState
 from services.game.domain.winners import Winner
@@ -135,6 +135,30 @@ class RoundReader(RoundHistory, Protocol):
         """Read the rounds that are neither SETTLED nor VOID, or still `posting`, the oldest first."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What a runner is offered at in a market, in hundredths of decimal odds."""
+
+    market: Market
+    runner: int
+    price_hundredths: int
+
+
+class RoundPrices(Protocol):
+    """Prices that move."""
+
+    async def round(self, round_id: int) -> StoredRound:
+        """Read one round; ROUND_UNKNOWN where there is none."""
+
+    async def set_prices(
+        self, *, request_id: str, round_id: int, prices: Sequence[Price], reason: str, actor: str
+    ) -> StoredRound:
+        """Move prices of a round that takes tickets; ROUND_PHASE of any other, MALFORMED for what it does not offer.
+
+        When this has answered, no order is accepted that was judged by an earlier revision of the prices.
+        """
+
+
 class RoundStore(RoundOpening, RoundTransitions, RoundDecisions, RoundReader, Protocol):
     """All that the keeper of a track asks of the store."""
 
@@ -159,10 +183,15 @@ class Placing(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appended:
-    """The answers in the order of the placings, and the round's totals after them; None without such a round."""
+    """The answers in the order of the placings, and the round's totals after them; None without such a round.
+
+    `undecided` says that there are answers without a verdict: nothing was done for those placings, because they were
+    judged by prices that have moved since.
+    """
 
     answers: Sequence[TicketResult]
     totals: Totals | None
+    undecided: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +238,13 @@ class Standing:
     totals: Totals
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repriced:
+    """A round whose prices have moved, which is no transition of it."""
+
+    round: Round
+
+
 class Signal(Enum):
     """What can be heard of a topic beside its messages."""
 
@@ -220,10 +256,10 @@ class Signal(Enum):
 class Topics(Protocol):
     """How the games tell each other what happened on a track. A hint for speed: whatever is lost is in the store."""
 
-    async def publish(self, track: str, news: Round | Standing) -> None:
+    async def publish(self, track: str, news: Round | Repriced | Standing) -> None:
         """Tell every game, this one included, or nobody; never raises for that."""
 
-    def follow(self, track: str) -> AsyncGenerator[Round | Standing | Signal, None]:
+    def follow(self, track: str) -> AsyncGenerator[Round | Repriced | Standing | Signal, None]:
         """Hear what the games tell, in order, from now on and through every break."""
 
 

@@ -7,6 +7,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from services.chassis.freshness import Freshness
 from services.persist.domain.account import Account, AccountKind
 from services.persist.domain.decision import Facts, Judged
+from services.persist.domain.pricing import Price
 from services.persist.domain.round import Round, RoundPlan, Totals, Winner
 from services.persist.domain.shelf import Shelf
 from services.persist.domain.statement import Place, StatementLine
@@ -108,6 +109,11 @@ class Rounds(Protocol):
         actor: str,
     ) -> bytes:
         """Decide that a settled round ended otherwise."""
+
+    async def set_prices(
+        self, operation: Operation[Round], round_id: int, prices: Sequence[Price], reason: str, actor: str
+    ) -> bytes:
+        """Move prices of an open round. What was judged by the prices before is not accepted any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,5 +40,6 @@ STATUS: Mapping[Reason.ValueType, StatusCode] = MappingProxyType(
         Reason.TICKET_STATE: StatusCode.FAILED_PRECONDITION,
         Reason.ACCOUNT_KIND: StatusCode.FAILED_PRECONDITION,
         Reason.ACCOUNT_STOPPED: StatusCode.FAILED_PRECONDITION,
+        Reason.PRICES_FIXED: StatusCode.FAILED_PRECONDITION,
     }
 )

@@ -1,7 +1,7 @@
 """What the games tell each other, over the cache's topics: one topic a track, named `track/<track>`.
 
-The words are those of the public watch, so nothing secret travels: a TRANSITION with its round, or an UPDATE of which
-only the round's id and totals are read.
+The words are those of the public watch, so nothing secret travels: a TRANSITION with its round, an UPDATE with
+the round whose prices have moved, or one with nothing but a round's id and totals.
 """
 
 from collections.abc import AsyncGenerator
@@ -20,7 +20,7 @@ from google.protobuf.message import DecodeError
 from services.chassis.clock import Clock
 from services.game.domain.round import Round
 from services.game.engine.backoff import backoff_ms
-from services.game.ports import Signal, Standing
+from services.game.ports import Repriced, Signal, Standing
 from services.game.wire import round_of, round_to, totals_of
 
 TOPIC: Final = "track/{track}"
@@ -36,7 +36,7 @@ class CacheTopics:
         self._clock = clock
         self._is_down = False
 
-    async def publish(self, track: str, news: Round | Standing) -> None:
+    async def publish(self, track: str, news: Round | Repriced | Standing) -> None:
         """Tell every game; where that fails nobody is told."""
         request = PublishRequest(
             request_id=uuid7(), topic=TOPIC.format(track=track), payload=frame_to(news).SerializeToString()
@@ -52,7 +52,7 @@ class CacheTopics:
                 _log.info("topics are back")
             self._is_down = False
 
-    async def follow(self, track: str) -> AsyncGenerator[Round | Standing | Signal, None]:
+    async def follow(self, track: str) -> AsyncGenerator[Round | Repriced | Standing | Signal, None]:
         """Hear what the games tell, resuming after every break behind what was heard."""
         after, epoch, attempt = 0, "", 0
         while True:
@@ -77,20 +77,22 @@ class CacheTopics:
             attempt += 1
 
 
-def frame_to(news: Round | Standing) -> WatchRoundsResponse:
+def frame_to(news: Round | Repriced | Standing) -> WatchRoundsResponse:
     """Write what happened."""
     match news:
         case Round():
             return WatchRoundsResponse(
                 kind=WatchRoundsResponse.TRANSITION, round=round_to(news), transition_seq=news.transition_seq
             )
+        case Repriced():
+            return WatchRoundsResponse(kind=WatchRoundsResponse.UPDATE, round=round_to(news.round))
         case Standing():
             totals = round_pb2.Totals(tickets=news.totals.tickets, stake_minor=news.totals.stake_minor)
             round_ = round_pb2.Round(round_id=news.round_id, track=news.track, totals=totals)
             return WatchRoundsResponse(kind=WatchRoundsResponse.UPDATE, round=round_)
 
 
-def heard_of(event: SubscribeResponse) -> Round | Standing | Signal:
+def heard_of(event: SubscribeResponse) -> Round | Repriced | Standing | Signal:
     """Read an event. What a game of another version told in words that this one cannot read was missed."""
     match event.kind:
         case SubscribeResponse.HEARTBEAT:
@@ -105,10 +107,12 @@ def heard_of(event: SubscribeResponse) -> Round | Standing | Signal:
             return Signal.MISSED
 
 
-def _news_of(frame: WatchRoundsResponse) -> Round | Standing | Signal:
+def _news_of(frame: WatchRoundsResponse) -> Round | Repriced | Standing | Signal:
     match frame.kind:
         case WatchRoundsResponse.TRANSITION:
             return round_of(frame.round)
+        case WatchRoundsResponse.UPDATE if frame.round.runners:
+            return Repriced(round=round_of(frame.round))
         case WatchRoundsResponse.UPDATE:
             return Standing(
                 track=frame.round.track, round_id=frame.round.round_id, totals=totals_of(frame.round.totals)

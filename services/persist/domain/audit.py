@@ -33,6 +33,7 @@ class Action(StrEnum):
     RESUME_TRACK = "resume track"
     VOID_ROUND = "void round"
     CORRECT_RESULT = "correct result"
+    SET_PRICES = "set prices"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from furlong.common.v1 import round_pb2
+from furlong.common.v1 import round_pb2, ticket_pb2
 from furlong.persist.v1 import round_store_service_pb2, ticket_store_service_pb2
 
+from services.persist.domain.pricing import Market, Price
 from services.persist.domain.round import Limits, RoundPlan, Runner, Timetable, Winner
 from services.persist.domain.ticket import Line, Order
 from services.persist.domain.track import RaceCard, Track, TrackState
@@ -22,13 +23,29 @@ def order(message: ticket_store_service_pb2.TicketAppend) -> Order:
             content_hash=message.content_hash,
             refusal=Verdict(message.refusal),
             refusal_reason=message.refusal_reason,
+            price_revision=message.price_revision,
         )
     lines = [
         Line(line.market, bytes(line.runners[:]), line.stake_minor, line.price_hundredths)
         for line in message.lines[:]  # a copy: going through a repeated field costs an exception inside of protobuf
     ]
     stake_minor = sum([line.stake_minor for line in lines])
-    return Order(message.request_id, message.account_id, lines, stake_minor, message.content_hash, None, "")
+    return Order(
+        message.request_id,
+        message.account_id,
+        lines,
+        stake_minor,
+        message.content_hash,
+        None,
+        "",
+        message.price_revision,
+        message.held_until_ms,
+    )
+
+
+def price(message: ticket_pb2.Price) -> Price:
+    """A price of a runner."""
+    return Price(market=Market(message.market), runner=message.runner, price_hundredths=message.price_hundredths)
 
 
 def plan(message: round_store_service_pb2.OpenRoundRequest) -> RoundPlan:

@@ -15,7 +15,7 @@ from services.chassis.clock import SystemClock
 from services.game.adapters.topics import CacheTopics, frame_to
 from services.game.domain.phase import Phase
 from services.game.domain.round import Round, Totals
-from services.game.ports import Signal, Standing
+from services.game.ports import Repriced, Signal, Standing
 from tests.loopback import Server, serving
 from tests.rounds import TRACK, stored_round
 
@@ -26,7 +26,7 @@ HEARTBEAT, GAP = pb.SubscribeResponse.HEARTBEAT, pb.SubscribeResponse.GAP
 WITHIN_S = 10.0
 
 
-def message(sequence: int, news: Round | Standing = ROUND) -> pb.SubscribeResponse:
+def message(sequence: int, news: Round | Repriced | Standing = ROUND) -> pb.SubscribeResponse:
     return pb.SubscribeResponse(
         kind=pb.SubscribeResponse.MESSAGE,
         sequence=sequence,
@@ -67,10 +67,10 @@ class Cache(TopicServiceServicer):
         add_TopicServiceServicer_to_server(self, server)
 
 
-async def heard(cache: Cache, count: int) -> list[Round | Standing | Signal]:
+async def heard(cache: Cache, count: int) -> list[Round | Repriced | Standing | Signal]:
     """The first `count` things that a follower hears."""
     async with serving(cache.register) as server, asyncio.timeout(WITHIN_S), channel_to(server) as channel:
-        news: list[Round | Standing | Signal] = []
+        news: list[Round | Repriced | Standing | Signal] = []
         async with aclosing(CacheTopics(channel, SystemClock()).follow(TRACK.track)) as follow:
             async for each in follow:
                 news.append(each)
@@ -111,7 +111,7 @@ async def test_a_cache_that_was_never_reached_is_asked_again_and_again() -> None
 
 
 @pytest.mark.parametrize("news", [ROUND, STANDING])
-async def test_what_is_told_arrives_under_the_topic_of_the_track(news: Round | Standing) -> None:
+async def test_what_is_told_arrives_under_the_topic_of_the_track(news: Round | Repriced | Standing) -> None:
     cache = Cache()
     async with serving(cache.register) as server, channel_to(server) as channel:
         await CacheTopics(channel, SystemClock()).publish(TRACK.track, news)

@@ -13,7 +13,8 @@ from services.persist.migrate import current, migrate
 from tests.persisting import World, order, persisting
 from tests.postgres import run_sql
 
-HEAD = "0005"
+STEPS = ("0001", "0002", "0003", "0004", "0005", "0008")
+HEAD = STEPS[-1]
 
 MONEY_AND_TICKETS: Mapping[str, str] = {
     "accounts": "account_id, kind, balance_minor FROM accounts WHERE kind <> 6",
@@ -57,12 +58,12 @@ async def back_to(database_url: str, step: str) -> None:
 async def test_a_filled_database_goes_down_step_by_step_and_up_again_and_keeps_all_it_can_hold(world: World) -> None:
     await fill(world)
     before = await contents(world)
-    for step in range(int(HEAD) - 1, 0, -1):
+    for step in reversed(STEPS[:-1]):
         await migrate(world.database_url, "-1")  # with persist connected: idle connections hold no locks
-        assert await current(world.database_url) == f"{step:04}"
+        assert await current(world.database_url) == step
         assert await contents(world) == before
-    for step in range(2, int(HEAD) + 1):
-        await migrate(world.database_url, f"{step:04}")
+    for step in STEPS[1:]:
+        await migrate(world.database_url, step)
         assert await contents(world) == before
 
 

@@ -31,6 +31,7 @@ RIGHTS = """
     operations       SIu     S       -
     postings         SI      S       S
     request_keys     SI      S       S
+    round_prices     SI      S       S
     rounds           SIu     S       s
     settlements      SI      S       S
     tickets          SI      S       S
@@ -42,7 +43,7 @@ RIGHTS = """
 
 WRITTEN_ONCE = (
     *("request_keys", "tickets", "lines", "events", "transfers"),
-    *("audit", "postings", "settlements", "batches", "transitions"),
+    *("audit", "postings", "settlements", "batches", "transitions", "round_prices"),
 )
 
 WRITER_MAY_NOT = (

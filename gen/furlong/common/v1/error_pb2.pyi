@@ -87,6 +87,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """ACCOUNT_KIND: the account is not of the kind that this needs."""
     ACCOUNT_STOPPED: _Reason.ValueType  # 31
     """ACCOUNT_STOPPED: the account is blocked."""
+    PRICES_FIXED: _Reason.ValueType  # 35
+    """PRICES_FIXED: the result of the round is drawn, so its prices follow from its weights and never move."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reason is why a whole call failed. Its name is the `reason` of the google.rpc.ErrorInfo (domain "furlong") that
@@ -157,6 +159,8 @@ ACCOUNT_KIND: Reason.ValueType  # 30
 """ACCOUNT_KIND: the account is not of the kind that this needs."""
 ACCOUNT_STOPPED: Reason.ValueType  # 31
 """ACCOUNT_STOPPED: the account is blocked."""
+PRICES_FIXED: Reason.ValueType  # 35
+"""PRICES_FIXED: the result of the round is drawn, so its prices follow from its weights and never move."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

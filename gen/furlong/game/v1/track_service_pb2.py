@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from furlong.common.v1 import policy_pb2 as furlong_dot_common_dot_v1_dot_policy__pb2
 from furlong.common.v1 import round_pb2 as furlong_dot_common_dot_v1_dot_round__pb2
+from furlong.common.v1 import ticket_pb2 as furlong_dot_common_dot_v1_dot_ticket__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#furlong/game/v1/track_service.proto\x12\x0f\x66urlong.game.v1\x1a\x1e\x66urlong/common/v1/policy.proto\x1a\x1d\x66urlong/common/v1/round.proto\x1a\x1cgoogle/api/annotations.proto\":\n\x11ListTracksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x12ListTracksResponse\x12(\n\x06tracks\x18\x01 \x03(\x0b\x32\x18.furlong.common.v1.Track\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x0fGetTrackRequest\x12\r\n\x05track\x18\x01 \x01(\t\";\n\x10GetTrackResponse\x12\'\n\x05track\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Track\"Q\n\x12\x43reateTrackRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\'\n\x05track\x18\x02 \x01(\x0b\x32\x18.furlong.common.v1.Track\">\n\x13\x43reateTrackResponse\x12\'\n\x05track\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Track\"g\n\x16ImportRaceCardsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12*\n\x05\x63\x61rds\x18\x03 \x03(\x0b\x32\x1b.furlong.common.v1.RaceCard\"F\n\x17ImportRaceCardsResponse\x12\x13\n\x0b\x63\x61rds_added\x18\x01 \x01(\x05\x12\x16\n\x0e\x63\x61rds_replaced\x18\x02 \x01(\x05\"H\n\x10VoidRoundRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08round_id\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\"<\n\x11VoidRoundResponse\x12\'\n\x05round\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Round\"F\n\x11PauseTrackRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"=\n\x12PauseTrackResponse\x12\'\n\x05track\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Track\"G\n\x12ResumeTrackRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\">\n\x13ResumeTrackResponse\x12\'\n\x05track\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Track\"H\n\x13SuspendTrackRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"?\n\x14SuspendTrackResponse\x12\'\n\x05track\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Track\"\\\n\x14\x43orrectResultRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08round_id\x18\x02 \x01(\x03\x12\x0e\n\x06result\x18\x03 \x03(\x05\x12\x0e\n\x06reason\x18\x04 \x01(\t\"@\n\x15\x43orrectResultResponse\x12\'\n\x05round\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Round2\x80\n\n\x0cTrackService\x12x\n\nListTracks\x12\".furlong.game.v1.ListTracksRequest\x1a#.furlong.game.v1.ListTracksResponse\"!\x90\x02\x01\xaa\xed\x18\x08\n\x01\x01\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/tracks\x12z\n\x08GetTrack\x12 .furlong.game.v1.GetTrackRequest\x1a!.furlong.game.v1.GetTrackResponse\")\x90\x02\x01\xaa\xed\x18\x08\n\x01\x01\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/tracks/{track}\x12~\n\x0b\x43reateTrack\x12#.furlong.game.v1.CreateTrackRequest\x1a$.furlong.game.v1.CreateTrackResponse\"$\x90\x02\x02\xaa\xed\x18\x08\n\x01\x04\x10\xd0\x0f\x18\x02\x82\xd3\xe4\x93\x02\x0f\"\n/v1/tracks:\x01*\x12\x9e\x01\n\x0fImportRaceCards\x12\'.furlong.game.v1.ImportRaceCardsRequest\x1a(.furlong.game.v1.ImportRaceCardsResponse\"8\x90\x02\x02\xaa\xed\x18\x08\n\x01\x04\x10\x88\'\x18\x02\x82\xd3\xe4\x93\x02#\"\x1e/v1/tracks/{track}:importCards:\x01*\x12\x88\x01\n\tVoidRound\x12!.furlong.game.v1.VoidRoundRequest\x1a\".furlong.game.v1.VoidRoundResponse\"4\x90\x02\x02\xaa\xed\x18\x08\n\x01\x04\x10\x90N\x18\x04\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/rounds/{round_id}:void:\x01*\x12\x89\x01\n\nPauseTrack\x12\".furlong.game.v1.PauseTrackRequest\x1a#.furlong.game.v1.PauseTrackResponse\"2\x90\x02\x02\xaa\xed\x18\x08\n\x01\x04\x10\xd0\x0f\x18\x04\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/tracks/{track}:pause:\x01*\x12\x8d\x01\n\x0bResumeTrack\x12#.furlong.game.v1.ResumeTrackRequest\x1a$.furlong.game.v1.ResumeTrackResponse\"3\x90\x02\x02\xaa\xed\x18\x08\n\x01\x04\x10\xd0\x0f\x18\x04\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/tracks/{track}:resume:\x01*\x12\x91\x01\n\x0cSuspendTrack\x12$.furlong.game.v1.SuspendTrackRequest\x1a%.furlong.game.v1.SuspendTrackResponse\"4\x90\x02\x02\xaa\xed\x18\x08\n\x01\x04\x10\xd0\x0f\x18\x04\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/tracks/{track}:suspend:\x01*\x12\x9d\x01\n\rCorrectResult\x12%.furlong.game.v1.CorrectResultRequest\x1a&.furlong.game.v1.CorrectResultResponse\"=\x90\x02\x02\xaa\xed\x18\x08\n\x01\x04\x10\x90N\x18\x04\x82\xd3\xe4\x93\x02(\"#/v1/rounds/{round_id}:correctResult:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#furlong/game/v1/track_service.proto\x12\x0f\x66urlong.game.v1\x1a\x1e\x66urlong/common/v1/policy.proto\x1a\x1d\x66urlong/common/v1/round.proto\x1a\x1e\x66urlong/common/v1/ticket.proto\x1a\x1cgoogle/api/annotations.proto\":\n\x11ListTracksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x12ListTracksResponse\x12(\n\x06tracks\x18\x01 \x03(\x0b\x32\x18.furlong.common.v1.Track\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x0fGetTrackRequest\x12\r\n\x05track\x18\x01 \x01(\t\";\n\x10GetTrackResponse\x12\'\n\x05track\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Track\"Q\n\x12\x43reateTrackRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\'\n\x05track\x18\x02 \x01(\x0b\x32\x18.furlong.common.v1.Track\">\n\x13\x43reateTrackResponse\x12\'\n\x05track\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Track\"g\n\x16ImportRaceCardsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12*\n\x05\x63\x61rds\x18\x03 \x03(\x0b\x32\x1b.furlong.common.v1.RaceCard\"F\n\x17ImportRaceCardsResponse\x12\x13\n\x0b\x63\x61rds_added\x18\x01 \x01(\x05\x12\x16\n\x0e\x63\x61rds_replaced\x18\x02 \x01(\x05\"H\n\x10VoidRoundRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08round_id\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\"<\n\x11VoidRoundResponse\x12\'\n\x05round\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Round\"F\n\x11PauseTrackRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"=\n\x12PauseTrackResponse\x12\'\n\x05track\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Track\"G\n\x12ResumeTrackRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\">\n\x13ResumeTrackResponse\x12\'\n\x05track\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Track\"H\n\x13SuspendTrackRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"?\n\x14SuspendTrackResponse\x12\'\n\x05track\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Track\"\\\n\x14\x43orrectResultRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08round_id\x18\x02 \x01(\x03\x12\x0e\n\x06result\x18\x03 \x03(\x05\x12\x0e\n\x06reason\x18\x04 \x01(\t\"@\n\x15\x43orrectResultResponse\x12\'\n\x05round\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Round\"r\n\x10SetPricesRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08round_id\x18\x02 \x01(\x03\x12(\n\x06prices\x18\x03 \x03(\x0b\x32\x18.furlong.common.v1.Price\x12\x0e\n\x06reason\x18\x04 \x01(\t\"<\n\x11SetPricesResponse\x12\'\n\x05round\x18\x01 \x01(\x0b\x32\x18.furlong.common.v1.Round2\x90\x0b\n\x0cTrackService\x12x\n\nListTracks\x12\".furlong.game.v1.ListTracksRequest\x1a#.furlong.game.v1.ListTracksResponse\"!\x90\x02\x01\xaa\xed\x18\x08\n\x01\x01\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/tracks\x12z\n\x08GetTrack\x12 .furlong.game.v1.GetTrackRequest\x1a!.furlong.game.v1.GetTrackResponse\")\x90\x02\x01\xaa\xed\x18\x08\n\x01\x01\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/tracks/{track}\x12~\n\x0b\x43reateTrack\x12#.furlong.game.v1.CreateTrackRequest\x1a$.furlong.game.v1.CreateTrackResponse\"$\x90\x02\x02\xaa\xed\x18\x08\n\x01\x04\x10\xd0\x0f\x18\x02\x82\xd3\xe4\x93\x02\x0f\"\n/v1/tracks:\x01*\x12\x9e\x01\n\x0fImportRaceCards\x12\'.furlong.game.v1.ImportRaceCardsRequest\x1a(.furlong.game.v1.ImportRaceCardsResponse\"8\x90\x02\x02\xaa\xed\x18\x08\n\x01\x04\x10\x88\'\x18\x02\x82\xd3\xe4\x93\x02#\"\x1e/v1/tracks/{track}:importCards:\x01*\x12\x88\x01\n\tVoidRound\x12!.furlong.game.v1.VoidRoundRequest\x1a\".furlong.game.v1.VoidRoundResponse\"4\x90\x02\x02\xaa\xed\x18\x08\n\x01\x04\x10\x90N\x18\x04\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/rounds/{round_id}:void:\x01*\x12\x89\x01\n\nPauseTrack\x12\".furlong.game.v1.PauseTrackRequest\x1a#.furlong.game.v1.PauseTrackResponse\"2\x90\x02\x02\xaa\xed\x18\x08\n\x01\x04\x10\xd0\x0f\x18\x04\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/tracks/{track}:pause:\x01*\x12\x8d\x01\n\x0bResumeTrack\x12#.furlong.game.v1.ResumeTrackRequest\x1a$.furlong.game.v1.ResumeTrackResponse\"3\x90\x02\x02\xaa\xed\x18\x08\n\x01\x04\x10\xd0\x0f\x18\x04\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/tracks/{track}:resume:\x01*\x12\x91\x01\n\x0cSuspendTrack\x12$.furlong.game.v1.SuspendTrackRequest\x1a%.furlong.game.v1.SuspendTrackResponse\"4\x90\x02\x02\xaa\xed\x18\x08\n\x01\x04\x10\xd0\x0f\x18\x04\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/tracks/{track}:suspend:\x01*\x12\x9d\x01\n\rCorrectResult\x12%.furlong.game.v1.CorrectResultRequest\x1a&.furlong.game.v1.CorrectResultResponse\"=\x90\x02\x02\xaa\xed\x18\x08\n\x01\x04\x10\x90N\x18\x04\x82\xd3\xe4\x93\x02(\"#/v1/rounds/{round_id}:correctResult:\x01*\x12\x8d\x01\n\tSetPrices\x12!.furlong.game.v1.SetPricesRequest\x1a\".furlong.game.v1.SetPricesResponse\"9\x90\x02\x02\xaa\xed\x18\x08\n\x01\x04\x10\xd0\x0f\x18\x04\x82\xd3\xe4\x93\x02$\"\x1f/v1/rounds/{round_id}:setPrices:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,42 +53,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRACKSERVICE'].methods_by_name['SuspendTrack']._serialized_options = b'\220\002\002\252\355\030\010\n\001\004\020\320\017\030\004\202\323\344\223\002\037\"\032/v1/tracks/{track}:suspend:\001*'
   _globals['_TRACKSERVICE'].methods_by_name['CorrectResult']._loaded_options = None
   _globals['_TRACKSERVICE'].methods_by_name['CorrectResult']._serialized_options = b'\220\002\002\252\355\030\010\n\001\004\020\220N\030\004\202\323\344\223\002(\"#/v1/rounds/{round_id}:correctResult:\001*'
-  _globals['_LISTTRACKSREQUEST']._serialized_start=149
-  _globals['_LISTTRACKSREQUEST']._serialized_end=207
-  _globals['_LISTTRACKSRESPONSE']._serialized_start=209
-  _globals['_LISTTRACKSRESPONSE']._serialized_end=296
-  _globals['_GETTRACKREQUEST']._serialized_start=298
-  _globals['_GETTRACKREQUEST']._serialized_end=330
-  _globals['_GETTRACKRESPONSE']._serialized_start=332
-  _globals['_GETTRACKRESPONSE']._serialized_end=391
-  _globals['_CREATETRACKREQUEST']._serialized_start=393
-  _globals['_CREATETRACKREQUEST']._serialized_end=474
-  _globals['_CREATETRACKRESPONSE']._serialized_start=476
-  _globals['_CREATETRACKRESPONSE']._serialized_end=538
-  _globals['_IMPORTRACECARDSREQUEST']._serialized_start=540
-  _globals['_IMPORTRACECARDSREQUEST']._serialized_end=643
-  _globals['_IMPORTRACECARDSRESPONSE']._serialized_start=645
-  _globals['_IMPORTRACECARDSRESPONSE']._serialized_end=715
-  _globals['_VOIDROUNDREQUEST']._serialized_start=717
-  _globals['_VOIDROUNDREQUEST']._serialized_end=789
-  _globals['_VOIDROUNDRESPONSE']._serialized_start=791
-  _globals['_VOIDROUNDRESPONSE']._serialized_end=851
-  _globals['_PAUSETRACKREQUEST']._serialized_start=853
-  _globals['_PAUSETRACKREQUEST']._serialized_end=923
-  _globals['_PAUSETRACKRESPONSE']._serialized_start=925
-  _globals['_PAUSETRACKRESPONSE']._serialized_end=986
-  _globals['_RESUMETRACKREQUEST']._serialized_start=988
-  _globals['_RESUMETRACKREQUEST']._serialized_end=1059
-  _globals['_RESUMETRACKRESPONSE']._serialized_start=1061
-  _globals['_RESUMETRACKRESPONSE']._serialized_end=1123
-  _globals['_SUSPENDTRACKREQUEST']._serialized_start=1125
-  _globals['_SUSPENDTRACKREQUEST']._serialized_end=1197
-  _globals['_SUSPENDTRACKRESPONSE']._serialized_start=1199
-  _globals['_SUSPENDTRACKRESPONSE']._serialized_end=1262
-  _globals['_CORRECTRESULTREQUEST']._serialized_start=1264
-  _globals['_CORRECTRESULTREQUEST']._serialized_end=1356
-  _globals['_CORRECTRESULTRESPONSE']._serialized_start=1358
-  _globals['_CORRECTRESULTRESPONSE']._serialized_end=1422
-  _globals['_TRACKSERVICE']._serialized_start=1425
-  _globals['_TRACKSERVICE']._serialized_end=2705
+  _globals['_TRACKSERVICE'].methods_by_name['SetPrices']._loaded_options = None
+  _globals['_TRACKSERVICE'].methods_by_name['SetPrices']._serialized_options = b'\220\002\002\252\355\030\010\n\001\004\020\320\017\030\004\202\323\344\223\002$\"\037/v1/rounds/{round_id}:setPrices:\001*'
+  _globals['_LISTTRACKSREQUEST']._serialized_start=181
+  _globals['_LISTTRACKSREQUEST']._serialized_end=239
+  _globals['_LISTTRACKSRESPONSE']._serialized_start=241
+  _globals['_LISTTRACKSRESPONSE']._serialized_end=328
+  _globals['_GETTRACKREQUEST']._serialized_start=330
+  _globals['_GETTRACKREQUEST']._serialized_end=362
+  _globals['_GETTRACKRESPONSE']._serialized_start=364
+  _globals['_GETTRACKRESPONSE']._serialized_end=423
+  _globals['_CREATETRACKREQUEST']._serialized_start=425
+  _globals['_CREATETRACKREQUEST']._serialized_end=506
+  _globals['_CREATETRACKRESPONSE']._serialized_start=508
+  _globals['_CREATETRACKRESPONSE']._serialized_end=570
+  _globals['_IMPORTRACECARDSREQUEST']._serialized_start=572
+  _globals['_IMPORTRACECARDSREQUEST']._serialized_end=675
+  _globals['_IMPORTRACECARDSRESPONSE']._serialized_start=677
+  _globals['_IMPORTRACECARDSRESPONSE']._serialized_end=747
+  _globals['_VOIDROUNDREQUEST']._serialized_start=749
+  _globals['_VOIDROUNDREQUEST']._serialized_end=821
+  _globals['_VOIDROUNDRESPONSE']._serialized_start=823
+  _globals['_VOIDROUNDRESPONSE']._serialized_end=883
+  _globals['_PAUSETRACKREQUEST']._serialized_start=885
+  _globals['_PAUSETRACKREQUEST']._serialized_end=955
+  _globals['_PAUSETRACKRESPONSE']._serialized_start=957
+  _globals['_PAUSETRACKRESPONSE']._serialized_end=1018
+  _globals['_RESUMETRACKREQUEST']._serialized_start=1020
+  _globals['_RESUMETRACKREQUEST']._serialized_end=1091
+  _globals['_RESUMETRACKRESPONSE']._serialized_start=1093
+  _globals['_RESUMETRACKRESPONSE']._serialized_end=1155
+  _globals['_SUSPENDTRACKREQUEST']._serialized_start=1157
+  _globals['_SUSPENDTRACKREQUEST']._serialized_end=1229
+  _globals['_SUSPENDTRACKRESPONSE']._serialized_start=1231
+  _globals['_SUSPENDTRACKRESPONSE']._serialized_end=1294
+  _globals['_CORRECTRESULTREQUEST']._serialized_start=1296
+  _globals['_CORRECTRESULTREQUEST']._serialized_end=1388
+  _globals['_CORRECTRESULTRESPONSE']._serialized_start=1390
+  _globals['_CORRECTRESULTRESPONSE']._serialized_end=1454
+  _globals['_SETPRICESREQUEST']._serialized_start=1456
+  _globals['_SETPRICESREQUEST']._serialized_end=1570
+  _globals['_SETPRICESRESPONSE']._serialized_start=1572
+  _globals['_SETPRICESRESPONSE']._serialized_end=1632
+  _globals['_TRACKSERVICE']._serialized_start=1635
+  _globals['_TRACKSERVICE']._serialized_end=3059
 # @@protoc_insertion_point(module_scope)

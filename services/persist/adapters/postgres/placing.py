@@ -52,6 +52,7 @@ READ_ROUND_AND_KEYS: Final = """
 SELECT moment.now, moment.batch_id,
        r.track, r.phase, t.state, r.locks_at, r.currency, r.escrow_account_id,
        r.stake_min_minor, r.stake_max_minor, r.selection_payout_max_minor, r.round_loss_max_minor, r.payout_max_minor,
+       r.price_revision,
        e.tickets, e.stake_minor, e.payout_minor_max,
        k.request_id::text, k.round_id AS key_round_id, k.content_hash, k.verdict, k.reason
 FROM (SELECT clock_timestamp() AS now, nextval('batch_id') AS batch_id OFFSET 0) AS moment
@@ -296,6 +297,7 @@ class PostgresBatch:
             totals=_totals(row),
             limits=limits,
             sold=await self._sold() if is_limited else {},
+            price_revision=row["price_revision"],
         )
 
     async def _sold(self) -> dict[Selection, Sold]:

@@ -24,6 +24,7 @@ OURS = {
     Reason.ROLE_MISSING,
     Reason.ACCOUNT_NOT_YOURS,
     Reason.PROOF_NOT_READY,
+    Reason.PRICES_FIXED,
     Reason.FELL_BEHIND,
     Reason.METHOD_UNKNOWN,
     Reason.TRACE_UNKNOWN,

@@ -18,6 +18,7 @@ from services.game.engine import pace
 from services.game.engine.desk import Desk
 from services.game.engine.offers import Offers
 from services.game.engine.parcel import BYTES_MAX, bytes_at_most
+from services.game.engine.quotes import Quotes
 from services.game.ports import Appended, Placing
 from tests.clocks import ManualClock
 from tests.rounds import TRACK, stored_round
@@ -93,9 +94,11 @@ async def desk(store: Counter, clock: ManualClock) -> Desk:
         def totals(self, track: str, round_id: int, totals: Totals) -> None:
             store.totals.append((track, round_id, totals))
 
+    offers = Offers(store)  # type: ignore[arg-type] # only rounds are asked for
     return Desk(
         store=store,  # type: ignore[arg-type] # only appends are asked for
-        offers=Offers(store),  # type: ignore[arg-type] # only rounds are asked for
+        offers=offers,
+        quotes=Quotes(offers=offers, clock=clock, key=b"quotes", hold_ms=5_000),
         hub=Hub(),  # type: ignore[arg-type] # only totals are told
         clock=clock,
         queue_tickets_max=QUEUE_MAX,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from services.game.domain.phase import Phase
 from services.game.domain.round import Round, Totals
 from services.game.engine.broadcast.relay import SILENCE_MS, TOTALS_INTERVAL_MS, TRANSITIONS_WAITING_MAX, Relay
-from services.game.ports import Signal, Standing
+from services.game.ports import Repriced, Signal, Standing
 from tests.fakes.virtual_clock import VirtualClock
 from tests.rounds import TRACK, stored_round
 
@@ -20,16 +20,16 @@ class Line:
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
-        self.told: list[tuple[int, Round | Standing]] = []
-        self.says: asyncio.Queue[Round | Standing | Signal] = asyncio.Queue()
+        self.told: list[tuple[int, Round | Repriced | Standing]] = []
+        self.says: asyncio.Queue[Round | Repriced | Standing | Signal] = asyncio.Queue()
         self.is_open = asyncio.Event()
         self.is_open.set()
 
-    async def publish(self, track: str, news: Round | Standing) -> None:
+    async def publish(self, track: str, news: Round | Repriced | Standing) -> None:
         await self.is_open.wait()
         self.told.append((self._clock.now_ms(), news))
 
-    async def follow(self, track: str) -> AsyncGenerator[Round | Standing | Signal, None]:
+    async def follow(self, track: str) -> AsyncGenerator[Round | Repriced | Standing | Signal, None]:
         while True:
             yield await self.says.get()
 
@@ -50,6 +50,9 @@ class Listener:
 
     def hint(self, round_: Round) -> None:
         self.heard.append(round_.transition_seq)
+
+    def prices(self, round_: Round) -> None:
+        self.heard.append(("prices", round_.price_revision))
 
     def totals(self, round_id: int, totals: Totals) -> None:
         self.heard.append((round_id, totals.tickets))
@@ -78,7 +81,7 @@ class Talk:
         finally:
             await self.relay.close()
 
-    async def hear(self, *news: Round | Standing | Signal) -> None:
+    async def hear(self, *news: Round | Repriced | Standing | Signal) -> None:
         for each in news:
             self.line.says.put_nowait(each)
         await self.clock.settle()
