@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from furlong.client import connect, uuid7
-from furlong.common.v1.round_pb2 import RaceCard, Runner, Timetable, Track
+from furlong.common.v1.round_pb2 import Program, RaceCard, Runner, Timetable, Track
 
 from deploy.local.stack import LocalStack
 from tests.e2e import methods
@@ -63,9 +63,12 @@ async def new_track(
     *,
     cards: Sequence[RaceCard] = (CARD,),
     name: str | None = None,
+    program: Program | None = None,
 ) -> str:
     """Make a track, of a fresh name unless it is given one. It opens rounds by itself unless it has no card."""
-    track = Track(track=name or fresh_name(stem), display_name=stem, currency="EUR", timetable=timetable)
+    track = Track(
+        track=name or fresh_name(stem), display_name=stem, currency="EUR", timetable=timetable, program=program
+    )
     async with connect(stack.addresses.gateway, token=People(stack).operator) as furlong:
         await furlong.tracks.create(track)
         if cards:

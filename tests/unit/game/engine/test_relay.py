@@ -213,3 +213,18 @@ async def test_a_line_that_breaks_again_and_again_is_silent() -> None:
             await talk.hear(Signal.BROKEN)
 
         assert talk.room.heard.count("deaf") == 1
+
+
+async def test_prices_are_told_in_order_with_the_transitions_and_brought_to_the_room() -> None:
+    talk = Talk()
+    moved = replace(ROUND, price_revision=3)
+    async with talk.on():
+        talk.relay.transition(transition(1))
+        talk.relay.prices(moved)
+        talk.relay.transition(transition(2))
+        talk.line.says.put_nowait(Repriced(round=moved))
+        await talk.clock.settle()
+
+        told = [news for _, news in talk.line.told]
+        assert told == [transition(1), Repriced(round=moved), transition(2)]
+        assert talk.room.heard == [("prices", 3)]
