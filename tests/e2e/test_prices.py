@@ -136,7 +136,8 @@ async def test_an_old_price_is_refused_and_any_and_better_are_taken(
     orders = [{**order(ann, win_line(1, 10, price)), "price_policy": policy} for policy, price in asked]
     results = await place(door, people.cashier, moving, *orders)
 
-    taken, refused = ("ACCEPTED", [320]), ("PRICE_CHANGED", [])
+    taken: tuple[str, list[int]] = ("ACCEPTED", [320])
+    refused: tuple[str, list[int]] = ("PRICE_CHANGED", [])
     assert (moved["price_revision"], prices_of(moved)[1]) == (2, 320)
     assert [told(result) for result in results] == [
         *(refused, taken, taken),

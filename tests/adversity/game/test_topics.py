@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -130,3 +131,10 @@ async def test_telling_nobody_is_no_error() -> None:
             await topics.publish(TRACK.track, ROUND)
 
     assert cache.published == []
+
+
+async def test_prices_that_moved_are_told_with_their_round_and_totals_without() -> None:
+    moved = Repriced(round=replace(ROUND, price_revision=3))
+    cache = Cache([message(5), message(6, moved), message(7, STANDING)])
+
+    assert await heard(cache, 4) == [Signal.MISSED, ROUND, moved, STANDING]

@@ -110,6 +110,7 @@ async def test_writing_calls_make_a_request_id_or_take_the_callers(gateway: Gate
         track_service_pb2.ImportRaceCardsResponse(cards_added=1),
         track_service_pb2.VoidRoundResponse(round=Round(round_id=17, phase=Round.VOID)),
         track_service_pb2.CorrectResultResponse(round=Round(round_id=17, result=[3, 1])),
+        track_service_pb2.SetPricesResponse(round=Round(round_id=17, price_revision=2)),
         track_service_pb2.PauseTrackResponse(track=Track(state=Track.PAUSED)),
         track_service_pb2.SuspendTrackResponse(track=Track(state=Track.SUSPENDED)),
         track_service_pb2.ResumeTrackResponse(track=Track(state=Track.RUNNING)),
@@ -127,6 +128,7 @@ async def test_writing_calls_make_a_request_id_or_take_the_callers(gateway: Gate
         assert (await furlong.tracks.import_race_cards("harbour-mile", [RaceCard(name="one")])).cards_added == 1
         assert (await furlong.tracks.void_round(17, "a fault on the track")).phase == Round.VOID
         assert list((await furlong.tracks.correct_result(17, [3, 1], "photo finish misread")).result) == [3, 1]
+        assert (await furlong.tracks.set_prices(17, [], "money")).price_revision == 2
         assert (await furlong.tracks.pause("harbour-mile", "night")).state == Track.PAUSED
         assert (await furlong.tracks.suspend("harbour-mile", "loose horse")).state == Track.SUSPENDED
         assert (await furlong.tracks.resume("harbour-mile", "morning")).state == Track.RUNNING

@@ -411,8 +411,8 @@ async def test_under_load_no_ticket_is_accepted_at_a_price_after_it_was_withdraw
         while moving:
             judged_by, over = revision, withdrawn
             asked = order(player, 1, price_revision=judged_by)
-            answers = await world.place(round_id, asked)
-            told.append((judged_by, over, *verdicts(answers)))
+            [verdict] = verdicts(await world.place(round_id, asked))
+            told.append((judged_by, over, verdict))
 
     crowd = [asyncio.create_task(bet()) for _ in range(8)]
     for _ in range(25):
