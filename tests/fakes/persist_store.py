@@ -20,7 +20,7 @@ from services.game.domain.draw import commitment as committed
 from services.game.domain.order import NO_REVISION, Market, Verdict
 from services.game.domain.phase import WAYS, WITH_RESULT, Phase
 from services.game.domain.round import Round, StoredRound, Terms, Totals
-from services.game.domain.track import Track, TrackState
+from services.game.domain.track import Source, Track, TrackState
 from services.game.domain.winners import Winner
 from services.game.ports import Appended, Cancelled, Page, Paid, Placing, Price, Transitions
 from services.game.wire import line_to
@@ -258,6 +258,12 @@ class FakePersist:
         self._rounds[round_id] = self._priced[request_id] = replace(stored, round=moved)
         self._fail_after("set_prices")
         return self._rounds[round_id]
+
+    async def make_entered(self, round_id: int) -> None:
+        """Have an open round be one whose result will be entered, before anybody has asked for it."""
+        stored = self._rounds[round_id]
+        terms = replace(stored.round.terms, source=Source.ENTERED)
+        self._rounds[round_id] = replace(stored, round=replace(stored.round, terms=terms))
 
     async def post_settlement(self, round_id: int) -> StoredRound:
         self._called("post_settlement")

@@ -137,7 +137,7 @@ def judge(order: Order, offer: Offer) -> Judgement:
             if reason := rule(line, offer):
                 revision = offer.price_revision if verdict >= Verdict.PRICE_CHANGED else NO_REVISION
                 return Judgement(verdict, reason, order.lines, revision)
-    take = _at_kept_prices if order.price_policy == PricePolicy.UNSPECIFIED else at_offered_prices
+    take = at_offered_prices if order.price_policy else _at_kept_prices
     return Judgement(Verdict.UNDECIDED, "", take(order.lines, offer), offer.price_revision)
 
 

@@ -1,10 +1,10 @@
-"""Prices that move: what may be changed of the prices of a round, and what the round is with them."""
+"""Prices that move: what may be changed of the prices of a round, and what its runners are with them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from services.persist.domain.round import Round, Runner
+from services.persist.domain.round import Runner
 
 
 class Market(IntEnum):
@@ -36,15 +36,14 @@ def price_faults(runners: Sequence[Runner], prices: Sequence[Price]) -> Mapping[
     return faults
 
 
-def repriced(stored: Round, prices: Sequence[Price]) -> Round:
-    """Give the round with prices that are without fault, under the next revision."""
+def repriced(runners: Sequence[Runner], prices: Sequence[Price]) -> Sequence[Runner]:
+    """Give the runners with prices that are without fault; those that are not named keep theirs."""
     new = {(price.market, price.runner): price.price_hundredths for price in prices}
-    runners = [
+    return [
         replace(
             runner,
             win_price_hundredths=new.get((Market.WIN, runner.runner), runner.win_price_hundredths),
             place_price_hundredths=new.get((Market.PLACE, runner.runner), runner.place_price_hundredths),
         )
-        for runner in stored.runners
+        for runner in runners
     ]
-    return replace(stored, runners=runners, price_revision=stored.price_revision + 1)

@@ -7,6 +7,7 @@ older one. It is no transition and takes no number.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -42,7 +43,7 @@ async def set_prices(connection: Connection, stored: Round, held_at: datetime, p
     if faults := price_faults(stored.runners, prices):
         violations = [Violation(field=f"prices[{place}]", description=fault) for place, fault in faults.items()]
         raise Refusal(Reason.MALFORMED, violations[0].description, violations=violations)
-    changed = repriced(stored, prices)
+    changed = replace(stored, runners=repriced(stored.runners, prices), price_revision=stored.price_revision + 1)
     await connection.execute(
         WRITE_DOWN,
         *(changed.round_id, changed.price_revision, held_at),
