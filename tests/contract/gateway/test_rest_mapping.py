@@ -11,6 +11,7 @@ from tests.contract.gateway.fake_game import METHODS, FakeGame
 
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 LINE = {"market": "WIN", "runners": [3], "stake_minor": "500", "price_hundredths": "235"}
+PRICE = {"market": "WIN", "runner": 3, "price_hundredths": "250"}
 ORDER = {"request_id": ID, "account_id": ID, "lines": [LINE]}
 ACCOUNT = {"request_id": ID, "kind": "PLAYER", "currency": "EUR", "display_name": "Ann"}
 CREDIT = {"request_id": ID, "amount_minor": "5000", "reason": "cash"}
@@ -38,6 +39,10 @@ MAPPING: list[tuple[str, str, dict[str, Any] | None, str, dict[str, Any]]] = [
         *("POST", "/v1/rounds/17:correctResult", {"result": [2, 1], "reason": "misread"}),
         *("CorrectResult", {"round_id": "17", "result": [2, 1], "reason": "misread"}),
     ),
+    (
+        *("POST", "/v1/rounds/17:setPrices", {"prices": [PRICE], "reason": "money"}),
+        *("SetPrices", {"round_id": "17", "prices": [PRICE], "reason": "money"}),
+    ),
     ("POST", "/v1/tracks/a:pause", {"reason": "night"}, "PauseTrack", {"track": "a", "reason": "night"}),
     ("POST", "/v1/tracks/a:resume", {"reason": "morning"}, "ResumeTrack", {"track": "a", "reason": "morning"}),
     ("POST", "/v1/tracks/a:suspend", {"reason": "fog"}, "SuspendTrack", {"track": "a", "reason": "fog"}),
@@ -45,6 +50,10 @@ MAPPING: list[tuple[str, str, dict[str, Any] | None, str, dict[str, Any]]] = [
     (
         *("POST", "/v1/tickets:place", {"round_id": "17", "tickets": [ORDER]}),
         *("PlaceTickets", {"round_id": "17", "tickets": [ORDER]}),
+    ),
+    (
+        *("POST", "/v1/tickets:quote", {"round_id": "17", "lines": ORDER["lines"]}),
+        *("Quote", {"round_id": "17", "lines": ORDER["lines"]}),
     ),
     ("GET", f"/v1/tickets/{ID}", None, "GetTicket", {"ticket_id": ID}),
     ("POST", f"/v1/tickets/{ID}:cancel", {"reason": "typo"}, "CancelTicket", {"ticket_id": ID, "reason": "typo"}),
