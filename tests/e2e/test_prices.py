@@ -96,6 +96,45 @@ async def test_a_quote_holds_its_prices_while_they_move(door: Door, people: Peop
     assert again["replayed"]
 
 
+async def test_an_each_way_bet_takes_both_prices_as_they_are_or_as_its_quote_holds_them(
+    door: Door, people: People, moving: str, ann: str
+) -> None:
+    fields = {"round_id": moving, "reason": "money for Ash"}
+    each_way = {"market": "EACH_WAY", "runners": [1], "stake_minor": "100"}
+
+    async def set_both(to_win: int, to_place: int) -> None:
+        prices = [
+            {"market": market, "runner": 1, "price_hundredths": str(price)}
+            for market, price in (("WIN", to_win), ("PLACE", to_place))
+        ]
+        await door.call(
+            methods.SET_PRICES, {**fields, "request_id": fresh_id(), "prices": prices}, token=people.operator
+        )
+
+    await set_both(400, 150)
+    held = await quote(door, people, moving, each_way)
+    await set_both(350, 140)
+    results = await place(
+        door,
+        people.cashier,
+        moving,
+        {**order(ann, each_way), "quote": held["quote"]},
+        order(ann, each_way),
+        {**order(ann, {**each_way, "price_hundredths": "360"}), "price_policy": "ANY"},
+        {**order(ann, {**each_way, "price_hundredths": "340"}), "price_policy": "BETTER"},
+        {**order(ann, {**each_way, "price_hundredths": "360"}), "price_policy": "BETTER"},
+    )
+
+    assert [(each["market"], each["price_hundredths"]) for each in held["lines"]] == [("EACH_WAY", "400")]
+    assert [told(result) for result in results] == [
+        ("ACCEPTED", [400, 150]),
+        *[("ACCEPTED", [350, 140])] * 3,
+        ("PRICE_CHANGED", []),
+    ]
+    lines = results[0]["ticket"]["lines"]
+    assert [(each["market"], each["stake_minor"]) for each in lines] == [("WIN", "100"), ("PLACE", "100")]
+
+
 async def test_a_quote_that_is_over_or_changed_is_refused(
     rest_door: RestDoor, people: People, moving: str, ann: str
 ) -> None:

@@ -268,6 +268,20 @@ class TestPlace:
         assert last == "place 17 with --quote abc"
         assert list(gateway.asked["Quote"][0].lines) == [Line(market=Line.WIN, runners=[3], stake_minor=500)]
 
+    def test_lines_of_every_market_are_quoted(self, gateway: Gateway) -> None:
+        gateway.answers["Quote"] = [QuoteResponse(lines=PLACED.lines, quote="abc", expires_at=Timestamp(seconds=1))]
+        furlong(gateway, "quote", "harbour-mile", "--place", "4:200", "--each-way", "5:100", "--win", "3:500")
+        assert list(gateway.asked["Quote"][0].lines) == [
+            Line(market=Line.WIN, runners=[3], stake_minor=500),
+            Line(market=Line.PLACE, runners=[4], stake_minor=200),
+            Line(market=Line.EACH_WAY, runners=[5], stake_minor=100),
+        ]
+
+    @pytest.mark.parametrize("command", [("quote",), ("place", "--account", ACCOUNT)])
+    def test_without_a_line_nobody_is_asked(self, gateway: Gateway, command: Sequence[str]) -> None:
+        result = furlong(gateway, *command, "harbour-mile")
+        assert (result.exit_code, gateway.asked["Quote"], gateway.asked["PlaceTickets"]) == (2, [], [])
+
     def test_an_unknown_outcome_is_resolved_with_the_same_id(self, gateway: Gateway) -> None:
         lost = (grpc.StatusCode.UNAVAILABLE, "OUTCOME_UNKNOWN", "the reply was lost")
         gateway.answers["PlaceTickets"] = [lost, lost, lost, lost, verdict(TicketResult.ACCEPTED)]

@@ -46,6 +46,10 @@ MAPPING: list[tuple[str, str, dict[str, Any] | None, str, dict[str, Any]]] = [
     ("POST", "/v1/tracks/a:pause", {"reason": "night"}, "PauseTrack", {"track": "a", "reason": "night"}),
     ("POST", "/v1/tracks/a:resume", {"reason": "morning"}, "ResumeTrack", {"track": "a", "reason": "morning"}),
     ("POST", "/v1/tracks/a:suspend", {"reason": "fog"}, "SuspendTrack", {"track": "a", "reason": "fog"}),
+    ("POST", "/v1/tracks/a:update", {"display_name": "Alpha"}, "UpdateTrack", {"track": "a", "display_name": "Alpha"}),
+    ("POST", "/v1/tracks/a:suspendSelling", {"runner": 3}, "SuspendSelling", {"track": "a", "runner": 3}),
+    ("POST", "/v1/tracks/a:resumeSelling", {"market": "WIN"}, "ResumeSelling", {"track": "a", "market": "WIN"}),
+    ("GET", "/v1/tracks/a/seed-chains", None, "ListSeedChains", {"track": "a"}),
     ("GET", "/v1/tracks/a:watch?after=7", None, "WatchRounds", {"track": "a", "after": "7"}),
     (
         *("POST", "/v1/tickets:place", {"round_id": "17", "tickets": [ORDER]}),
@@ -56,6 +60,7 @@ MAPPING: list[tuple[str, str, dict[str, Any] | None, str, dict[str, Any]]] = [
         *("Quote", {"round_id": "17", "lines": ORDER["lines"]}),
     ),
     ("GET", f"/v1/tickets/{ID}", None, "GetTicket", {"ticket_id": ID}),
+    ("GET", f"/v1/tickets/{ID}/proof", None, "GetTicketProof", {"ticket_id": ID}),
     ("POST", f"/v1/tickets/{ID}:cancel", {"reason": "typo"}, "CancelTicket", {"ticket_id": ID, "reason": "typo"}),
     ("POST", f"/v1/tickets/{ID}:pay", {"account_id": ID}, "PayTicket", {"ticket_id": ID, "account_id": ID}),
     ("GET", f"/v1/accounts/{ID}/tickets?page_size=3", None, "ListTickets", {"account_id": ID, "page_size": 3}),

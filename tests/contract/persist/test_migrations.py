@@ -157,7 +157,7 @@ async def test_what_only_step_0007_can_hold_stops_its_way_back(database_url: str
 
 
 async def test_what_only_step_0008_can_hold_stops_its_way_back(database_url: str) -> None:
-    await migrate(database_url, "0008")
+    await back_to(database_url, "0008")
     await run_sql(database_url, "INSERT INTO round_prices VALUES (1, 1, 1, 3, 250, now())")
     with pytest.raises(asyncpg.ObjectInUseError, match=r"1 prices that were set \(round_prices\)"):
         await migrate(database_url, "-1")

@@ -153,6 +153,7 @@ TABLE: list[tuple[Message, str]] = [
     (tickets.QuoteRequest(round_id=0, lines=[Line()]), "round_id"),
     (tickets.QuoteRequest(round_id=1), "lines"),
     (tickets.QuoteRequest(round_id=1, lines=[Line()] * 21), "lines"),
+    (tickets.QuoteRequest(round_id=1, lines=[Line(market=Line.EACH_WAY)] * 11), "lines"),
     (tickets.QuoteRequest(round_id=1, lines=[Line(runners=[1] * 41)]), "lines[0].runners"),
     (new_prices(Price(market=Line.WIN, runner=1, price_hundredths=101)), ""),
     (new_prices(Price(market=Line.PLACE, runner=40, price_hundredths=100_000_000)), ""),
