@@ -26,6 +26,8 @@ from services.game.engine.broadcast.hub import Hub
 from services.game.engine.broadcast.relay import Relay
 from services.game.engine.desk import Desk
 from services.game.engine.offers import Offers
+from services.game.engine.price_board import PriceBoard
+from services.game.engine.quotes import Quotes
 from services.game.engine.tracks import Tracks
 from services.game.ports import Page, Topics
 from services.game.service.accounts import AccountService
@@ -40,7 +42,9 @@ from tests.fakes.seeded_chance import SeededChance
 from tests.rounds import CARD, TRACK
 from tests.served import Served, serving
 
-__all__ = ["Playing", "playing"]
+__all__ = ["QUOTE_HOLD_MS", "Playing", "playing"]
+
+QUOTE_HOLD_MS = 5_000
 
 
 @dataclass(slots=True)
@@ -130,15 +134,25 @@ class Playing:
             chance=SeededChance(),
             seed_chain_length=50,
         )
+        self.offers = Offers(self.store)
+        self.quotes = Quotes(offers=self.offers, clock=clock, key=b"quotes", hold_ms=QUOTE_HOLD_MS)
         self.desk = Desk(
-            store=self.store, offers=Offers(self.store), hub=self.hub, clock=clock, queue_tickets_max=20_000
+            store=self.store,
+            offers=self.offers,
+            quotes=self.quotes,
+            hub=self.hub,
+            clock=clock,
+            queue_tickets_max=20_000,
         )
+        self.board = PriceBoard(rounds=self.store, offers=self.offers, hub=self.hub)
         self.rounds = RoundService(rounds=self.store, hub=self.hub)
-        self.tickets = TicketService(desk=self.desk, tickets=self.store)
+        self.tickets = TicketService(desk=self.desk, quotes=self.quotes, tickets=self.store)
         self.accounts = AccountService(ledger=self.ledger)
         if self.relay is not None:
             self.relay.start()
-        self.track_service = TrackService(store=self.store, rounds=self.store, tracks=self.tracks, hub=self.hub)
+        self.track_service = TrackService(
+            store=self.store, rounds=self.store, board=self.board, tracks=self.tracks, hub=self.hub
+        )
 
     async def add_track(self, timetable: Timetable = TRACK.timetable, program: Program = TRACK.program) -> None:
         """TRACK with one card."""

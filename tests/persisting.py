@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ import grpc
 from furlong.client.identity import uuid7
 from furlong.common.v1.account_pb2 import Account
 from furlong.common.v1.round_pb2 import Limits, RaceCard, Runner, Timetable, Track
-from furlong.common.v1.ticket_pb2 import Line, TicketResult
+from furlong.common.v1.ticket_pb2 import Line, Price, TicketResult
 from furlong.persist.v1.lease_service_pb2 import AcquireLeaseRequest
 from furlong.persist.v1.lease_service_pb2_grpc import LeaseServiceStub
 from furlong.persist.v1.ledger_service_pb2 import CreateAccountRequest, CreditAccountRequest, GetAccountRequest
@@ -25,6 +25,7 @@ from furlong.persist.v1.round_store_service_pb2 import (
     LockRoundRequest,
     OpenRoundRequest,
     PostSettlementRequest,
+    SetPricesRequest,
     SettleRoundRequest,
     StartRaceRequest,
     StoredRound,
@@ -121,6 +122,7 @@ def order(
     request_id: str | None = None,
     content: str | None = None,
     refusal: "TicketResult.Verdict.ValueType" = Verdict.VERDICT_UNSPECIFIED,
+    price_revision: int = 0,
 ) -> TicketAppend:
     """A ticket with a WIN line per stake. `content` stands for what the client sent; by default it is the order."""
     request_id = request_id or uuid7()
@@ -136,6 +138,7 @@ def order(
         content_hash=sha256(sent.encode()).digest(),
         refusal=refusal,
         refusal_reason="game says so" if refusal else "",
+        price_revision=price_revision,
     )
 
 
@@ -237,6 +240,18 @@ class World:
             )
         )
         stored: StoredRound = response.stored
+        return stored
+
+    async def set_prices(self, round_id: int, prices: Mapping[int, int]) -> StoredRound:
+        """Move prices to WIN, by runner."""
+        request = SetPricesRequest(
+            request_id=uuid7(),
+            round_id=round_id,
+            prices=[Price(market=Line.WIN, runner=each, price_hundredths=price) for each, price in prices.items()],
+            reason="money",
+            actor="operator",
+        )
+        stored: StoredRound = (await self.stubs.rounds.SetPrices(request)).stored
         return stored
 
     async def place(self, round_id: int, *orders: TicketAppend) -> Sequence[TicketVerdict]:

@@ -47,11 +47,14 @@ from services.game.adapters.persist.tracks import PersistTracks
 from services.game.adapters.seal import AesGcmSeal, read_key
 from services.game.adapters.topics import CacheTopics
 from services.game.config import GameConfig
+from services.game.domain.quote import quote_key
 from services.game.engine.beacons import NO_BEACONS, Beacons, chains_of
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.broadcast.relay import Relay
 from services.game.engine.desk import Desk
 from services.game.engine.offers import Offers
+from services.game.engine.price_board import PriceBoard
+from services.game.engine.quotes import Quotes
 from services.game.engine.tracks import Tracks
 from services.game.service import tickets as ticket_service
 from services.game.service.accounts import AccountService
@@ -86,7 +89,8 @@ class Game:
 @asynccontextmanager
 async def game(config: GameConfig, clock: Clock, chance: Chance) -> AsyncIterator[Game]:
     """Put game together, looking after its tracks, and take it apart again."""
-    seal = AesGcmSeal(read_key(config.seed_key_file), chance)
+    key = read_key(config.seed_key_file)
+    seal = AesGcmSeal(key, chance)
     token = ServiceToken(Path(config.service_token_file) if config.service_token_file else None, clock)
     channel = open_channel(target(config.persist_address), services=PERSIST_SERVICES, token=token, health_check=True)
     cache = _cache(config.cache_address, token)
@@ -110,7 +114,17 @@ async def game(config: GameConfig, clock: Clock, chance: Chance) -> AsyncIterato
     )
     names.WATCHERS.gauge(get_meter(NAME), hub.observe_watchers)
     beacons = _beacons(config)
-    desk = Desk(store=tickets, offers=Offers(rounds), hub=hub, clock=clock, queue_tickets_max=config.coalesce_queue_max)
+    offers = Offers(rounds)
+    quotes = Quotes(offers=offers, clock=clock, key=quote_key(key), hold_ms=config.quote_hold_ms)
+    desk = Desk(
+        store=tickets,
+        offers=offers,
+        quotes=quotes,
+        hub=hub,
+        clock=clock,
+        queue_tickets_max=config.coalesce_queue_max,
+    )
+    board = PriceBoard(rounds=rounds, offers=offers, hub=hub)
     tracks = Tracks(
         holder=name,
         lease_ttl_ms=config.lease_ttl_ms,
@@ -137,9 +151,16 @@ async def game(config: GameConfig, clock: Clock, chance: Chance) -> AsyncIterato
         yield Game(
             hosted=_hosted(
                 rounds=RoundService(rounds=rounds, hub=hub, beacons=chains_of(beacons)),
-                tickets=TicketService(desk=desk, tickets=tickets),
+                tickets=TicketService(desk=desk, quotes=quotes, tickets=tickets),
                 accounts=AccountService(ledger=ledger),
-                tracks=TrackService(store=track_store, rounds=rounds, tracks=tracks, hub=hub, beacons=beacons),
+                tracks=TrackService(
+                    store=track_store,
+                    rounds=rounds,
+                    board=board,
+                    tracks=tracks,
+                    hub=hub,
+                    beacons=beacons,
+                ),
             ),
             liveness=lambda: tracks.is_alive,
             readiness=lambda: tracks.is_ready,

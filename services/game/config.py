@@ -63,6 +63,10 @@ class GameConfig:
         "TRACK_SWEEP_MS", 2_000, "time between two looks for new tracks", unit="ms", min=100, max=60_000
     )
 
+    quote_hold_ms: int = setting(
+        "QUOTE_HOLD_MS", 5_000, "how long a quote holds its prices", unit="ms", min=100, max=60_000
+    )
+
     def __post_init__(self) -> None:
         """Check what a range cannot say; ValueError names the variable."""
         for variable, addresses in (("PERSIST_ADDRESS", self.persist_address), ("CACHE_ADDRESS", self.cache_address)):

@@ -16,7 +16,7 @@ from furlong.common.v1.ticket_pb2 import Ticket, TicketProof, TicketResult
 
 from services.game.domain.beacon import BeaconChain
 from services.game.domain.card import RaceCard
-from services.game.domain.order import Judgement, Order
+from services.game.domain.order import Judgement, Market, Order
 from services.game.domain.race_result import RaceResult
 from services.game.domain.round import Round, StoredRound, Terms, Totals
 from services.game.domain.seed_chain import PublishedChain
@@ -180,6 +180,30 @@ class RoundReader(RoundHistory, Protocol):
         """Read the rounds that are neither SETTLED nor VOID, or still `posting`, the oldest first."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What a runner is offered at in a market, in hundredths of decimal odds."""
+
+    market: Market
+    runner: int
+    price_hundredths: int
+
+
+class RoundPrices(Protocol):
+    """Prices that move."""
+
+    async def round(self, round_id: int) -> StoredRound:
+        """Read one round; ROUND_UNKNOWN where there is none."""
+
+    async def set_prices(
+        self, *, request_id: str, round_id: int, prices: Sequence[Price], reason: str, actor: str
+    ) -> StoredRound:
+        """Move prices of a round that takes tickets; ROUND_PHASE of any other, MALFORMED for what it does not offer.
+
+        When this has answered, no order is accepted that was judged by an earlier revision of the prices.
+        """
+
+
 class RoundStore(RoundOpening, RoundTransitions, RoundsByHand, RoundReader, Protocol):
     """All that the keeper of a track asks of the store."""
 
@@ -204,10 +228,15 @@ class Placing(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appended:
-    """The answers in the order of the placings, and the round's totals after them; None without such a round."""
+    """The answers in the order of the placings, and the round's totals after them; None without such a round.
+
+    `undecided` says that there are answers without a verdict: nothing was done for those placings, because they were
+    judged by prices that have moved since.
+    """
 
     answers: Sequence[TicketResult]
     totals: Totals | None
+    undecided: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,6 +291,13 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repriced:
+    """A round whose prices have moved, which is no transition of it."""
+
+    round: Round
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vacancy:
     """The game that led a track goes away and has given its lease back: whoever takes it now leads."""
 
@@ -297,7 +333,7 @@ class Attendance:
     terminals: tuple[Terminal, ...] = ()
 
 
-News = Round | Standing | Vacancy | Changed | Attendance
+News = Round | Repriced | Standing | Vacancy | Changed | Attendance
 """What the games tell each other."""
 
 

@@ -7,6 +7,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from services.chassis.freshness import Freshness
 from services.persist.domain.account import Account, AccountKind
 from services.persist.domain.decision import Facts, Judged
+from services.persist.domain.pricing import Price
 from services.persist.domain.race_result import RaceResult
 from services.persist.domain.round import Round, RoundPlan, Totals, Winner
 from services.persist.domain.seed_chain import ChainPlan, SeedChain
@@ -126,6 +127,11 @@ class Rounds(Protocol):
         actor: str,
     ) -> bytes:
         """Decide that a settled round ended otherwise."""
+
+    async def set_prices(
+        self, operation: Operation[Round], round_id: int, prices: Sequence[Price], reason: str, actor: str
+    ) -> bytes:
+        """Move prices of an open round. What was judged by the prices before is not accepted any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ class Sales:
     def count(self, track: str, judged: Judged) -> None:
         """Count a batch that is durable. Answers that were given before are not counted again."""
         fresh = Counter([decision.verdict for decision in judged.decisions if not decision.replayed])
+        fresh.pop(Verdict.UNDECIDED, None)  # they come again
         for verdict, tickets in fresh.items():
             self._tickets[track, verdict] += tickets
         if judged.accepted:

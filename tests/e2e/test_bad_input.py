@@ -36,6 +36,8 @@ NO_SUCH_ROUND = "4611686018427387904"
 NO_SUCH_UUID = "018f0000-0000-7000-8000-000000000001"
 BY_HAND = {"request_id": NO_SUCH_UUID, "reason": "a test"}
 """What every request carries that a person makes who has to say why."""
+PRICE = {"market": "WIN", "runner": 1, "price_hundredths": "250"}
+PRICED = order(NO_SUCH_UUID, win_line(1, 100))
 EIGHT_DAYS_MS = 8 * 86_400_000
 INT64_MAX = 2**63 - 1
 GOOD_CARD = as_json(CARD)
@@ -340,6 +342,8 @@ async def test_a_track_that_exists_is_not_made_again_with_other_settings(
         (methods.ENTER_RESULT,      {"round_id": NO_SUCH_ROUND, **BY_HAND, "result": [2, 1]},       "ROUND_UNKNOWN"),
         (methods.CORRECT_RESULT,    {"round_id": NO_SUCH_ROUND, "request_id": NO_SUCH_UUID, "result": [2, 1],
                                      "reason": "a test"},                                "ROUND_UNKNOWN"),
+        (methods.SET_PRICES,        {"round_id": NO_SUCH_ROUND, "prices": [PRICE], **BY_HAND}, "ROUND_UNKNOWN"),
+        (methods.QUOTE,             {"round_id": NO_SUCH_ROUND, "lines": [win_line(1, 1)]}, "ROUND_UNKNOWN"),
         (methods.PAUSE_TRACK,       {"track": "no-such-track", **BY_HAND},               "TRACK_NOT_FOUND"),
         (methods.RESUME_TRACK,      {"track": "no-such-track", **BY_HAND},               "TRACK_NOT_FOUND"),
         (methods.SUSPEND_TRACK,     {"track": "no-such-track", **BY_HAND},               "TRACK_NOT_FOUND"),
@@ -399,6 +403,22 @@ async def test_what_does_not_exist_is_not_found(
         (methods.CORRECT_RESULT, {"round_id": "1", "result": [1], **BY_HAND},                   "result"),
         (methods.CORRECT_RESULT, {"round_id": "1", "result": [1, 1], **BY_HAND},                "result"),
         (methods.CORRECT_RESULT, {"round_id": "1", "result": [1, 41], **BY_HAND},               "result[1]"),
+        (methods.SET_PRICES,     {"round_id": "1", "prices": [], **BY_HAND},                    "prices"),
+        (methods.SET_PRICES,     {"round_id": "1", "prices": [PRICE, PRICE], **BY_HAND},        "prices"),
+        (methods.SET_PRICES,     {"round_id": "1", "prices": [{**PRICE, "runner": 41}], **BY_HAND},
+                                                                                                "prices[0].runner"),
+        (methods.SET_PRICES,     {"round_id": "1", "prices": [{**PRICE, "market": 0}], **BY_HAND},
+                                                                                                "prices[0].market"),
+        (methods.SET_PRICES,     {"round_id": "1", "prices": [{**PRICE, "price_hundredths": "100"}], **BY_HAND},
+                                                                                     "prices[0].price_hundredths"),
+        (methods.QUOTE,          {"round_id": "1", "lines": []},                                "lines"),
+        (methods.PLACE,          {"round_id": "1", "tickets": [{**PRICED, "price_policy": "BETTER"}]},
+                                                                           "tickets[0].lines[0].price_hundredths"),
+        (methods.PLACE,          {"round_id": "1", "tickets": [{**PRICED, "price_policy": 9}]},
+                                                                                     "tickets[0].price_policy"),
+        (methods.PLACE,          {"round_id": "1", "tickets": [{**PRICED, "quote": "q" * 2_001}]},
+                                                                                            "tickets[0].quote"),
+        (methods.PLACE,          {"round_id": "1", "tickets": [{**PRICED, "quote": "é"}]},  "tickets[0].quote"),
         (methods.PAUSE_TRACK,    {"track": "No-Track", **BY_HAND},                              "track"),
         (methods.RESUME_TRACK,   {"track": "a-track", "request_id": NO_SUCH_UUID},              "reason"),
         (methods.SUSPEND_TRACK,  {"track": "a-track", "reason": "a test"},                      "request_id"),
@@ -484,6 +504,8 @@ async def test_the_proof_of_a_round_that_is_open_is_refused(door: Door, steady_t
     ("method", "fields"),
     [
         (methods.PLACE,          {"round_id": "1", "tickets": [order(NO_SUCH_UUID, win_line(1, 1))]}),
+        (methods.QUOTE,          {"round_id": "1", "lines": [win_line(1, 1)]}),
+        (methods.SET_PRICES,     {"round_id": "1", "prices": [PRICE], **BY_HAND}),
         (methods.GET_TICKET,     {"ticket_id": NO_SUCH_UUID}),
         (methods.LIST_TICKETS,   {"account_id": NO_SUCH_UUID}),
         (methods.CREATE_ACCOUNT, {"request_id": NO_SUCH_UUID, "kind": "PLAYER", "currency": "EUR"}),
@@ -531,6 +553,7 @@ async def test_a_method_that_is_not_for_anyone_asks_for_a_good_token_with_one_of
 ROLES_OF = {
     methods.ENTER_RESULT: {"OPERATOR"},
     methods.CORRECT_RESULT: {"OPERATOR"},
+    methods.SET_PRICES: {"OPERATOR"},
     methods.PAUSE_TRACK: {"OPERATOR"},
     methods.RESUME_TRACK: {"OPERATOR"},
     methods.SUSPEND_TRACK: {"OPERATOR"},
@@ -555,7 +578,8 @@ async def test_a_method_of_tills_and_operators_is_for_its_roles_and_no_other(
 ) -> None:
     fields: Fields = {
         "track": "no-such-track", "ticket_id": NO_SUCH_UUID, "account_id": NO_SUCH_UUID, "round_id": NO_SUCH_ROUND,
-        "amount_minor": "1", "result": [2, 1], "display_name": "Nowhere", "terminal": "till-3", **BY_HAND,
+        "amount_minor": "1", "result": [2, 1], "display_name": "Nowhere", "terminal": "till-3", "prices": [PRICE],
+        **BY_HAND,
     }  # fmt: skip
     asked = {name: value for name, value in fields.items() if name in method.request.DESCRIPTOR.fields_by_name}
     admitted = set()

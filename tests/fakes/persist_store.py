@@ -18,15 +18,15 @@ from services.chassis.refusal import Refusal
 from services.game.adapters.persist.wire import verdict_to
 from services.game.domain.card import RaceCard
 from services.game.domain.draw import commitment as committed
-from services.game.domain.order import Verdict
+from services.game.domain.order import NO_REVISION, Market, Verdict
 from services.game.domain.phase import WAYS, WITH_RESULT, Phase
 from services.game.domain.race import with_race
 from services.game.domain.race_result import RaceResult, fault, normal
 from services.game.domain.round import Round, StoredRound, Terms, Totals
 from services.game.domain.seed_chain import PublishedChain
-from services.game.domain.track import Part, Suspension, Track, TrackChange, TrackState
+from services.game.domain.track import Part, Source, Suspension, Track, TrackChange, TrackState
 from services.game.domain.winners import Winner
-from services.game.ports import Appended, Cancelled, Page, Paid, Placing, Transitions
+from services.game.ports import Appended, Cancelled, Page, Paid, Placing, Price, Transitions
 from services.game.wire import line_to
 from services.persist.domain.ticket import Line as StoredLine
 from services.persist.domain.ticket import Order as StoredOrder
@@ -66,6 +66,7 @@ class FakePersist:
         self._cancelled: dict[str, str] = {}
         self._paid: dict[str, tuple[str, Paid]] = {}
         self.claims: dict[str, int] = {}
+        self._priced: dict[str, StoredRound] = {}
 
     def fail(self, method: str, *errors: Exception, done: bool = False) -> None:
         """Make the next calls of a method end with these errors; with `done`, after they did their work."""
@@ -355,6 +356,39 @@ class FakePersist:
         corrected = replace(_with_result(round_, normal(result), Phase.SETTLED), correction_reason=reason)
         return self._record(replace(stored, round=corrected, posting=bool(round_.totals.tickets)))
 
+    async def set_prices(
+        self, *, request_id: str, round_id: int, prices: Sequence[Price], reason: str, actor: str
+    ) -> StoredRound:
+        self._called("set_prices", request_id)
+        stored = await self.round(round_id)
+        if request_id in self._priced:
+            return self._priced[request_id]
+        if not self._takes_tickets(stored.round):
+            raise Refusal(Reason.ROUND_PHASE, "too late")
+        new = {(price.market, price.runner): price.price_hundredths for price in prices}
+        offered = {(Market.WIN, runner.runner) for runner in stored.round.runners}
+        offered |= {(Market.PLACE, runner.runner) for runner in stored.round.runners if runner.place_price_hundredths}
+        if not new.keys() <= offered:
+            raise Refusal(Reason.MALFORMED, "not offered")
+        runners = tuple(
+            replace(
+                runner,
+                win_price_hundredths=new.get((Market.WIN, runner.runner), runner.win_price_hundredths),
+                place_price_hundredths=new.get((Market.PLACE, runner.runner), runner.place_price_hundredths),
+            )
+            for runner in stored.round.runners
+        )
+        moved = replace(stored.round, runners=runners, price_revision=stored.round.price_revision + 1)
+        self._rounds[round_id] = self._priced[request_id] = replace(stored, round=moved)
+        self._fail_after("set_prices")
+        return self._rounds[round_id]
+
+    async def make_entered(self, round_id: int) -> None:
+        """Have an open round be one whose result will be entered, before anybody has asked for it."""
+        stored = self._rounds[round_id]
+        terms = replace(stored.round.terms, source=Source.ENTERED)
+        self._rounds[round_id] = replace(stored, round=replace(stored.round, terms=terms))
+
     async def post_settlement(self, round_id: int) -> StoredRound:
         self._called("post_settlement")
         stored = await self.round(round_id)
@@ -416,7 +450,8 @@ class FakePersist:
             self._batches.setdefault(round_id, []).append(accepted)
         self._fail_after("append")
         stored = self._rounds.get(round_id)
-        return Appended(answers=answers, totals=stored.round.totals if stored is not None else None)
+        totals = stored.round.totals if stored is not None else None
+        return Appended(answers=answers, totals=totals, undecided=not all(answer.verdict for answer in answers))
 
     async def ticket(self, ticket_id: str) -> Ticket:
         self._called("ticket")
@@ -608,6 +643,8 @@ class FakePersist:
             again.MergeFrom(known)
             return again
         answer = self._decide(round_id, placing)
+        if not answer.verdict:
+            return answer
         self._answers[request_id] = (placing.content_hash, answer)
         return answer
 
@@ -620,6 +657,10 @@ class FakePersist:
             refusals.append(Verdict.BETTING_CLOSED)
         elif self._is_suspended(stored.round, placing):
             refusals.append(Verdict.SUSPENDED)
+        elif placing.judgement.price_revision not in (NO_REVISION, stored.round.price_revision):
+            return TicketResult(request_id=placing.order.request_id)
+        elif 0 < placing.judgement.held_until_ms <= self.clock.now_ms():
+            refusals.append(Verdict.PRICE_CHANGED)
         if stored is None or refusals:
             return TicketResult(
                 request_id=placing.order.request_id, verdict=verdict_to(min(refusals)), reason="refused"

@@ -25,6 +25,7 @@ export function readRound(round) {
   return {
     id: Number(round.round_id),
     revision: Number(round.revision),
+    priceRevision: Number(round.price_revision ?? 0),
     track: round.track,
     phase: round.phase,
     screen: round.screen,

@@ -21,6 +21,7 @@ export class Board {
   #narrow = window.matchMedia("(max-width: 899px)");
   #rows = new Map();
   #roundId = null;
+  #priceRevision = 0;
   #reorderedAtMs = 0;
   #shown = "";
 
@@ -30,7 +31,7 @@ export class Board {
 
   /** Show the round; `field` is where everybody is, the leader first. */
   show(round, moment, field, nowMs) {
-    if (this.#roundId !== round.id) this.#fill(round);
+    if (this.#roundId !== round.id || this.#priceRevision !== round.priceRevision) this.#fill(round);
     const isRacing = moment.state === "RACING";
     const isResult = moment.state === "RESULT";
     say(this.#title, isRacing ? "Running order" : isResult ? "Result" : "Runners");
@@ -59,6 +60,7 @@ export class Board {
 
   #fill(round) {
     this.#roundId = round.id;
+    this.#priceRevision = round.priceRevision;
     this.#shown = "";
     const rows = round.runners.length;
     const columns = rows > ROWS_OF_ONE_COLUMN_MAX && !this.#narrow.matches ? 2 : 1;

@@ -42,5 +42,6 @@ STATUS: Mapping[Reason.ValueType, StatusCode] = MappingProxyType(
         Reason.ACCOUNT_KIND: StatusCode.FAILED_PRECONDITION,
         Reason.ACCOUNT_STOPPED: StatusCode.FAILED_PRECONDITION,
         Reason.RESULT_SOURCE: StatusCode.FAILED_PRECONDITION,
+        Reason.PRICES_FIXED: StatusCode.FAILED_PRECONDITION,
     }
 )

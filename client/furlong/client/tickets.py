@@ -11,7 +11,7 @@ from furlong.client.identity import uuid7
 from furlong.client.policy import policies
 from furlong.client.ticket_stream import UNANSWERED_MAX, Batch, BatchAnswer, TicketStreams, answers
 from furlong.common.v1 import error_pb2
-from furlong.common.v1.ticket_pb2 import Ticket, TicketOrder, TicketProof, TicketResult
+from furlong.common.v1.ticket_pb2 import Line, Ticket, TicketOrder, TicketProof, TicketResult
 from furlong.game.v1 import ticket_service_pb2 as wire
 from furlong.game.v1.ticket_service_pb2_grpc import TicketServiceStub
 
@@ -108,6 +108,15 @@ class Tickets:
                     yield answered
         finally:
             await streams.close()
+
+    async def quote(self, round_id: int, lines: Sequence[Line]) -> wire.QuoteResponse:
+        """Ask what 1 to 20 lines would get, and have those prices held until `expires_at` of the answer.
+
+        An order for exactly these lines, with their stakes, gets the prices with the answer's `quote`, whatever has
+        become of them. CallRefused with reason ROUND_PHASE once the round has locked, and MALFORMED where a line bets
+        on nothing that is offered.
+        """
+        return await answer_of(self._stub.Quote(wire.QuoteRequest(round_id=round_id, lines=lines)))
 
     async def get(self, ticket_id: str) -> Ticket:
         """Read a ticket with its state and payout now."""

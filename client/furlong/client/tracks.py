@@ -6,7 +6,7 @@ import grpc
 from furlong.client.errors import answer_of
 from furlong.client.identity import uuid7
 from furlong.common.v1.round_pb2 import RaceCard, Round, SeedChain, Track
-from furlong.common.v1.ticket_pb2 import Line
+from furlong.common.v1.ticket_pb2 import Line, Price
 from furlong.game.v1 import track_service_pb2 as wire
 from furlong.game.v1.track_service_pb2_grpc import TrackServiceStub
 
@@ -111,6 +111,19 @@ class Tracks:
             reason=reason,
         )
         return (await answer_of(self._stub.CorrectResult(request), [request.request_id])).round
+
+    async def set_prices(
+        self, round_id: int, prices: Sequence[Price], reason: str, *, request_id: str | None = None
+    ) -> Round:
+        """Move prices of a round whose result will be entered, while it takes tickets; the others stay as they are.
+
+        Once this has answered, no ticket is accepted at a price that it withdrew, but for those with a quote from
+        before. CallRefused with reason PRICES_FIXED for a round that is drawn, and ROUND_PHASE once it has locked.
+        """
+        request = wire.SetPricesRequest(
+            request_id=request_id or uuid7(), round_id=round_id, prices=prices, reason=reason
+        )
+        return (await answer_of(self._stub.SetPrices(request), [request.request_id])).round
 
     async def pause(self, track: str, reason: str, *, request_id: str | None = None) -> Track:
         """Let the round in progress end, betting included, and open no other. `reason` goes to the books."""

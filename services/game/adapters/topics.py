@@ -1,8 +1,8 @@
 """What the games tell each other, over the cache's topics: one topic a track, named `track/<track>`.
 
-The words are those of the public watch: a TRANSITION with its round, an UPDATE of which only the round's id and totals
-are read, or a TICK of a track whose leader has given its lease back. What has no place there is a RelayNews; its
-numbers are none of a frame's, and it has no kind.
+The words are those of the public watch: a TRANSITION with its round, an UPDATE with the round whose prices have moved,
+one of which only the round's id and totals are read, or a TICK of a track whose leader has given its lease back. What
+has no place there is a RelayNews; its numbers are none of a frame's, and it has no kind.
 """
 
 from collections.abc import AsyncGenerator
@@ -23,7 +23,7 @@ from google.protobuf.message import DecodeError
 from services.chassis.clock import Clock
 from services.game.domain.round import Round
 from services.game.engine.backoff import backoff_ms
-from services.game.ports import Attendance, Changed, News, Signal, Standing, Terminal, Vacancy
+from services.game.ports import Attendance, Changed, News, Repriced, Signal, Standing, Terminal, Vacancy
 from services.game.wire import ms_of, ms_to, round_of, round_to, totals_of
 
 TOPIC: Final = "track/{track}"
@@ -90,6 +90,8 @@ def frame_to(news: News) -> WatchRoundsResponse | relay_pb2.RelayNews:
             if news.race_key:  # whoever hears it runs the race again
                 message.round.race.key = news.race_key.hex()
             return message
+        case Repriced():
+            return WatchRoundsResponse(kind=WatchRoundsResponse.UPDATE, round=round_to(news.round))
         case Standing():
             totals = round_pb2.Totals(tickets=news.totals.tickets, stake_minor=news.totals.stake_minor)
             round_ = round_pb2.Round(round_id=news.round_id, track=news.track, totals=totals)
@@ -145,11 +147,13 @@ def _relayed(news: relay_pb2.RelayNews) -> Changed | Attendance | Signal:
     return Signal.MISSED
 
 
-def _news_of(frame: WatchRoundsResponse) -> Round | Standing | Vacancy | Signal:
+def _news_of(frame: WatchRoundsResponse) -> Round | Repriced | Standing | Vacancy | Signal:
     match frame.kind:
         case WatchRoundsResponse.TRANSITION:
             heard = round_of(frame.round)
             return heard if heard.race_key or not heard.result else Signal.MISSED  # the store has its race
+        case WatchRoundsResponse.UPDATE if frame.round.runners:
+            return Repriced(round=round_of(frame.round))
         case WatchRoundsResponse.UPDATE:
             return Standing(
                 track=frame.round.track, round_id=frame.round.round_id, totals=totals_of(frame.round.totals)

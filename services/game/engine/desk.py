@@ -10,15 +10,18 @@ from furlong.common.v1.ticket_pb2 import Ticket, TicketResult
 
 from services.chassis.clock import Clock
 from services.chassis.refusal import Refusal
-from services.game.domain.order import Offer, Order, content_hash, judge, on_no_round
+from services.game.domain.order import Offer, Order, content_hash, judge, on_no_round, out_of_breath
 from services.game.domain.round import Totals
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.lane import Lane
 from services.game.engine.offers import Offers
 from services.game.engine.pace import Pace
 from services.game.engine.parcel import Parcel, parcels
+from services.game.engine.quotes import Quotes
 from services.game.ports import Paid, Placing, TicketStore
 
+JUDGED_MAX: Final = 4
+"""How often an order is judged that the store found judged by prices which had moved; then it is refused."""
 COME_BACK_MS: Final = 100
 """When a caller who found the desk full should come back; about two calls to the store later."""
 
@@ -26,10 +29,20 @@ COME_BACK_MS: Final = 100
 class Desk:
     """Places tickets. At most `queue_tickets_max` wait; more are refused with OVERLOADED."""
 
-    def __init__(self, *, store: TicketStore, offers: Offers, hub: Hub, clock: Clock, queue_tickets_max: int) -> None:
+    def __init__(
+        self,
+        *,
+        store: TicketStore,
+        offers: Offers,
+        quotes: Quotes,
+        hub: Hub,
+        clock: Clock,
+        queue_tickets_max: int,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._offers = offers
+        self._quotes = quotes
         self._hub = hub
         self._queue_tickets_max = queue_tickets_max
         self._queued_tickets = 0
@@ -38,8 +51,48 @@ class Desk:
     async def place(self, round_id: int, orders: Sequence[Order]) -> list[TicketResult]:
         """Answer every order, in order. A Refusal is the whole call's: nothing, or nobody knows what, was done."""
         offer = await self._offers.offer(round_id)
-        packed = list(parcels([_placing(round_id, order, offer) for order in orders]))
+        packed = list(parcels([self._placing(round_id, order, offer) for order in orders]))
         self._admit(len(orders))
+        answers = await self._sent(round_id, offer, packed)
+        if any([parcel.undecided for parcel in packed]):  # noqa: C419 - faster
+            assert offer is not None, "an order on no round is decided"
+            return await self._again(offer, orders, answers)
+        return answers
+
+    async def _again(self, offer: Offer, orders: Sequence[Order], answers: list[TicketResult]) -> list[TicketResult]:
+        """Judge the orders again that were judged by prices which have moved since, and fill in their answers."""
+        judged = 1
+        while undecided := [n for n, answer in enumerate(answers) if not answer.verdict]:
+            judged += 1
+            try:
+                decided = await self._once_more(offer, [orders[n] for n in undecided], is_last=judged > JUDGED_MAX)
+            except Refusal as refusal:
+                if len(undecided) == len(answers):
+                    raise
+                words = f"some tickets are decided on, others are not: {refusal}"
+                raise Refusal(Reason.OUTCOME_UNKNOWN, words) from refusal
+            offer, results = decided
+            for n, answer in zip(undecided, results, strict=True):
+                answers[n] = answer
+        return answers
+
+    async def _once_more(
+        self, offer: Offer, orders: Sequence[Order], *, is_last: bool
+    ) -> tuple[Offer, list[TicketResult]]:
+        """Send orders judged by the offer as it is now, and give it with their answers."""
+        fresh = await self._offers.fresh(offer.round_id, offer.price_revision)
+        assert fresh is not None, "a round stays where it is"
+        placings = [
+            Placing(order, out_of_breath(order), content_hash(fresh.round_id, order))
+            if is_last
+            else self._placing(fresh.round_id, order, fresh)
+            for order in orders
+        ]
+        self._queued_tickets += len(orders)  # they were let in before
+        return fresh, await self._sent(fresh.round_id, fresh, list(parcels(placings)))
+
+    async def _sent(self, round_id: int, offer: Offer | None, packed: Sequence[Parcel]) -> list[TicketResult]:
+        """Put parcels on their round's lane and wait for their answers."""
         lane = self._lane(round_id, offer)
         for parcel in packed:
             lane.put(parcel)
@@ -69,6 +122,15 @@ class Desk:
         if offer is not None:
             self._hub.changed(offer.track, (paid.ticket.account_id,))
         return paid
+
+    def _placing(self, round_id: int, order: Order, offer: Offer | None) -> Placing:
+        if offer is None:
+            judgement = on_no_round(order, round_id)
+        elif order.quote:
+            judgement = self._quotes.judge(order, offer)
+        else:
+            judgement = judge(order, offer)
+        return Placing(order, judgement, content_hash(round_id, order))
 
     def _admit(self, tickets: int) -> None:
         if self._queued_tickets + tickets > self._queue_tickets_max:
@@ -113,8 +175,3 @@ async def _of_all(packed: Sequence[Parcel]) -> list[TicketResult]:
             raise failed[0]
         raise Refusal(Reason.OUTCOME_UNKNOWN, f"some tickets may be placed, others are not: {failed[0]}") from failed[0]
     return [answer for answers in ended if not isinstance(answers, BaseException) for answer in answers]
-
-
-def _placing(round_id: int, order: Order, offer: Offer | None) -> Placing:
-    judgement = on_no_round(order, round_id) if offer is None else judge(order, offer)
-    return Placing(order, judgement, content_hash(round_id, order))

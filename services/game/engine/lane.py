@@ -154,6 +154,7 @@ class Lane:
         answers = iter(appended.answers)
         for parcel in batch:
             own = list(islice(answers, len(parcel.placings)))
+            parcel.undecided = appended.undecided
             if not parcel.answers.done():
                 parcel.answers.set_result(own)
         if appended.totals is not None:

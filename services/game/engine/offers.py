@@ -1,4 +1,8 @@
-"""Offers of rounds by round id: they never change once the round is open, so each is read from the store once."""
+"""Offers of rounds by round id.
+
+Most never change once the round is open, so each is read from the store once. Where prices move, what is remembered may
+be old: the store tells when a ticket was judged by such, and the offer is read anew.
+"""
 
 import asyncio
 from collections import OrderedDict
@@ -10,6 +14,7 @@ from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.refusal import Refusal
 from services.game.domain.order import Offer, offer_of
+from services.game.domain.round import Round
 from services.game.ports import RoundReader
 
 OFFERS_MAX: Final = 1_024
@@ -36,6 +41,31 @@ class Offers:
             reading.add_done_callback(partial(self._read_done, round_id))
         return await asyncio.shield(reading)
 
+    async def fresh(self, round_id: int, revision: int) -> Offer | None:
+        """Give the offer, which is known to have newer prices than those of `revision`."""
+        known = self._known.get(round_id)
+        if known is not None and known.price_revision <= revision:
+            del self._known[round_id]
+        return await self.offer(round_id)
+
+    async def current(self, round_id: int) -> Offer | None:
+        """Give the offer as it is while this is asked: no price of it was withdrawn before."""
+        offer = await self.offer(round_id)
+        if offer is None or not offer.moves:
+            return offer
+        return self.take((await self._rounds.round(round_id)).round)  # a read that others share may have begun before
+
+    def take(self, round_: Round) -> Offer:
+        """Remember the offer of a round that was read, unless a newer one is known; gives the newer one."""
+        offer = offer_of(round_)
+        known = self._known.get(round_.round_id)
+        if known is not None and known.price_revision >= offer.price_revision:
+            return known
+        self._known[round_.round_id] = offer
+        if len(self._known) > OFFERS_MAX:
+            self._known.popitem(last=False)
+        return offer
+
     async def _read(self, round_id: int) -> Offer | None:
         set_inbound(None)  # others wait for the answer too, with deadlines of their own
         try:
@@ -44,10 +74,7 @@ class Offers:
             if refusal.reason != Reason.ROUND_UNKNOWN:
                 raise
             return None
-        offer = self._known[round_id] = offer_of(stored.round)
-        if len(self._known) > OFFERS_MAX:
-            self._known.popitem(last=False)
-        return offer
+        return self.take(stored.round)
 
     def _read_done(self, round_id: int, reading: "asyncio.Task[Offer | None]") -> None:
         del self._reading[round_id]

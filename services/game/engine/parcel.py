@@ -17,7 +17,7 @@ from services.game.ports import Placing
 BYTES_MAX: Final = 224 * 1_024
 """The most bytes, by `bytes_at_most`, so that with its framing a call stays below the store's 256 KiB."""
 
-_TICKET_BYTES: Final = 288  # ids, hash, verdict and the longest reason
+_TICKET_BYTES: Final = 352  # ids, hash, verdict, the longest reason, terminal, revision and time
 _LINE_BYTES: Final = 40  # market, stake and price, each as long as it can be
 _RUNNER_BYTES: Final = 10
 
@@ -26,10 +26,11 @@ class Parcel:
     """Placings that wait for their answers.
 
     `caller` stands for the call that brought them, the same for all its parcels, `context` is its context, `deadline_s`
-    its deadline on the monotonic clock, if any, and `is_traced` whether its trace is being recorded.
+    its deadline on the monotonic clock, if any, and `is_traced` whether its trace is being recorded. `undecided` says
+    that some of its answers may be none, because prices have moved.
     """
 
-    __slots__ = ("answers", "bytes_at_most", "caller", "context", "deadline_s", "is_traced", "placings")
+    __slots__ = ("answers", "bytes_at_most", "caller", "context", "deadline_s", "is_traced", "placings", "undecided")
 
     def __init__(self, placings: Sequence[Placing], bytes_at_most: int, caller: object) -> None:
         self.caller = caller
@@ -37,6 +38,7 @@ class Parcel:
         self.bytes_at_most = bytes_at_most
         self.answers: asyncio.Future[Sequence[TicketResult]] = asyncio.get_running_loop().create_future()
         self.deadline_s = inbound()
+        self.undecided = False
         self.context: Context = copy_context()
         self.is_traced = trace.get_current_span().get_span_context().trace_flags.sampled
 

@@ -15,6 +15,7 @@ from services.chassis.call import Dialogue
 from services.chassis.refusal import Refusal
 from services.game.domain.order import Order
 from services.game.engine.desk import Desk
+from services.game.engine.quotes import Quotes
 from services.game.ports import TicketStore
 from services.game.service.access import (
     account_unknown,
@@ -25,7 +26,7 @@ from services.game.service.access import (
     ticket_unknown,
 )
 from services.game.service.paging import page_size
-from services.game.wire import line_of
+from services.game.wire import line_of, line_to, ms_to
 
 TICKETS_ON_A_PAGE: Final = 50
 TICKETS_ON_A_PAGE_MAX: Final = 500
@@ -41,8 +42,9 @@ TRACED_TICKETS_MAX: Final = 20
 class TicketService(TicketServiceServicer):
     """Places at the desk; reads from the store."""
 
-    def __init__(self, *, desk: Desk, tickets: TicketStore) -> None:
+    def __init__(self, *, desk: Desk, quotes: Quotes, tickets: TicketStore) -> None:
         self._desk = desk
+        self._quotes = quotes
         self._tickets = tickets
 
     async def PlaceTickets(self, request: pb.PlaceTicketsRequest, context: Any) -> pb.PlaceTicketsResponse:
@@ -60,6 +62,15 @@ class TicketService(TicketServiceServicer):
         require_own_accounts({order.account_id for order in request.tickets})
         terminal = own_terminal(request.terminal)
         return await self._desk.place(request.round_id, [_order_of(order, terminal) for order in request.tickets])
+
+    async def Quote(self, request: pb.QuoteRequest, context: Any) -> pb.QuoteResponse:
+        """Price lines and hold the prices for a short time."""
+        quoted = await self._quotes.quote(request.round_id, tuple([line_of(line) for line in request.lines[:]]))
+        return pb.QuoteResponse(
+            lines=[line_to(line) for line in quoted.lines],
+            quote=quoted.quote,
+            expires_at=ms_to(quoted.expires_at_ms),
+        )
 
     async def GetTicket(self, request: pb.GetTicketRequest, context: Any) -> pb.GetTicketResponse:
         """Read one ticket."""
@@ -121,4 +132,5 @@ def _name_tickets(orders: Sequence[TicketOrder]) -> None:
 
 
 def _order_of(order: TicketOrder, terminal: str) -> Order:
-    return Order(order.request_id, order.account_id, tuple([line_of(line) for line in order.lines[:]]), terminal)
+    lines = tuple([line_of(line) for line in order.lines[:]])
+    return Order(order.request_id, order.account_id, lines, terminal, order.price_policy, order.quote)

@@ -15,6 +15,7 @@ from services.chassis import principal
 from services.chassis.freshness import tell
 from services.chassis.refusal import Refusal, Violation
 from services.game.domain.card import RaceCard
+from services.game.domain.order import Market
 from services.game.domain.phase import Phase
 from services.game.domain.prices import too_strong
 from services.game.domain.race_result import RaceResult, fault, normal
@@ -32,8 +33,9 @@ from services.game.domain.track import (
 from services.game.domain.winners import winners
 from services.game.engine.beacons import NO_BEACONS, Beacons
 from services.game.engine.broadcast.hub import Hub
+from services.game.engine.price_board import PriceBoard
 from services.game.engine.tracks import Tracks
-from services.game.ports import RoundsByHand, TrackStore
+from services.game.ports import Price, RoundsByHand, TrackStore
 from services.game.service.paging import page_size
 from services.game.wire import (
     card_of,
@@ -68,12 +70,14 @@ class TrackService(TrackServiceServicer):
         *,
         store: TrackStore,
         rounds: RoundsByHand,
+        board: PriceBoard,
         tracks: Tracks,
         hub: Hub,
         beacons: Beacons = NO_BEACONS,
     ) -> None:
         self._store = store
         self._beacons = beacons
+        self._board = board
         self._rounds = rounds
         self._tracks = tracks
         self._hub = hub
@@ -213,6 +217,20 @@ class TrackService(TrackServiceServicer):
         )
         self._tell(stored.round)
         return pb.CorrectResultResponse(round=round_to((await self._posted(stored)).round))
+
+    async def SetPrices(self, request: pb.SetPricesRequest, context: Any) -> pb.SetPricesResponse:
+        """Move prices of a round whose result will be entered."""
+        round_ = await self._board.set_prices(
+            request_id=request.request_id,
+            round_id=request.round_id,
+            prices=[
+                Price(market=Market(price.market), runner=price.runner, price_hundredths=price.price_hundredths)
+                for price in request.prices
+            ],
+            reason=request.reason,
+            actor=principal.current().subject,
+        )
+        return pb.SetPricesResponse(round=round_to(round_))
 
     def _tell(self, round_: Round) -> None:
         """Tell of a transition that was made by hand. The track's keeper wakes, and sees to the money if we cannot."""

@@ -11,6 +11,8 @@ from furlong.game.v1 import ticket_service_pb2 as tickets
 from furlong.game.v1 import track_service_pb2 as tracks
 
 from services.chassis.validation import Checks, Validators, is_uuid, is_uuid7
+from services.game.domain.prices import PRICE_HUNDREDTHS_MAX, PRICE_HUNDREDTHS_MIN
+from services.game.domain.quote import QUOTE_CHARACTERS_MAX
 from services.game.domain.timetable import DAY_MS, DAY_S, is_time_zone
 
 INT32_MAX: Final = 2**31 - 1
@@ -34,6 +36,10 @@ OFF_TIMES_MAX: Final = 500
 NAME_CHARACTERS_MAX: Final = 60
 """Of a beacon or a time zone."""
 
+PRICES_MAX: Final = 2 * RUNNERS_MAX
+
+_PRICE_POLICIES: Final = frozenset(ticket_pb2.TicketOrder.PricePolicy.values())
+_NEED_A_PRICE: Final = (ticket_pb2.TicketOrder.BETTER, ticket_pb2.TicketOrder.EXACT)
 _TRACK: Final = re.compile(r"(?=.{1,40}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _TERMINAL: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
@@ -50,8 +56,11 @@ def place_tickets(request: tickets.PlaceTicketsRequest | tickets.StreamTicketsRe
 
 
 def _is_sound(order: ticket_pb2.TicketOrder) -> bool:
-    """Tell whether `_order` finds nothing wrong: nearly always so, and then without naming fields that are right."""
-    if not (is_uuid7(order.request_id) and is_uuid(order.account_id)):
+    """Tell whether `_order` finds nothing wrong: nearly always so, and then without naming fields that are right.
+
+    Orders with a price policy or a quote are left to it.
+    """
+    if order.price_policy or order.quote or not (is_uuid7(order.request_id) and is_uuid(order.account_id)):
         return False
     lines = order.lines[:]
     if not 1 <= len(lines) <= LINES_MAX or (len(lines) > LINES_ALL_EACH_WAY_MAX and _parts(lines) > LINES_MAX):
@@ -68,14 +77,46 @@ def _order(at: str, order: ticket_pb2.TicketOrder, checks: Checks) -> None:
     checks.uuid7(f"{at}.request_id", order.request_id)
     checks.uuid(f"{at}.account_id", order.account_id)
     checks.length(f"{at}.lines", order.lines, 1, LINES_MAX)
-    checks.that(
-        f"{at}.lines",
-        len(order.lines) > LINES_MAX or _parts(order.lines) <= LINES_MAX,
-        f"are more than {LINES_MAX} where each EACH_WAY line is counted as two",
-    )
+    _parts_fit(f"{at}.lines", order.lines, checks)
     for n, line in enumerate(order.lines[:LINES_MAX]):
         checks.length(f"{at}.lines[{n}].runners", line.runners, 0, RUNNERS_MAX)
         checks.between(f"{at}.lines[{n}].price_hundredths", line.price_hundredths, 0, INT64_MAX)
+        if order.price_policy in _NEED_A_PRICE:
+            words = "is missing, which the price policy needs"
+            checks.that(f"{at}.lines[{n}].price_hundredths", line.price_hundredths != 0, words)
+    checks.that(f"{at}.price_policy", order.price_policy in _PRICE_POLICIES, "is no price policy")
+    checks.that(f"{at}.quote", order.quote.isascii(), "is no quote")
+    checks.text(f"{at}.quote", order.quote, 0, QUOTE_CHARACTERS_MAX)
+
+
+def _parts_fit(field: str, lines: Sequence[ticket_pb2.Line], checks: Checks) -> None:
+    words = f"are more than {LINES_MAX} where each EACH_WAY line is counted as two"
+    checks.that(field, len(lines) > LINES_MAX or _parts(lines) <= LINES_MAX, words)
+
+
+def quote(request: tickets.QuoteRequest, checks: Checks) -> None:
+    """QuoteRequest."""
+    checks.between("round_id", request.round_id, 1, INT64_MAX)
+    checks.length("lines", request.lines, 1, LINES_MAX)
+    _parts_fit("lines", request.lines, checks)
+    for n, line in enumerate(request.lines[:LINES_MAX]):
+        checks.length(f"lines[{n}].runners", line.runners, 0, RUNNERS_MAX)
+
+
+def set_prices(request: tracks.SetPricesRequest, checks: Checks) -> None:
+    """SetPricesRequest; whether the round offers the markets and runners is decided further in."""
+    checks.uuid("request_id", request.request_id)
+    checks.between("round_id", request.round_id, 1, INT64_MAX)
+    checks.length("prices", request.prices, 1, PRICES_MAX)
+    for n, price in enumerate(request.prices[:PRICES_MAX]):
+        checks.that(f"prices[{n}].market", price.market in (ticket_pb2.Line.WIN, ticket_pb2.Line.PLACE), "has no price")
+        checks.between(f"prices[{n}].runner", price.runner, 1, RUNNERS_MAX)
+        checks.between(
+            f"prices[{n}].price_hundredths", price.price_hundredths, PRICE_HUNDREDTHS_MIN, PRICE_HUNDREDTHS_MAX
+        )
+    selections = {(price.market, price.runner) for price in request.prices}
+    checks.that("prices", len(selections) == len(request.prices), "name a runner twice in a market")
+    checks.text("reason", request.reason, 1, 200)
 
 
 def get_ticket(request: tickets.GetTicketRequest, checks: Checks) -> None:
@@ -337,6 +378,7 @@ def _limits(field: str, limits: round_pb2.Limits, checks: Checks) -> None:
 VALIDATORS: Final[Validators] = {
     tickets.PlaceTicketsRequest: place_tickets,
     tickets.StreamTicketsRequest: place_tickets,
+    tickets.QuoteRequest: quote,
     tickets.GetTicketRequest: get_ticket,
     tickets.GetTicketProofRequest: get_ticket,
     tickets.ListTicketsRequest: of_account,
@@ -356,6 +398,7 @@ VALIDATORS: Final[Validators] = {
     tracks.VoidRoundRequest: void_round,
     tracks.EnterResultRequest: enter_result,
     tracks.CorrectResultRequest: enter_result,
+    tracks.SetPricesRequest: set_prices,
     tracks.PauseTrackRequest: set_track_state,
     tracks.ResumeTrackRequest: set_track_state,
     tracks.SuspendTrackRequest: set_track_state,

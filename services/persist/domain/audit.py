@@ -37,6 +37,7 @@ class Action(StrEnum):
     VOID_ROUND = "void round"
     ENTER_RESULT = "enter result"
     CORRECT_RESULT = "correct result"
+    SET_PRICES = "set prices"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,8 @@ with that transaction.
 2. Funds and risk run down only by what is accepted: a refused order takes nothing from the next.
 3. A verdict is the lowest number of all that is true of the order, whoever found it, game or this.
 4. An id answered within this very batch counts as answered.
+5. An order that was judged by prices which have moved since is not decided, unless it is refused whatever they are:
+   nothing of it is kept, and game judges it again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +19,7 @@ from typing import Final, NamedTuple
 from services.persist.domain.risk import Risk, Selection, Sold
 from services.persist.domain.round import Limits, Phase, Totals
 from services.persist.domain.suspension import NOTHING_SUSPENDED, Suspended
-from services.persist.domain.ticket import Order, Ticket, TicketState
+from services.persist.domain.ticket import NO_REVISION, Order, Ticket, TicketState
 from services.persist.domain.verdict import UNSTORED, Verdict
 
 HOUR_MS: Final = 60 * 60 * 1000
@@ -49,6 +51,7 @@ class GateRound:
     limits: Limits
     sold: Mapping[Selection, Sold]
     parts_suspended: Suspended = NOTHING_SUSPENDED
+    price_revision: int = 0
 
 
 class Payer(NamedTuple):
@@ -116,6 +119,8 @@ def decide(orders: Sequence[Order], facts: Facts) -> Judged:
     ages = _Ages(facts.now)
     closed = _closed(facts)
     suspended = facts.round.parts_suspended if facts.round else NOTHING_SUSPENDED
+    now_ms = int(facts.now.timestamp() * 1000)
+    judged_by = (NO_REVISION, facts.round.price_revision if facts.round else NO_REVISION)
     purse = _Purse(facts)
     answered: dict[str, tuple[Order, Decision]] = {}
     decisions: list[Decision] = []
@@ -126,7 +131,11 @@ def decide(orders: Sequence[Order], facts: Facts) -> Judged:
         if order.request_id in facts.keys or order.request_id in answered:
             decisions.append(_again(order, facts, answered, untimely))
             continue
-        refusal = untimely or _refusal(order, closed or _suspended(order, suspended), purse)
+        shut = closed or _suspended(order, suspended)
+        if order.price_revision not in judged_by and shut is None and untimely is None:
+            decisions.append(_UNDECIDED)
+            continue
+        refusal = untimely or _refusal(order, shut, purse, now_ms)
         if refusal is None:
             decision = acceptance
             accepted.append(order)
@@ -147,6 +156,10 @@ def decide(orders: Sequence[Order], facts: Facts) -> Judged:
 
 _Refused = tuple[Verdict, str]
 
+_QUOTE_EXPIRED: Final = (Verdict.PRICE_CHANGED, "the quote has expired")
+_UNDECIDED: Final = Decision(
+    verdict=Verdict.UNDECIDED, replayed=False, reason="the prices have moved", placed_at=None, ticket=None
+)
 _EXPIRED: Final = (Verdict.REQUEST_ID_EXPIRED, "the request id is older than 7 days")
 _AHEAD: Final = (Verdict.REQUEST_ID_EXPIRED, "the request id is from the future, more than 24 hours ahead")
 _REUSED: Final = (Verdict.REQUEST_ID_REUSED, "the request id was used before with another content")
@@ -263,9 +276,11 @@ class _Purse:
         return None
 
 
-def _refusal(order: Order, closed: _Refused | None, purse: _Purse) -> _Refused | None:
+def _refusal(order: Order, closed: _Refused | None, purse: _Purse, now_ms: int) -> _Refused | None:
     """The refusal with the lowest number, between what the gate, game and the purse have against the order."""
     if order.refusal is not None:
         of_game = (order.refusal, order.refusal_reason)
         return of_game if closed is None else min(of_game, closed, key=lambda refused: refused[0])
+    if closed is None and 0 < order.held_until_ms <= now_ms:
+        return _QUOTE_EXPIRED
     return closed or purse.refuses(order)

@@ -11,6 +11,9 @@ from services.persist.domain.payout import payout_minor
 from services.persist.domain.round import Phase
 from services.persist.domain.verdict import Verdict
 
+NO_REVISION: Final = -1
+"""The revision of the prices that an order was judged by which does not depend on them."""
+
 
 class Line(NamedTuple):
     """One bet. `selection` holds the runners' numbers, one byte each, in the order that the market asks for.
@@ -35,6 +38,9 @@ class Order(NamedTuple):
     `content_hash` is SHA-256 of the order as the client sent it. `refusal` is the verdict of the rules of racing, None
     where they have nothing against the order; `refusal_reason` says it in words. Its lines are those that could be read
     then, with whatever is wrong in them. `terminal` sells it, empty where none was named.
+
+    `price_revision` is that of the round's prices that it was judged by, NO_REVISION where it does not depend on them.
+    With a quote, its prices are held until `held_until_ms` since the Unix epoch; 0 without one.
     """
 
     request_id: str
@@ -45,6 +51,8 @@ class Order(NamedTuple):
     refusal: Verdict | None
     refusal_reason: str
     terminal: str = ""
+    price_revision: int = NO_REVISION
+    held_until_ms: int = 0
 
 
 class TicketState(IntEnum):

@@ -6,9 +6,11 @@ from enum import IntEnum
 class Verdict(IntEnum):
     """Of all that is true of an order, the lowest number is its verdict; ACCEPTED means that none of the others is.
 
-    The numbers are those of `furlong.common.v1.TicketResult.Verdict` and are stored; they are never reused.
+    The numbers are those of `furlong.common.v1.TicketResult.Verdict` and are stored; they are never reused. UNDECIDED
+    is no answer: the order was judged by prices that have moved since, and has to be judged again.
     """
 
+    UNDECIDED = 0
     ACCEPTED = 1
     REQUEST_ID_EXPIRED = 2
     REQUEST_ID_REUSED = 3
@@ -25,5 +27,6 @@ class Verdict(IntEnum):
     INSUFFICIENT_FUNDS = 14
 
 
-UNSTORED = frozenset((Verdict.REQUEST_ID_EXPIRED, Verdict.REQUEST_ID_REUSED))
-"""Verdicts that leave no key behind: the first is the same at any later time, the second judges another order."""
+UNSTORED = frozenset((Verdict.UNDECIDED, Verdict.REQUEST_ID_EXPIRED, Verdict.REQUEST_ID_REUSED))
+"""Verdicts that leave no key behind: the first is none, the second is the same at any later time, the third judges
+another order."""

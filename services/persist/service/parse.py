@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
-from furlong.common.v1 import round_pb2
+from furlong.common.v1 import round_pb2, ticket_pb2
 from furlong.persist.v1 import round_store_service_pb2, ticket_store_service_pb2, track_store_service_pb2
 
+from services.persist.domain.pricing import Market, Price
 from services.persist.domain.race_result import RaceResult
 from services.persist.domain.round import Limits, RoundPlan, Runner, Timetable, Winner
 from services.persist.domain.seed_chain import ChainPlan
@@ -32,6 +33,7 @@ def order(message: ticket_store_service_pb2.TicketAppend) -> Order:
             refusal=Verdict(message.refusal),
             refusal_reason=message.refusal_reason,
             terminal=message.terminal,
+            price_revision=message.price_revision,
         )
     lines = [
         Line(line.market, bytes(line.runners[:]), line.stake_minor, line.price_hundredths)
@@ -47,7 +49,14 @@ def order(message: ticket_store_service_pb2.TicketAppend) -> Order:
         None,
         "",
         message.terminal,
+        message.price_revision,
+        message.held_until_ms,
     )
+
+
+def price(message: ticket_pb2.Price) -> Price:
+    """A price of a runner."""
+    return Price(market=Market(message.market), runner=message.runner, price_hundredths=message.price_hundredths)
 
 
 def plan(message: round_store_service_pb2.OpenRoundRequest) -> RoundPlan:

@@ -26,6 +26,8 @@ from furlong.persist.v1.round_store_service_pb2 import (
     OpenRoundResponse,
     PostSettlementRequest,
     PostSettlementResponse,
+    SetPricesRequest,
+    SetPricesResponse,
     SettleRoundRequest,
     SettleRoundResponse,
     StartRaceRequest,
@@ -132,6 +134,14 @@ class RoundStore(RoundStoreServiceServicer):
         finally:  # however it ended: the commit may have been made
             await self._hot.forget(ROUNDS)
             await self._hot.forget(ROUND_LISTS)
+
+    async def SetPrices(self, request: SetPricesRequest, context: Context) -> SetPricesResponse:
+        """Move prices of an open round."""
+        once: Operation[Round] = operation(request, lambda value: SetPricesResponse(stored=stored_round(value)))
+        prices = [parse.price(message) for message in request.prices]
+        return SetPricesResponse.FromString(
+            await self._rounds.set_prices(once, request.round_id, prices, request.reason, request.actor)
+        )
 
     async def GetRound(  # type: ignore[override] # answers with bytes, see RAW_ANSWERS
         self, request: GetRoundRequest, context: Context

@@ -21,6 +21,7 @@ from services.persist.domain.bounds import (
     STAKE_MINOR_MAX,
     TICKETS_IN_CALL_MAX,
 )
+from services.persist.domain.pricing import Market
 from services.persist.domain.verdict import Verdict
 
 INT64_MAX: Final = 2**63 - 1
@@ -43,6 +44,7 @@ PROGRAM_BYTES_MAX: Final = 4_096
 LOCKS_AT_MS_MAX: Final = 253_402_300_799_000
 """The last second of the year 9999, which is as far as a time on the wire goes."""
 
+_PRICED: Final = frozenset(int(market) for market in Market)
 _TRACK: Final = re.compile(r"(?=.{1,40}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _TRACK_STATES: Final = frozenset(round_pb2.Track.State.values()) - {round_pb2.Track.STATE_UNSPECIFIED}
@@ -240,6 +242,21 @@ def correct_result(request: rounds.CorrectResultRequest, checks: Checks) -> None
     _winners(request.winners, checks)
     checks.text("reason", request.reason, 1, 200)
     checks.text("actor", request.actor, 1, 200)
+
+
+def set_prices(request: rounds.SetPricesRequest, checks: Checks) -> None:
+    """SetPricesRequest; whether the round offers the markets and runners is for the round to tell."""
+    _by_hand(request, checks)
+    checks.between("round_id", request.round_id, 1, INT64_MAX)
+    checks.length("prices", request.prices, 1, 2 * RUNNERS_MAX)
+    for n, price in enumerate(request.prices):
+        checks.that(f"prices[{n}].market", price.market in _PRICED, "has no price")
+        checks.between(f"prices[{n}].runner", price.runner, 1, RUNNERS_MAX)
+        checks.between(
+            f"prices[{n}].price_hundredths", price.price_hundredths, PRICE_HUNDREDTHS_MIN, PRICE_HUNDREDTHS_MAX
+        )
+    selections = {(price.market, price.runner) for price in request.prices}
+    checks.that("prices", len(selections) == len(request.prices), "name a runner twice in a market")
 
 
 def _winners(winners: Any, checks: Checks) -> None:
@@ -484,6 +501,7 @@ VALIDATORS: Final[Validators] = {
     rounds.GetRoundRequest: get_round,
     rounds.PostSettlementRequest: get_round,
     rounds.CorrectResultRequest: correct_result,
+    rounds.SetPricesRequest: set_prices,
     rounds.GetCurrentRoundRequest: of_track,
     rounds.ListRoundsRequest: list_rounds,
     rounds.ListUnsettledRoundsRequest: of_track,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -15,7 +16,7 @@ from services.chassis.clock import SystemClock
 from services.game.adapters.topics import CacheTopics, frame_to
 from services.game.domain.phase import Phase
 from services.game.domain.round import Round, Totals
-from services.game.ports import News, Signal, Standing
+from services.game.ports import News, Repriced, Signal, Standing
 from tests.loopback import Server, serving
 from tests.rounds import TRACK, stored_round
 
@@ -26,7 +27,7 @@ HEARTBEAT, GAP = pb.SubscribeResponse.HEARTBEAT, pb.SubscribeResponse.GAP
 WITHIN_S = 10.0
 
 
-def message(sequence: int, news: Round | Standing = ROUND) -> pb.SubscribeResponse:
+def message(sequence: int, news: Round | Repriced | Standing = ROUND) -> pb.SubscribeResponse:
     return pb.SubscribeResponse(
         kind=pb.SubscribeResponse.MESSAGE,
         sequence=sequence,
@@ -111,7 +112,7 @@ async def test_a_cache_that_was_never_reached_is_asked_again_and_again() -> None
 
 
 @pytest.mark.parametrize("news", [ROUND, STANDING])
-async def test_what_is_told_arrives_under_the_topic_of_the_track(news: Round | Standing) -> None:
+async def test_what_is_told_arrives_under_the_topic_of_the_track(news: Round | Repriced | Standing) -> None:
     cache = Cache()
     async with serving(cache.register) as server, channel_to(server) as channel:
         await CacheTopics(channel, SystemClock()).publish(TRACK.track, news)
@@ -130,3 +131,10 @@ async def test_telling_nobody_is_no_error() -> None:
             await topics.publish(TRACK.track, ROUND)
 
     assert cache.published == []
+
+
+async def test_prices_that_moved_are_told_with_their_round_and_totals_without() -> None:
+    moved = Repriced(round=replace(ROUND, price_revision=3))
+    cache = Cache([message(5), message(6, moved), message(7, STANDING)])
+
+    assert await heard(cache, 4) == [Signal.MISSED, ROUND, moved, STANDING]

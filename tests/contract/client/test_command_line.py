@@ -26,7 +26,7 @@ from furlong.common.v1.round_pb2 import (
     Timetable,
     Track,
 )
-from furlong.common.v1.ticket_pb2 import Line, Ticket, TicketResult
+from furlong.common.v1.ticket_pb2 import Line, Price, Ticket, TicketOrder, TicketResult
 from furlong.game.v1.account_service_pb2 import (
     AdjustAccountResponse,
     BlockAccountResponse,
@@ -50,6 +50,7 @@ from furlong.game.v1.ticket_service_pb2 import (
     GetTicketResponse,
     PayTicketResponse,
     PlaceTicketsResponse,
+    QuoteResponse,
 )
 from furlong.game.v1.track_service_pb2 import (
     CorrectResultResponse,
@@ -60,6 +61,7 @@ from furlong.game.v1.track_service_pb2 import (
     PauseTrackResponse,
     ResumeSellingResponse,
     ResumeTrackResponse,
+    SetPricesResponse,
     SuspendSellingResponse,
     SuspendTrackResponse,
     UpdateTrackResponse,
@@ -249,6 +251,47 @@ class TestPlace:
         gateway.answers["PlaceTickets"] = [verdict(TicketResult.INSUFFICIENT_FUNDS, "the balance is 1.00")]
         result = place(gateway, "harbour-mile")
         assert (result.exit_code, result.stdout) == (1, "REFUSED  INSUFFICIENT_FUNDS: the balance is 1.00\n")
+
+    @pytest.mark.parametrize(
+        ("words", "policy", "quote"),
+        [
+            ((), TicketOrder.PRICE_POLICY_UNSPECIFIED, ""),
+            (("--policy", "any"), TicketOrder.ANY, ""),
+            (("--policy", "better"), TicketOrder.BETTER, ""),
+            (("--policy", "exact", "--quote", "abc"), TicketOrder.EXACT, "abc"),
+        ],
+    )
+    def test_a_policy_and_a_quote_go_with_the_order(
+        self, gateway: Gateway, words: Sequence[str], policy: TicketOrder.PricePolicy.ValueType, quote: str
+    ) -> None:
+        gateway.answers["PlaceTickets"] = [verdict(TicketResult.ACCEPTED)]
+        place(gateway, "harbour-mile", *words)
+        order = gateway.asked["PlaceTickets"][0].tickets[0]
+        assert (order.price_policy, order.quote) == (policy, quote)
+
+    def test_a_quote_tells_the_prices_and_until_when_they_are_held(self, gateway: Gateway) -> None:
+        expires_at = Timestamp(seconds=1_795_000_000)
+        gateway.answers["Quote"] = [QuoteResponse(lines=PLACED.lines, quote="abc", expires_at=expires_at)]
+        result = furlong(gateway, "quote", "harbour-mile", "--win", "3:500")
+        first, line, last = result.stdout.splitlines()
+        assert first.startswith("round 17 on harbour-mile, held until ")
+        assert line == "  WIN 3 Quiet Thunder: 5.00 EUR at 1.21, pays 6.05 EUR"
+        assert last == "place 17 with --quote abc"
+        assert list(gateway.asked["Quote"][0].lines) == [Line(market=Line.WIN, runners=[3], stake_minor=500)]
+
+    def test_lines_of_every_market_are_quoted(self, gateway: Gateway) -> None:
+        gateway.answers["Quote"] = [QuoteResponse(lines=PLACED.lines, quote="abc", expires_at=Timestamp(seconds=1))]
+        furlong(gateway, "quote", "harbour-mile", "--place", "4:200", "--each-way", "5:100", "--win", "3:500")
+        assert list(gateway.asked["Quote"][0].lines) == [
+            Line(market=Line.WIN, runners=[3], stake_minor=500),
+            Line(market=Line.PLACE, runners=[4], stake_minor=200),
+            Line(market=Line.EACH_WAY, runners=[5], stake_minor=100),
+        ]
+
+    @pytest.mark.parametrize("command", [("quote",), ("place", "--account", ACCOUNT)])
+    def test_without_a_line_nobody_is_asked(self, gateway: Gateway, command: Sequence[str]) -> None:
+        result = furlong(gateway, *command, "harbour-mile")
+        assert (result.exit_code, gateway.asked["Quote"], gateway.asked["PlaceTickets"]) == (2, [], [])
 
     def test_an_unknown_outcome_is_resolved_with_the_same_id(self, gateway: Gateway) -> None:
         lost = (grpc.StatusCode.UNAVAILABLE, "OUTCOME_UNKNOWN", "the reply was lost")
@@ -759,6 +802,24 @@ class TestRound:
         result = furlong(gateway, "round", "enter", "17", "1-3", option, "1,1", "--reason", "x")
         assert result.exit_code == 2
         assert not gateway.asked["EnterResult"]
+
+    def test_prices_are_moved(self, gateway: Gateway) -> None:
+        moved = Round(round_id=17, price_revision=4, runners=[Runner(runner=3, win_price_hundredths=250)])
+        gateway.answers["SetPrices"] = [SetPricesResponse(round=moved)]
+        result = furlong(gateway, "round", "prices", "17", "3=250", "PLACE:3=110", "--reason", "money")
+        assert result.stdout == "round 17  prices moved, revision 4: 3 at 2.50\n"
+        (asked,) = gateway.asked["SetPrices"]
+        assert (asked.round_id, asked.reason) == (17, "money")
+        assert list(asked.prices) == [
+            Price(market=Line.WIN, runner=3, price_hundredths=250),
+            Price(market=Line.PLACE, runner=3, price_hundredths=110),
+        ]
+
+    @pytest.mark.parametrize("wrong", ["3", "3=", "3=2.50", "WIN:3=250", "=250"])
+    def test_a_price_that_cannot_be_read_asks_nobody(self, gateway: Gateway, wrong: str) -> None:
+        result = furlong(gateway, "round", "prices", "17", wrong, "--reason", "x")
+        assert result.exit_code == 2
+        assert not gateway.asked["SetPrices"]
 
     @pytest.mark.parametrize("wrong", ["3", "3,1", "3-1-", "three-one"])
     def test_a_result_that_cannot_be_read_asks_nobody(self, gateway: Gateway, wrong: str) -> None:

@@ -111,6 +111,7 @@ async def test_writing_calls_make_a_request_id_or_take_the_callers(gateway: Gate
         track_service_pb2.VoidRoundResponse(round=Round(round_id=17, phase=Round.VOID)),
         track_service_pb2.EnterResultResponse(round=Round(round_id=17, positions=[1, 1])),
         track_service_pb2.CorrectResultResponse(round=Round(round_id=17, result=[3, 1])),
+        track_service_pb2.SetPricesResponse(round=Round(round_id=17, price_revision=2)),
         track_service_pb2.PauseTrackResponse(track=Track(state=Track.PAUSED)),
         track_service_pb2.SuspendTrackResponse(track=Track(state=Track.SUSPENDED)),
         track_service_pb2.ResumeTrackResponse(track=Track(state=Track.RUNNING)),
@@ -130,6 +131,7 @@ async def test_writing_calls_make_a_request_id_or_take_the_callers(gateway: Gate
         entered = await furlong.tracks.enter_result(17, [3, 1], "seen", positions=[1, 1], withdrawn=[2])
         assert list(entered.positions) == [1, 1]
         assert list((await furlong.tracks.correct_result(17, [3, 1], "photo finish misread")).result) == [3, 1]
+        assert (await furlong.tracks.set_prices(17, [], "money")).price_revision == 2
         assert (await furlong.tracks.pause("harbour-mile", "night")).state == Track.PAUSED
         assert (await furlong.tracks.suspend("harbour-mile", "loose horse")).state == Track.SUSPENDED
         assert (await furlong.tracks.resume("harbour-mile", "morning")).state == Track.RUNNING

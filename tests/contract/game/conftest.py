@@ -18,7 +18,7 @@ from services.game.adapters.persist.ledger import PersistLedger
 from services.game.adapters.persist.rounds import PersistRounds
 from services.game.adapters.persist.tickets import PersistTickets
 from services.game.adapters.persist.tracks import PersistTracks
-from services.game.ports import Leases, RoundStore, TicketStore, TrackStore
+from services.game.ports import Leases, RoundPrices, RoundStore, TicketStore, TrackStore
 from services.persist.__main__ import persist
 from services.persist.config import PersistConfig
 from services.persist.service.validators import VALIDATORS
@@ -37,6 +37,7 @@ class Store:
     """
 
     rounds: RoundStore
+    prices: RoundPrices
     tickets: TicketStore
     tracks: TrackStore
     leases: Leases
@@ -51,6 +52,7 @@ async def store(request: pytest.FixtureRequest, postgres: PostgresServer) -> Asy
         fake = FakePersist(SystemClock())
         yield Store(
             rounds=fake,
+            prices=fake,
             tickets=fake,
             tracks=fake,
             leases=fake,
@@ -80,6 +82,7 @@ async def _real(database_url: str) -> AsyncIterator[Store]:
         )
         yield Store(
             rounds=PersistRounds(channel),
+            prices=PersistRounds(channel),
             tickets=PersistTickets(channel),
             tracks=PersistTracks(channel),
             leases=PersistLeases(channel),

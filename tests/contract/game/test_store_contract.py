@@ -15,7 +15,7 @@ from furlong.common.v1.ticket_pb2 import Ticket, TicketResult
 from services.chassis.refusal import Refusal
 from services.game.domain.card import RaceCard
 from services.game.domain.draw import commitment, finishing_order
-from services.game.domain.order import Line, Market, Order, content_hash, judge, offer_of
+from services.game.domain.order import NO_REVISION, Line, Market, Order, content_hash, judge, offer_of
 from services.game.domain.phase import Phase
 from services.game.domain.prices import priced
 from services.game.domain.race_result import RaceResult
@@ -23,7 +23,7 @@ from services.game.domain.round import StoredRound, Terms
 from services.game.domain.seed_chain import PublishedChain
 from services.game.domain.track import Limits, Part, Program, Source, Timetable, TrackChange, TrackState
 from services.game.domain.winners import Winner, winners, winners_by
-from services.game.ports import Placing
+from services.game.ports import Placing, Price
 from tests.contract.game.conftest import Store
 from tests.model.settlement import BoughtLine, BoughtTicket
 from tests.model.tickets_root import encoded
@@ -918,3 +918,93 @@ async def test_a_track_that_stands_still_opens_no_round(store: Store) -> None:
     for state in (TrackState.PAUSED, TrackState.SUSPENDED):
         await store.tracks.set_state(request_id=uuid7(), track=T, state=state, reason="night", actor="operator")
         assert (await reason_of(leader.open())).reason == Reason.ROUND_PHASE
+
+
+# Prices that move
+
+
+async def set_prices(store: Store, stored: StoredRound, *prices: tuple[int, int], market: Market = Market.WIN) -> Any:
+    return await store.prices.set_prices(
+        request_id=uuid7(),
+        round_id=stored.round.round_id,
+        prices=[Price(market=market, runner=runner, price_hundredths=price) for runner, price in prices],
+        reason="money for Early Riser",
+        actor="operator",
+    )
+
+
+async def test_prices_that_were_set_are_the_rounds_from_then_on(store: Store) -> None:
+    leader = await lead(store)
+    opened = await leader.open()
+    before = {runner.runner: runner.win_price_hundredths for runner in opened.round.runners}
+    first = await set_prices(store, opened, (1, 250))
+    second = await set_prices(store, opened, (2, 410), (1, 240))
+    locked = await leader.lock(opened)
+    finished = await leader.finish(await leader.start(locked))
+
+    assert [each.round.price_revision for each in (opened, first, second, locked, finished)] == [0, 1, 2, 2, 2]
+    assert first.round.transition_seq == opened.round.transition_seq
+    wanted = {**before, 1: 240, 2: 410}
+    for each in (second, locked, finished):
+        assert {runner.runner: runner.win_price_hundredths for runner in each.round.runners} == wanted
+    history = await store.rounds.transitions(T, 0, 100)
+    assert [stored.round.price_revision for stored in history.items] == [0, 2, 2, 2]
+
+
+async def test_an_order_that_was_judged_by_older_prices_is_not_decided_and_may_come_again(store: Store) -> None:
+    leader = await lead(store, LONG)
+    opened = await leader.open()
+    stale = placing(opened, store.account_id)
+    moved = await set_prices(store, opened, (1, 250))
+    by_none = placing(opened, store.account_id)
+    by_none = by_none._replace(judgement=by_none.judgement._replace(price_revision=NO_REVISION))
+    first = await store.tickets.append(opened.round.round_id, [stale, by_none, stale])
+    again = placing(moved, store.account_id, request_id=stale.order.request_id)
+    second = await store.tickets.append(opened.round.round_id, [again])
+    third = await store.tickets.append(opened.round.round_id, [stale])
+
+    assert first.undecided
+    assert [answer.verdict for answer in first.answers] == [0, TicketResult.ACCEPTED, 0]
+    assert first.totals is not None
+    assert first.totals.tickets == 1
+    assert not second.undecided
+    assert [line.price_hundredths for answer in second.answers for line in answer.ticket.lines] == [250]
+    assert [(answer.verdict, answer.replayed) for answer in third.answers] == [(TicketResult.ACCEPTED, True)]
+
+
+async def test_a_quote_holds_until_its_time_on_the_stores_clock(store: Store) -> None:
+    leader = await lead(store, LONG)
+    opened = await leader.open()
+    await set_prices(store, opened, (1, 250))
+    now_ms = int(time.time() * 1_000)
+    placings = []
+    for held_until_ms in (now_ms + 30_000, now_ms - 30_000):
+        one = placing(opened, store.account_id)
+        held = one.judgement._replace(price_revision=NO_REVISION, held_until_ms=held_until_ms)
+        placings.append(one._replace(judgement=held))
+    answers = (await store.tickets.append(opened.round.round_id, placings)).answers
+
+    assert [answer.verdict for answer in answers] == [TicketResult.ACCEPTED, TicketResult.PRICE_CHANGED]
+
+
+async def test_prices_are_set_once_per_request_and_only_while_the_round_takes_tickets(store: Store) -> None:
+    leader = await lead(store)
+    opened = await leader.open()
+    asked: dict[str, Any] = {
+        "request_id": uuid7(),
+        "round_id": opened.round.round_id,
+        "prices": [Price(market=Market.WIN, runner=1, price_hundredths=250)],
+        "reason": "money",
+        "actor": "operator",
+    }
+    first = await store.prices.set_prices(**asked)
+    assert await store.prices.set_prices(**asked) == first
+    assert (await reason_of(set_prices(store, opened, (9, 250)))).reason == Reason.MALFORMED
+    assert (await reason_of(set_prices(store, opened, (1, 250), market=Market.PLACE))).reason == Reason.MALFORMED
+    await wait_until(opened.round.schedule.locks_at_ms)
+    assert (await reason_of(set_prices(store, opened, (1, 250)))).reason == Reason.ROUND_PHASE
+    locked = await leader.lock(opened)
+    assert (await reason_of(set_prices(store, opened, (1, 250)))).reason == Reason.ROUND_PHASE
+    assert locked.round.price_revision == 1
+    nowhere = replace(opened, round=replace(opened.round, round_id=9_999))
+    assert (await reason_of(set_prices(store, nowhere, (1, 250)))).reason == Reason.ROUND_UNKNOWN

@@ -11,6 +11,7 @@ from tests.contract.gateway.fake_game import METHODS, FakeGame
 
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 LINE = {"market": "WIN", "runners": [3], "stake_minor": "500", "price_hundredths": "235"}
+PRICE = {"market": "WIN", "runner": 3, "price_hundredths": "250"}
 ORDER = {"request_id": ID, "account_id": ID, "lines": [LINE]}
 ACCOUNT = {"request_id": ID, "kind": "PLAYER", "currency": "EUR", "display_name": "Ann"}
 CREDIT = {"request_id": ID, "amount_minor": "5000", "reason": "cash"}
@@ -39,16 +40,24 @@ MAPPING: list[tuple[str, str, dict[str, Any] | None, str, dict[str, Any]]] = [
         *("POST", "/v1/rounds/17:correctResult", {"result": [2, 1], "reason": "misread"}),
         *("CorrectResult", {"round_id": "17", "result": [2, 1], "reason": "misread"}),
     ),
+    (
+        *("POST", "/v1/rounds/17:setPrices", {"prices": [PRICE], "reason": "money"}),
+        *("SetPrices", {"round_id": "17", "prices": [PRICE], "reason": "money"}),
+    ),
     ("POST", "/v1/tracks/a:pause", {"reason": "night"}, "PauseTrack", {"track": "a", "reason": "night"}),
     ("POST", "/v1/tracks/a:resume", {"reason": "morning"}, "ResumeTrack", {"track": "a", "reason": "morning"}),
     ("POST", "/v1/tracks/a:suspend", {"reason": "fog"}, "SuspendTrack", {"track": "a", "reason": "fog"}),
-    ("POST", "/v1/tracks/a:suspendSelling", {"runner": 4}, "SuspendSelling", {"track": "a", "runner": 4}),
-    ("POST", "/v1/tracks/a:resumeSelling", {"market": "PLACE"}, "ResumeSelling", {"track": "a", "market": "PLACE"}),
-    ("POST", "/v1/tracks/a:update", {"return_bps": 9_000}, "UpdateTrack", {"track": "a", "return_bps": 9_000}),
+    ("POST", "/v1/tracks/a:update", {"display_name": "Alpha"}, "UpdateTrack", {"track": "a", "display_name": "Alpha"}),
+    ("POST", "/v1/tracks/a:suspendSelling", {"runner": 3}, "SuspendSelling", {"track": "a", "runner": 3}),
+    ("POST", "/v1/tracks/a:resumeSelling", {"market": "WIN"}, "ResumeSelling", {"track": "a", "market": "WIN"}),
     ("GET", "/v1/tracks/a:watch?after=7", None, "WatchRounds", {"track": "a", "after": "7"}),
     (
         *("POST", "/v1/tickets:place", {"round_id": "17", "tickets": [ORDER]}),
         *("PlaceTickets", {"round_id": "17", "tickets": [ORDER]}),
+    ),
+    (
+        *("POST", "/v1/tickets:quote", {"round_id": "17", "lines": ORDER["lines"]}),
+        *("Quote", {"round_id": "17", "lines": ORDER["lines"]}),
     ),
     ("GET", f"/v1/tickets/{ID}", None, "GetTicket", {"ticket_id": ID}),
     ("GET", f"/v1/tickets/{ID}/proof", None, "GetTicketProof", {"ticket_id": ID}),

@@ -156,6 +156,14 @@ async def test_what_only_step_0007_can_hold_stops_its_way_back(database_url: str
     assert await current(database_url) == "0007"
 
 
+async def test_what_only_step_0008_can_hold_stops_its_way_back(database_url: str) -> None:
+    await back_to(database_url, "0008")
+    await run_sql(database_url, "INSERT INTO round_prices VALUES (1, 1, 1, 3, 250, now())")
+    with pytest.raises(asyncpg.ObjectInUseError, match=r"1 prices that were set \(round_prices\)"):
+        await migrate(database_url, "-1")
+    assert await current(database_url) == "0008"
+
+
 @pytest.mark.parametrize(
     "impossible",
     [(0, 0, 0, ""), (1, 0, 0, "till-3"), (0, 0, 1, ""), (1, 5, 0, "")],

@@ -9,7 +9,7 @@ from furlong.common.v1.ticket_pb2 import TicketResult
 from furlong.persist.v1.ticket_store_service_pb2 import GetTicketRequest, ListTicketsRequest
 
 from services.persist.adapters.postgres.placing import READ_ROUND_AND_KEYS
-from tests.persisting import Verdict, World, order, persisting, verdicts
+from tests.persisting import PRICES, Verdict, World, order, persisting, verdicts
 from tests.served import refused
 
 
@@ -381,3 +381,51 @@ async def test_repeats_and_new_orders_of_several_kinds_go_in_one_call(world: Wor
     assert stored[1]["content_hash"] == refused_by_game.content_hash
     lines = await world.sql("SELECT line, market, selection, stake_minor FROM lines ORDER BY line")
     assert [tuple(row) for row in lines] == [(1, 1, b"\x01", 100), (2, 1, b"\x01", 50)]
+
+
+async def test_every_price_that_was_set_is_written_down_with_who_set_it(world: World) -> None:
+    round_id = (await world.open()).round.round_id
+    await world.set_prices(round_id, {1: 250, 3: 900})
+    stored = await world.set_prices(round_id, {1: 240})
+    rows = await world.sql(
+        "SELECT price_revision, market, runner, price_hundredths FROM round_prices WHERE round_id = $1 ORDER BY 1, 3",
+        round_id,
+    )
+    audited = await world.sql("SELECT action, subject, actor, reason FROM audit")
+
+    assert [tuple(row) for row in rows] == [(1, 1, 1, 250), (1, 1, 3, 900), (2, 1, 1, 240)]
+    assert [tuple(row) for row in audited] == [("set prices", str(round_id), "operator", "money")] * 2
+    assert [runner.win_price_hundredths for runner in stored.round.runners] == [240, PRICES[2], 900]
+
+
+async def test_under_load_no_ticket_is_accepted_at_a_price_after_it_was_withdrawn(world: World) -> None:
+    """Prices and their revision rise together, so a ticket's price tells by which revision it was judged."""
+    player = await world.account(1_000_000)
+    round_id = (await world.open()).round.round_id
+    withdrawn = 0  # the greatest revision of which it is certain that it is over
+    revision = 0
+    moving = True
+    told: list[tuple[int, int, str]] = []
+
+    async def bet() -> None:
+        while moving:
+            judged_by, over = revision, withdrawn
+            asked = order(player, 1, price_revision=judged_by)
+            [verdict] = verdicts(await world.place(round_id, asked))
+            told.append((judged_by, over, verdict))
+
+    crowd = [asyncio.create_task(bet()) for _ in range(8)]
+    for _ in range(25):
+        stored = await world.set_prices(round_id, {1: 300 + revision})
+        withdrawn = revision + 1
+        await asyncio.sleep(0.004)  # the crowd goes on with the old revision for a while
+        revision = stored.round.price_revision
+        await asyncio.sleep(0.01)
+    moving = False
+    await asyncio.gather(*crowd)
+
+    late = [verdict for judged_by, over, verdict in told if judged_by < over]
+    assert set(late) == {"VERDICT_UNSPECIFIED"}
+    assert {verdict for *_, verdict in told} == {"VERDICT_UNSPECIFIED", "ACCEPTED"}
+    tickets = await world.sql("SELECT count(*) AS tickets FROM tickets WHERE round_id = $1", round_id)
+    assert tickets[0]["tickets"] == sum(verdict == "ACCEPTED" for *_, verdict in told)

@@ -31,6 +31,7 @@ RIGHTS = """
     operations       SIu     S       -
     postings         SI      S       S
     request_keys     SI      S       S
+    round_prices     SI      S       S
     rounds           SIu     S       s
     seed_chains      SIu     S       s
     settlements      SI      S       S
@@ -44,7 +45,7 @@ RIGHTS = """
 
 WRITTEN_ONCE = (
     *("request_keys", "tickets", "lines", "events", "transfers"),
-    *("audit", "postings", "settlements", "batches", "transitions"),
+    *("audit", "postings", "settlements", "batches", "transitions", "round_prices"),
 )
 
 WRITER_MAY_NOT = (
@@ -150,7 +151,8 @@ async def test_what_is_written_once_is_changed_by_nobody_not_even_its_owner(worl
     player = await world.account(1_000)
     for _ in range(2):
         round_id = (await world.open()).round.round_id
-        await world.place(round_id, order(player, 100))
+        await world.set_prices(round_id, {2: 400})
+        await world.place(round_id, order(player, 100, price_revision=1))
         if round_id % 2:
             await world.settle(round_id)
         else:

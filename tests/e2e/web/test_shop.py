@@ -3,12 +3,24 @@
 import asyncio
 
 import pytest
-from furlong.common.v1.round_pb2 import RaceCard, Runner, Timetable
+from furlong.common.v1.round_pb2 import Program, RaceCard, Runner, Source, Timetable
 
 from deploy.local.stack import LocalStack
+from tests.e2e import methods
 from tests.e2e.doors import GrpcDoor
 from tests.e2e.people import People
-from tests.e2e.racing import CARD, new_track, open_account, open_round, order, place, round_that_is, win_line
+from tests.e2e.racing import (
+    CARD,
+    SLOW,
+    fresh_id,
+    new_track,
+    open_account,
+    open_round,
+    order,
+    place,
+    round_that_is,
+    win_line,
+)
 from tests.e2e.waiting import until
 from tests.e2e.web.shop_screen import SHOWN_S, Look, OpenScreen
 
@@ -103,6 +115,27 @@ async def test_another_track_is_picked_by_hand_and_the_way_back_leads_back(
     await screen.page.go_back()
     await screen.page.wait_for_selector(f'a[href="?track={steady_track}"][aria-current="page"]')
     await screen.until(lambda look: look.round == first.round, "the round of the one track again")
+    assert screen.errors == []
+
+
+async def test_prices_that_move_are_shown_on_the_board(
+    stack: LocalStack, people: People, grpc_door: GrpcDoor, open_screen: OpenScreen
+) -> None:
+    track = await new_track(stack, "moving", SLOW, program=Program(source=Source.ENTERED))
+    opened = await open_round(grpc_door, track)
+    screen = await open_screen(stack.addresses.gateway, track)
+    before = await screen.until(lambda look: look.round == opened["round_id"], "the round")
+    fields = {
+        "request_id": fresh_id(),
+        "round_id": opened["round_id"],
+        "prices": [{"market": "WIN", "runner": 2, "price_hundredths": "875"}],
+        "reason": "money for Birch",
+    }
+    await grpc_door.call(methods.SET_PRICES, fields, token=people.operator)
+    after = await screen.until(lambda look: look.prices[1] == "8.75", "the new price")
+
+    assert before.prices == [price_of(opened, runner) for runner in range(1, 6)]
+    assert after.prices == [before.prices[0], "8.75", *before.prices[2:]]
     assert screen.errors == []
 
 

@@ -65,3 +65,11 @@ def test_verdicts_and_stakes_are_counted_and_repeats_are_not() -> None:
         ("city-sprint", "BETTING_CLOSED"): 1,
     }
     assert counted(reader, names.STAKES.name) == {("harbour-mile",): 1_000}
+
+
+def test_an_order_that_is_judged_again_is_counted_when_it_is_decided() -> None:
+    reader = InMemoryMetricReader()
+    sales = Sales(MeterProvider([reader]).get_meter("test"))
+    sales.count("harbour-mile", judged([decided(Verdict.UNDECIDED), decided(Verdict.ACCEPTED)], order(500)))
+
+    assert counted(reader, names.TICKETS.name) == {("harbour-mile", "ACCEPTED"): 1}

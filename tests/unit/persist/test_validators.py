@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 from furlong.common.v1.round_pb2 import Limits, Program, Timetable, Track
+from furlong.common.v1.ticket_pb2 import Line, Price
 from furlong.persist.v1 import ledger_service_pb2 as ledger
+from furlong.persist.v1 import round_store_service_pb2 as rounds
 from furlong.persist.v1 import ticket_store_service_pb2 as tickets
 from furlong.persist.v1 import track_store_service_pb2 as tracks
 from google.protobuf.message import Message
@@ -25,6 +27,14 @@ def fields(request: Message) -> list[str]:
     except Refusal as refusal:
         return [violation.field for violation in refusal.violations]
     return []
+
+
+def priced(*prices: Price, **changes: Any) -> rounds.SetPricesRequest:
+    right: dict[str, Any] = {"request_id": ID, "round_id": 1, "reason": "money", "actor": "operator"}
+    return rounds.SetPricesRequest(prices=prices, **(right | changes))
+
+
+PRICE = Price(market=Line.WIN, runner=1, price_hundredths=250)
 
 
 def paid_out(**changes: Any) -> ledger.PayOutAccountRequest:
@@ -103,6 +113,16 @@ def created(**limits: int) -> tracks.CreateTrackRequest:
 
 
 TABLE: list[tuple[Message, str]] = [
+    (priced(PRICE), ""),
+    (priced(PRICE, Price(market=Line.PLACE, runner=1, price_hundredths=101)), ""),
+    (priced(), "prices"),
+    (priced(PRICE, PRICE), "prices"),
+    (priced(Price(runner=1, price_hundredths=250)), "prices[0].market"),
+    (priced(Price(market=Line.WIN, runner=41, price_hundredths=250)), "prices[0].runner"),
+    (priced(Price(market=Line.WIN, runner=1, price_hundredths=100)), "prices[0].price_hundredths"),
+    (priced(PRICE, round_id=0), "round_id"),
+    (priced(PRICE, reason=""), "reason"),
+    (priced(PRICE, actor=""), "actor"),
     (paid_out(), ""),
     (paid_out(request_id="1"), "request_id"),
     (paid_out(account_id=ID.upper()), "account_id"),

@@ -62,6 +62,7 @@ def connect_options(
 app.command("rounds", rich_help_panel=PLAY)(rounds.rounds)
 app.command("watch", rich_help_panel=PLAY)(watch.watch)
 app.command("place", rich_help_panel=PLAY)(tickets.place)
+app.command("quote", rich_help_panel=PLAY)(tickets.quote)
 app.add_typer(ticket.app, name="ticket", rich_help_panel=PLAY)
 app.command("verify", rich_help_panel=PROVE)(verify.verify)
 app.add_typer(accounts.app, name="account", rich_help_panel=RUN)

@@ -26,6 +26,7 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "RESULT_SOURCE": "`furlong rounds TRACK --json` tells whether a round's result is DRAWN or ENTERED",
         "ACCOUNT_KIND": "`furlong account show ID` tells its kind",
         "ACCOUNT_STOPPED": "`furlong account unblock ID` lets it go on, where that is right",
+        "PRICES_FIXED": "only tracks whose results are entered have prices that move",
         "CARD_MISSING": "give the track races with `furlong cards import FILE --track TRACK`",
         "PROOF_NOT_READY": "ask again when the race is over",
         "OVERLOADED": "try again",

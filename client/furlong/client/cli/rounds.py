@@ -1,4 +1,4 @@
-"""`furlong rounds`: the tracks there are, and rounds. `furlong round void|enter|correct`: decide about a round."""
+"""`furlong rounds`: the tracks there are, and rounds. `furlong round`: decide about a round, or move its prices."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -11,17 +11,19 @@ from furlong.client.cli.session import session
 from furlong.client.connection import Furlong
 from furlong.client.identity import uuid7
 from furlong.common.v1.round_pb2 import Round, Track
+from furlong.common.v1.ticket_pb2 import Line, Price
 from furlong.game.v1.round_service_pb2 import GetRoundResponse, ListRoundsResponse
-from furlong.game.v1.track_service_pb2 import ListTracksResponse
+from furlong.game.v1.track_service_pb2 import ListTracksResponse, SetPricesResponse
 from rich.table import Table
 from rich.text import Text
 
 ROUNDS_MAX = 100
 PLACES_SHOWN = 3
+NEW_PRICE = re.compile(r"(PLACE:)?([0-9]{1,2})=([0-9]{3,9})")
 RESULT = re.compile(r"[0-9]{1,2}(-[0-9]{1,2})+")
 NUMBERS = re.compile(r"[0-9]{1,2}(-[0-9]{1,2})*")
 
-app = typer.Typer(help="Void a round, enter its result, or correct it.", no_args_is_help=True)
+app = typer.Typer(help="Void a round, enter or correct its result, or move its prices.", no_args_is_help=True)
 
 RoundArgument = Annotated[int, typer.Argument(metavar="ROUND", min=1, help="The round's id.")]
 ResultArgument = Annotated[
@@ -88,6 +90,15 @@ def numbers(text: str, option: str) -> list[int]:
     return [int(number) for number in text.split("-")] if text else []
 
 
+def new_price(text: str) -> Price:
+    """Read 3=250 as a price of 2.50 for runner 3 to WIN, and PLACE:3=110 as one of 1.10 to PLACE."""
+    found = NEW_PRICE.fullmatch(text)
+    if not found:
+        raise typer.BadParameter(f"{text!r} is not RUNNER=PRICE, such as 3=250 for 2.50, or PLACE:RUNNER=PRICE")
+    market, runner, price_hundredths = found.groups()
+    return Price(market=Line.PLACE if market else Line.WIN, runner=int(runner), price_hundredths=int(price_hundredths))
+
+
 @app.command()
 def void(
     ctx: typer.Context,
@@ -144,6 +155,31 @@ def correct(
     _decide(
         ctx, lambda furlong: furlong.tracks.correct_result(round_id, order, reason, request_id=made_id, **more), json
     )
+
+
+@app.command()
+def prices(
+    ctx: typer.Context,
+    round_id: RoundArgument,
+    new: Annotated[
+        list[Price],
+        typer.Argument(parser=new_price, metavar="RUNNER=PRICE...", help="Such as 3=250, 2.50 to WIN, or PLACE:3=110."),
+    ],
+    reason: ReasonOption,
+    request_id: IdOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Move prices of a round whose result will be entered, while it takes tickets.
+
+    When this has answered, no ticket is accepted at a price that was withdrawn, but for those with a quote.
+    """
+    made_id = request_id or uuid7()
+    round_ = session(ctx).run(lambda furlong: furlong.tracks.set_prices(round_id, new, reason, request_id=made_id))
+    if json:
+        typer.echo(as_json(SetPricesResponse(round=round_)))
+        return
+    offered = ", ".join(f"{runner.runner} at {price(runner.win_price_hundredths)}" for runner in round_.runners)
+    typer.echo(f"round {round_.round_id}  prices moved, revision {round_.price_revision}: {offered}")
 
 
 def _decide(ctx: typer.Context, work: Callable[[Furlong], Awaitable[Round]], json: bool) -> None:

@@ -1,19 +1,22 @@
-"""`furlong place`: bet on a round."""
+"""`furlong place`: bet on a round. `furlong quote`: have prices held before that."""
 
 import re
+from collections.abc import Iterable
 from contextlib import aclosing
+from enum import StrEnum
 from typing import Annotated
 
 import typer
-from furlong.client.cli.output import JsonOption, as_json, money, plain, price
+from furlong.client.cli.output import JsonOption, as_json, moment, money, plain, price
 from furlong.client.cli.session import EXIT_REFUSED, session
 from furlong.client.connection import Furlong
 from furlong.client.identity import uuid7
 from furlong.common.v1.round_pb2 import Round
 from furlong.common.v1.ticket_pb2 import Line, Ticket, TicketOrder, TicketResult
-from furlong.game.v1.ticket_service_pb2 import PlaceTicketsResponse
+from furlong.game.v1.ticket_service_pb2 import PlaceTicketsResponse, QuoteResponse
 
 LINE = "RUNNER:STAKE_MINOR[@PRICE]"
+QUOTED_LINE = "RUNNER:STAKE_MINOR"
 SELECTION = re.compile(r"([0-9]{1,2}):([0-9]{1,12})(?:@([0-9]{1,9}))?")
 
 
@@ -43,9 +46,20 @@ def _line(text: str, market: "Line.Market.ValueType") -> Line:
     return Line(market=market, runners=[runner], stake_minor=stake_minor, price_hundredths=price_hundredths)
 
 
+class Policy(StrEnum):
+    """Which prices an order takes."""
+
+    ANY = "any"
+    BETTER = "better"
+    EXACT = "exact"
+
+
+TargetArgument = Annotated[str, typer.Argument(metavar="ROUND|TRACK", help="A round's id, or a track: its open round.")]
+
+
 def place(
     ctx: typer.Context,
-    target: Annotated[str, typer.Argument(metavar="ROUND|TRACK", help="A round's id, or a track: its open round.")],
+    target: TargetArgument,
     account: Annotated[str, typer.Option(metavar="UUID", envvar="FURLONG_ACCOUNT", help="The account that pays.")],
     win: Annotated[
         list[Line] | None,
@@ -67,6 +81,13 @@ def place(
             help="A WIN and a PLACE line of the stake each; @PRICE is that of the part to WIN.",
         ),
     ] = None,
+    policy: Annotated[
+        Policy | None,
+        typer.Option(help="Take any price, the line's or a better one, or exactly the line's.", show_default=False),
+    ] = None,
+    quote: Annotated[
+        str, typer.Option(metavar="QUOTE", help="What `furlong quote` gave for these lines.", show_default=False)
+    ] = "",
     request_id: Annotated[
         str, typer.Option("--id", metavar="UUID", help="Request id, to repeat an order.", show_default="a fresh one")
     ] = "",
@@ -85,13 +106,16 @@ def place(
 
     Exit code 0: accepted, 1: refused, 2: error.
     """
-    lines = [*(win or ()), *(to_place or ()), *(each_way or ())]
-    if not lines:
-        raise typer.BadParameter("give it at least one line with --win, --place or --each-way")
-    order = TicketOrder(request_id=request_id or uuid7(), account_id=account, lines=lines)
+    order = TicketOrder(
+        request_id=request_id or uuid7(),
+        account_id=account,
+        lines=_lines(win, to_place, each_way),
+        price_policy=TicketOrder.PricePolicy.Value(policy.name) if policy else TicketOrder.PRICE_POLICY_UNSPECIFIED,
+        quote=quote,
+    )
 
     async def ask(furlong: Furlong) -> tuple[Round, TicketResult]:
-        round_ = await (furlong.rounds.get(int(target)) if target.isdecimal() else _open_round(furlong, target))
+        round_ = await _round_of(furlong, target)
         (result,) = await furlong.tickets.place(round_.round_id, [order], terminal=terminal)
         return round_, result
 
@@ -102,6 +126,59 @@ def place(
         _print_result(result, round_)
     if result.verdict != TicketResult.ACCEPTED:
         raise typer.Exit(EXIT_REFUSED)
+
+
+def quote(
+    ctx: typer.Context,
+    target: TargetArgument,
+    win: Annotated[
+        list[Line] | None,
+        typer.Option(parser=win_line, metavar=QUOTED_LINE, help="A WIN line, any number of times."),
+    ] = None,
+    to_place: Annotated[
+        list[Line] | None,
+        typer.Option("--place", parser=place_line, metavar=QUOTED_LINE, help="A PLACE line, in the same way."),
+    ] = None,
+    each_way: Annotated[
+        list[Line] | None,
+        typer.Option(
+            parser=each_way_line,
+            metavar=QUOTED_LINE,
+            help="A WIN and a PLACE line of the stake each; the price shown is that of the part to WIN.",
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Ask what lines would get, and have those prices held for some seconds.
+
+    `furlong place` with the same lines and --quote gets the prices, whatever has become of them.
+    """
+
+    lines = _lines(win, to_place, each_way)
+
+    async def ask(furlong: Furlong) -> tuple[Round, QuoteResponse]:
+        round_ = await _round_of(furlong, target)
+        return round_, await furlong.tickets.quote(round_.round_id, lines)
+
+    round_, quoted = session(ctx).run(ask)
+    if json:
+        typer.echo(as_json(quoted))
+        return
+    typer.echo(f"round {round_.round_id} on {plain(round_.track)}, held until {moment(quoted.expires_at)}")
+    _print_lines(quoted.lines, round_.currency, {runner.runner: runner.name for runner in round_.runners})
+    typer.echo(f"place {round_.round_id} with --quote {plain(quoted.quote)}")
+
+
+def _lines(win: list[Line] | None, to_place: list[Line] | None, each_way: list[Line] | None) -> list[Line]:
+    """All lines of a ticket, of which there has to be one."""
+    lines = [*(win or ()), *(to_place or ()), *(each_way or ())]
+    if not lines:
+        raise typer.BadParameter("give it at least one line with --win, --place or --each-way")
+    return lines
+
+
+async def _round_of(furlong: Furlong, target: str) -> Round:
+    return await (furlong.rounds.get(int(target)) if target.isdecimal() else _open_round(furlong, target))
 
 
 async def _open_round(furlong: Furlong, track: str) -> Round:
@@ -129,10 +206,14 @@ def _print_result(result: TicketResult, round_: Round) -> None:
 
 def print_lines(placed: Ticket, names: dict[int, str]) -> None:
     """Print the lines of a ticket; `names` are those of the runners, where they are known."""
-    for line in placed.lines:
+    _print_lines(placed.lines, placed.currency, names)
+
+
+def _print_lines(lines: Iterable[Line], currency: str, names: dict[int, str]) -> None:
+    for line in lines:
         selection = " ".join(f"{runner} {plain(names.get(runner, ''))}".rstrip() for runner in line.runners)
         pays_minor = line.stake_minor * line.price_hundredths // 100
         typer.echo(
-            f"  {Line.Market.Name(line.market)} {selection}: {money(line.stake_minor, placed.currency)} "
-            f"at {price(line.price_hundredths)}, pays {money(pays_minor, placed.currency)}"
+            f"  {Line.Market.Name(line.market)} {selection}: {money(line.stake_minor, currency)} "
+            f"at {price(line.price_hundredths)}, pays {money(pays_minor, currency)}"
         )

@@ -91,6 +91,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """RESULT_SOURCE: the round's result does not come from where this needs it: a drawn one cannot be entered, and of an
     entered one there is no proof.
     """
+    PRICES_FIXED: _Reason.ValueType  # 35
+    """PRICES_FIXED: the result of the round is drawn, so its prices follow from its weights and never move."""
     TERMINAL_NOT_YOURS: _Reason.ValueType  # 36
     """TERMINAL_NOT_YOURS: the token is of another terminal than the request names."""
 
@@ -167,6 +169,8 @@ RESULT_SOURCE: Reason.ValueType  # 32
 """RESULT_SOURCE: the round's result does not come from where this needs it: a drawn one cannot be entered, and of an
 entered one there is no proof.
 """
+PRICES_FIXED: Reason.ValueType  # 35
+"""PRICES_FIXED: the result of the round is drawn, so its prices follow from its weights and never move."""
 TERMINAL_NOT_YOURS: Reason.ValueType  # 36
 """TERMINAL_NOT_YOURS: the token is of another terminal than the request names."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015

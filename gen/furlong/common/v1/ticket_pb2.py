@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66urlong/common/v1/ticket.proto\x12\x11\x66urlong.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x01\n\x04Line\x12.\n\x06market\x18\x01 \x01(\x0e\x32\x1e.furlong.common.v1.Line.Market\x12\x0f\n\x07runners\x18\x02 \x03(\x05\x12\x13\n\x0bstake_minor\x18\x03 \x01(\x03\x12\x18\n\x10price_hundredths\x18\x04 \x01(\x03\"B\n\x06Market\x12\x16\n\x12MARKET_UNSPECIFIED\x10\x00\x12\x07\n\x03WIN\x10\x01\x12\t\n\x05PLACE\x10\x02\x12\x0c\n\x08\x45\x41\x43H_WAY\x10\x03\"]\n\x0bTicketOrder\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12&\n\x05lines\x18\x03 \x03(\x0b\x32\x17.furlong.common.v1.Line\"\xa9\x03\n\x06Ticket\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x10\n\x08round_id\x18\x02 \x01(\x03\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12.\n\x05state\x18\x04 \x01(\x0e\x32\x1f.furlong.common.v1.Ticket.State\x12\x13\n\x0bstake_minor\x18\x05 \x01(\x03\x12\x14\n\x0cpayout_minor\x18\x06 \x01(\x03\x12-\n\tplaced_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x05lines\x18\x08 \x03(\x0b\x32\x17.furlong.common.v1.Line\x12\x10\n\x08\x63urrency\x18\t \x01(\t\x12\x1d\n\x15payout_uncapped_minor\x18\x0b \x01(\x03\x12\x10\n\x08terminal\x18\n \x01(\t\"q\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x41\x43\x43\x45PTED\x10\x01\x12\x07\n\x03WON\x10\x02\x12\x08\n\x04LOST\x10\x03\x12\n\n\x06VOIDED\x10\x04\x12\x08\n\x04PAID\x10\x05\x12\r\n\tCANCELLED\x10\x06\x12\x0b\n\x07\x45XPIRED\x10\x07\"\xf3\x03\n\x0cTicketResult\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x38\n\x07verdict\x18\x02 \x01(\x0e\x32\'.furlong.common.v1.TicketResult.Verdict\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12)\n\x06ticket\x18\x05 \x01(\x0b\x32\x19.furlong.common.v1.Ticket\"\xc7\x02\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x41\x43\x43\x45PTED\x10\x01\x12\x16\n\x12REQUEST_ID_EXPIRED\x10\x02\x12\x15\n\x11REQUEST_ID_REUSED\x10\x03\x12\x13\n\x0fROUND_NOT_FOUND\x10\x04\x12\x12\n\x0e\x42\x45TTING_CLOSED\x10\x05\x12\r\n\tSUSPENDED\x10\x06\x12\x15\n\x11INVALID_SELECTION\x10\x07\x12\x11\n\rPRICE_CHANGED\x10\x08\x12\x13\n\x0fSTAKE_BELOW_MIN\x10\t\x12\x13\n\x0fSTAKE_ABOVE_MAX\x10\n\x12\x16\n\x12LIABILITY_EXCEEDED\x10\x0b\x12\x15\n\x11\x41\x43\x43OUNT_NOT_FOUND\x10\x0c\x12\x13\n\x0f\x41\x43\x43OUNT_BLOCKED\x10\r\x12\x16\n\x12INSUFFICIENT_FUNDS\x10\x0e\"\xec\x01\n\x0bTicketProof\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x10\n\x08round_id\x18\x03 \x01(\x03\x12&\n\x05lines\x18\x04 \x03(\x0b\x32\x17.furlong.common.v1.Line\x12\x0c\n\x04leaf\x18\x05 \x01(\t\x12\x31\n\x04path\x18\x06 \x03(\x0b\x32#.furlong.common.v1.TicketProof.Step\x12\x14\n\x0ctickets_root\x18\x07 \x01(\t\x1a%\n\x04Step\x12\x0f\n\x07sibling\x18\x01 \x01(\t\x12\x0c\n\x04left\x18\x02 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66urlong/common/v1/ticket.proto\x12\x11\x66urlong.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x01\n\x04Line\x12.\n\x06market\x18\x01 \x01(\x0e\x32\x1e.furlong.common.v1.Line.Market\x12\x0f\n\x07runners\x18\x02 \x03(\x05\x12\x13\n\x0bstake_minor\x18\x03 \x01(\x03\x12\x18\n\x10price_hundredths\x18\x04 \x01(\x03\"B\n\x06Market\x12\x16\n\x12MARKET_UNSPECIFIED\x10\x00\x12\x07\n\x03WIN\x10\x01\x12\t\n\x05PLACE\x10\x02\x12\x0c\n\x08\x45\x41\x43H_WAY\x10\x03\"a\n\x05Price\x12.\n\x06market\x18\x01 \x01(\x0e\x32\x1e.furlong.common.v1.Line.Market\x12\x0e\n\x06runner\x18\x02 \x01(\x05\x12\x18\n\x10price_hundredths\x18\x03 \x01(\x03\"\xfb\x01\n\x0bTicketOrder\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12&\n\x05lines\x18\x03 \x03(\x0b\x32\x17.furlong.common.v1.Line\x12@\n\x0cprice_policy\x18\x04 \x01(\x0e\x32*.furlong.common.v1.TicketOrder.PricePolicy\x12\r\n\x05quote\x18\x05 \x01(\t\"K\n\x0bPricePolicy\x12\x1c\n\x18PRICE_POLICY_UNSPECIFIED\x10\x00\x12\x07\n\x03\x41NY\x10\x01\x12\n\n\x06\x42\x45TTER\x10\x02\x12\t\n\x05\x45XACT\x10\x03\"\xa9\x03\n\x06Ticket\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x10\n\x08round_id\x18\x02 \x01(\x03\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12.\n\x05state\x18\x04 \x01(\x0e\x32\x1f.furlong.common.v1.Ticket.State\x12\x13\n\x0bstake_minor\x18\x05 \x01(\x03\x12\x14\n\x0cpayout_minor\x18\x06 \x01(\x03\x12-\n\tplaced_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x05lines\x18\x08 \x03(\x0b\x32\x17.furlong.common.v1.Line\x12\x10\n\x08\x63urrency\x18\t \x01(\t\x12\x1d\n\x15payout_uncapped_minor\x18\x0b \x01(\x03\x12\x10\n\x08terminal\x18\n \x01(\t\"q\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x41\x43\x43\x45PTED\x10\x01\x12\x07\n\x03WON\x10\x02\x12\x08\n\x04LOST\x10\x03\x12\n\n\x06VOIDED\x10\x04\x12\x08\n\x04PAID\x10\x05\x12\r\n\tCANCELLED\x10\x06\x12\x0b\n\x07\x45XPIRED\x10\x07\"\xf3\x03\n\x0cTicketResult\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x38\n\x07verdict\x18\x02 \x01(\x0e\x32\'.furlong.common.v1.TicketResult.Verdict\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12)\n\x06ticket\x18\x05 \x01(\x0b\x32\x19.furlong.common.v1.Ticket\"\xc7\x02\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x41\x43\x43\x45PTED\x10\x01\x12\x16\n\x12REQUEST_ID_EXPIRED\x10\x02\x12\x15\n\x11REQUEST_ID_REUSED\x10\x03\x12\x13\n\x0fROUND_NOT_FOUND\x10\x04\x12\x12\n\x0e\x42\x45TTING_CLOSED\x10\x05\x12\r\n\tSUSPENDED\x10\x06\x12\x15\n\x11INVALID_SELECTION\x10\x07\x12\x11\n\rPRICE_CHANGED\x10\x08\x12\x13\n\x0fSTAKE_BELOW_MIN\x10\t\x12\x13\n\x0fSTAKE_ABOVE_MAX\x10\n\x12\x16\n\x12LIABILITY_EXCEEDED\x10\x0b\x12\x15\n\x11\x41\x43\x43OUNT_NOT_FOUND\x10\x0c\x12\x13\n\x0f\x41\x43\x43OUNT_BLOCKED\x10\r\x12\x16\n\x12INSUFFICIENT_FUNDS\x10\x0e\"\xec\x01\n\x0bTicketProof\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x10\n\x08round_id\x18\x03 \x01(\x03\x12&\n\x05lines\x18\x04 \x03(\x0b\x32\x17.furlong.common.v1.Line\x12\x0c\n\x04leaf\x18\x05 \x01(\t\x12\x31\n\x04path\x18\x06 \x03(\x0b\x32#.furlong.common.v1.TicketProof.Step\x12\x14\n\x0ctickets_root\x18\x07 \x01(\t\x1a%\n\x04Step\x12\x0f\n\x07sibling\x18\x01 \x01(\t\x12\x0c\n\x04left\x18\x02 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,18 +36,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINE']._serialized_end=273
   _globals['_LINE_MARKET']._serialized_start=207
   _globals['_LINE_MARKET']._serialized_end=273
-  _globals['_TICKETORDER']._serialized_start=275
-  _globals['_TICKETORDER']._serialized_end=368
-  _globals['_TICKET']._serialized_start=371
-  _globals['_TICKET']._serialized_end=796
-  _globals['_TICKET_STATE']._serialized_start=683
-  _globals['_TICKET_STATE']._serialized_end=796
-  _globals['_TICKETRESULT']._serialized_start=799
-  _globals['_TICKETRESULT']._serialized_end=1298
-  _globals['_TICKETRESULT_VERDICT']._serialized_start=971
-  _globals['_TICKETRESULT_VERDICT']._serialized_end=1298
-  _globals['_TICKETPROOF']._serialized_start=1301
-  _globals['_TICKETPROOF']._serialized_end=1537
-  _globals['_TICKETPROOF_STEP']._serialized_start=1500
-  _globals['_TICKETPROOF_STEP']._serialized_end=1537
+  _globals['_PRICE']._serialized_start=275
+  _globals['_PRICE']._serialized_end=372
+  _globals['_TICKETORDER']._serialized_start=375
+  _globals['_TICKETORDER']._serialized_end=626
+  _globals['_TICKETORDER_PRICEPOLICY']._serialized_start=551
+  _globals['_TICKETORDER_PRICEPOLICY']._serialized_end=626
+  _globals['_TICKET']._serialized_start=629
+  _globals['_TICKET']._serialized_end=1054
+  _globals['_TICKET_STATE']._serialized_start=941
+  _globals['_TICKET_STATE']._serialized_end=1054
+  _globals['_TICKETRESULT']._serialized_start=1057
+  _globals['_TICKETRESULT']._serialized_end=1556
+  _globals['_TICKETRESULT_VERDICT']._serialized_start=1229
+  _globals['_TICKETRESULT_VERDICT']._serialized_end=1556
+  _globals['_TICKETPROOF']._serialized_start=1559
+  _globals['_TICKETPROOF']._serialized_end=1795
+  _globals['_TICKETPROOF_STEP']._serialized_start=1758
+  _globals['_TICKETPROOF_STEP']._serialized_end=1795
 # @@protoc_insertion_point(module_scope)

@@ -68,7 +68,7 @@ class Line(_message.Message):
     price_hundredths: _builtins.int
     """price_hundredths is decimal odds in hundredths, 235 is 2.35. On an order it is the price that the client saw,
     and 0 or absent means "at the current price"; on a ticket it is the price that the ticket keeps. On an EACH_WAY line
-    it is the price of the part to WIN, and the part to PLACE is taken at the current one.
+    it is the price of the part to WIN, and the part to PLACE is taken at the price offered.
     """
     @_builtins.property
     def runners(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
@@ -93,20 +93,87 @@ class Line(_message.Message):
 Global___Line: _TypeAlias = Line  # noqa: Y015
 
 @_typing.final
+class Price(_message.Message):
+    """Price is what one runner is offered at in one market."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MARKET_FIELD_NUMBER: _builtins.int
+    RUNNER_FIELD_NUMBER: _builtins.int
+    PRICE_HUNDREDTHS_FIELD_NUMBER: _builtins.int
+    market: Global___Line.Market.ValueType
+    """market of the price."""
+    runner: _builtins.int
+    """runner is the saddle-cloth number."""
+    price_hundredths: _builtins.int
+    """price_hundredths is decimal odds in hundredths, 101 to 100,000,000."""
+    def __init__(
+        self,
+        *,
+        market: Global___Line.Market.ValueType = ...,
+        runner: _builtins.int = ...,
+        price_hundredths: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["market", b"market", "price_hundredths", b"price_hundredths", "runner", b"runner"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Price: _TypeAlias = Price  # noqa: Y015
+
+@_typing.final
 class TicketOrder(_message.Message):
     """TicketOrder is a ticket as a client asks for it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    class _PricePolicy:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _PricePolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[TicketOrder._PricePolicy.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        PRICE_POLICY_UNSPECIFIED: TicketOrder._PricePolicy.ValueType  # 0
+        """PRICE_POLICY_UNSPECIFIED takes a line's price only, and any where the line has none."""
+        ANY: TicketOrder._PricePolicy.ValueType  # 1
+        """ANY takes the price offered, whatever the line says."""
+        BETTER: TicketOrder._PricePolicy.ValueType  # 2
+        """BETTER takes the price offered where it is the line's or better. Every line has a price."""
+        EXACT: TicketOrder._PricePolicy.ValueType  # 3
+        """EXACT takes a line's price only. Every line has a price."""
+
+    class PricePolicy(_PricePolicy, metaclass=_PricePolicyEnumTypeWrapper):
+        """PricePolicy says which prices the client takes. The price offered is that of the quote, where the order has one,
+        and the round's at the acceptance otherwise. A ticket keeps the price offered.
+        """
+
+    PRICE_POLICY_UNSPECIFIED: TicketOrder.PricePolicy.ValueType  # 0
+    """PRICE_POLICY_UNSPECIFIED takes a line's price only, and any where the line has none."""
+    ANY: TicketOrder.PricePolicy.ValueType  # 1
+    """ANY takes the price offered, whatever the line says."""
+    BETTER: TicketOrder.PricePolicy.ValueType  # 2
+    """BETTER takes the price offered where it is the line's or better. Every line has a price."""
+    EXACT: TicketOrder.PricePolicy.ValueType  # 3
+    """EXACT takes a line's price only. Every line has a price."""
+
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
+    PRICE_POLICY_FIELD_NUMBER: _builtins.int
+    QUOTE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is a UUIDv7 made by the client, not older than 7 days and not more than 24 hours ahead. It becomes the
     ticket's id. The same id with the same content gets the same answer for ever; with another content it is refused.
     """
     account_id: _builtins.str
     """account_id is the account that pays the stake and gets the payout; its currency is the track's."""
+    price_policy: Global___TicketOrder.PricePolicy.ValueType
+    """price_policy says which prices are taken."""
+    quote: _builtins.str
+    """quote that holds the prices of exactly these lines, as Quote gave it; empty for none. At most 2,000 characters. With
+    a quote that is not of this round and these lines, or whose time is over, the order is refused with PRICE_CHANGED.
+    """
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___Line]:
         """lines of the ticket, 1 to 20; an EACH_WAY line counts as two."""
@@ -117,10 +184,12 @@ class TicketOrder(_message.Message):
         request_id: _builtins.str = ...,
         account_id: _builtins.str = ...,
         lines: _abc.Iterable[Global___Line] | None = ...,
+        price_policy: Global___TicketOrder.PricePolicy.ValueType = ...,
+        quote: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "lines", b"lines", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "lines", b"lines", "price_policy", b"price_policy", "quote", b"quote", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -270,7 +339,7 @@ class TicketResult(_message.Message):
         INVALID_SELECTION: TicketResult._Verdict.ValueType  # 7
         """INVALID_SELECTION: the market, or a runner, is not offered in this round."""
         PRICE_CHANGED: TicketResult._Verdict.ValueType  # 8
-        """PRICE_CHANGED: the price that the client saw is not the price offered."""
+        """PRICE_CHANGED: the price offered is none that the order takes, or its quote holds no more."""
         STAKE_BELOW_MIN: TicketResult._Verdict.ValueType  # 9
         """STAKE_BELOW_MIN: a line's stake is below the track's minimum."""
         STAKE_ABOVE_MAX: TicketResult._Verdict.ValueType  # 10
@@ -308,7 +377,7 @@ class TicketResult(_message.Message):
     INVALID_SELECTION: TicketResult.Verdict.ValueType  # 7
     """INVALID_SELECTION: the market, or a runner, is not offered in this round."""
     PRICE_CHANGED: TicketResult.Verdict.ValueType  # 8
-    """PRICE_CHANGED: the price that the client saw is not the price offered."""
+    """PRICE_CHANGED: the price offered is none that the order takes, or its quote holds no more."""
     STAKE_BELOW_MIN: TicketResult.Verdict.ValueType  # 9
     """STAKE_BELOW_MIN: a line's stake is below the track's minimum."""
     STAKE_ABOVE_MAX: TicketResult.Verdict.ValueType  # 10

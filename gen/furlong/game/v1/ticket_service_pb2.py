@@ -26,9 +26,10 @@ from furlong.common.v1 import error_pb2 as furlong_dot_common_dot_v1_dot_error__
 from furlong.common.v1 import policy_pb2 as furlong_dot_common_dot_v1_dot_policy__pb2
 from furlong.common.v1 import ticket_pb2 as furlong_dot_common_dot_v1_dot_ticket__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$furlong/game/v1/ticket_service.proto\x12\x0f\x66urlong.game.v1\x1a\x1d\x66urlong/common/v1/error.proto\x1a\x1e\x66urlong/common/v1/policy.proto\x1a\x1e\x66urlong/common/v1/ticket.proto\x1a\x1cgoogle/api/annotations.proto\"j\n\x13PlaceTicketsRequest\x12\x10\n\x08round_id\x18\x01 \x01(\x03\x12/\n\x07tickets\x18\x02 \x03(\x0b\x32\x1e.furlong.common.v1.TicketOrder\x12\x10\n\x08terminal\x18\x03 \x01(\t\"H\n\x14PlaceTicketsResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.furlong.common.v1.TicketResult\"%\n\x10GetTicketRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\">\n\x11GetTicketResponse\x12)\n\x06ticket\x18\x01 \x01(\x0b\x32\x19.furlong.common.v1.Ticket\"*\n\x15GetTicketProofRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\"G\n\x16GetTicketProofResponse\x12-\n\x05proof\x18\x01 \x01(\x0b\x32\x1e.furlong.common.v1.TicketProof\"O\n\x12ListTicketsRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Z\n\x13ListTicketsResponse\x12*\n\x07tickets\x18\x01 \x03(\x0b\x32\x19.furlong.common.v1.Ticket\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"k\n\x14StreamTicketsRequest\x12\x10\n\x08round_id\x18\x01 \x01(\x03\x12/\n\x07tickets\x18\x02 \x03(\x0b\x32\x1e.furlong.common.v1.TicketOrder\x12\x10\n\x08terminal\x18\x03 \x01(\t\"v\n\x15StreamTicketsResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.furlong.common.v1.TicketResult\x12+\n\x07refused\x18\x02 \x01(\x0b\x32\x1a.furlong.common.v1.Refused\"L\n\x13\x43\x61ncelTicketRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"A\n\x14\x43\x61ncelTicketResponse\x12)\n\x06ticket\x18\x01 \x01(\x0b\x32\x19.furlong.common.v1.Ticket\"M\n\x10PayTicketRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\"R\n\x11PayTicketResponse\x12)\n\x06ticket\x18\x01 \x01(\x0b\x32\x19.furlong.common.v1.Ticket\x12\x12\n\npaid_minor\x18\x02 \x01(\x03\x32\xf1\x07\n\rTicketService\x12\x89\x01\n\x0cPlaceTickets\x12$.furlong.game.v1.PlaceTicketsRequest\x1a%.furlong.game.v1.PlaceTicketsResponse\",\x90\x02\x02\xaa\xed\x18\t\n\x02\x02\x03\x10\xd0\x0f\x18\x02\x82\xd3\xe4\x93\x02\x16\"\x11/v1/tickets:place:\x01*\x12\x85\x01\n\tGetTicket\x12!.furlong.game.v1.GetTicketRequest\x1a\".furlong.game.v1.GetTicketResponse\"1\x90\x02\x01\xaa\xed\x18\x0b\n\x04\x02\x03\x04\x05\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/tickets/{ticket_id}\x12\x9a\x01\n\x0eGetTicketProof\x12&.furlong.game.v1.GetTicketProofRequest\x1a\'.furlong.game.v1.GetTicketProofResponse\"7\x90\x02\x01\xaa\xed\x18\x0b\n\x04\x02\x03\x04\x05\x10\xd0\x0f\x18\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/tickets/{ticket_id}/proof\x12\x95\x01\n\x0bListTickets\x12#.furlong.game.v1.ListTicketsRequest\x1a$.furlong.game.v1.ListTicketsResponse\";\x90\x02\x01\xaa\xed\x18\x0b\n\x04\x02\x03\x04\x05\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02#\x12!/v1/accounts/{account_id}/tickets\x12q\n\rStreamTickets\x12%.furlong.game.v1.StreamTicketsRequest\x1a&.furlong.game.v1.StreamTicketsResponse\"\r\x90\x02\x02\xaa\xed\x18\x06\n\x02\x02\x03\x18\x03(\x01\x30\x01\x12\x97\x01\n\x0c\x43\x61ncelTicket\x12$.furlong.game.v1.CancelTicketRequest\x1a%.furlong.game.v1.CancelTicketResponse\":\x90\x02\x02\xaa\xed\x18\n\n\x03\x02\x03\x04\x10\xd0\x0f\x18\x02\x82\xd3\xe4\x93\x02#\"\x1e/v1/tickets/{ticket_id}:cancel:\x01*\x12\x89\x01\n\tPayTicket\x12!.furlong.game.v1.PayTicketRequest\x1a\".furlong.game.v1.PayTicketResponse\"5\x90\x02\x02\xaa\xed\x18\x08\n\x01\x03\x10\xd0\x0f\x18\x02\x82\xd3\xe4\x93\x02 \"\x1b/v1/tickets/{ticket_id}:pay:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$furlong/game/v1/ticket_service.proto\x12\x0f\x66urlong.game.v1\x1a\x1d\x66urlong/common/v1/error.proto\x1a\x1e\x66urlong/common/v1/policy.proto\x1a\x1e\x66urlong/common/v1/ticket.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"j\n\x13PlaceTicketsRequest\x12\x10\n\x08round_id\x18\x01 \x01(\x03\x12/\n\x07tickets\x18\x02 \x03(\x0b\x32\x1e.furlong.common.v1.TicketOrder\x12\x10\n\x08terminal\x18\x03 \x01(\t\"H\n\x14PlaceTicketsResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.furlong.common.v1.TicketResult\"H\n\x0cQuoteRequest\x12\x10\n\x08round_id\x18\x01 \x01(\x03\x12&\n\x05lines\x18\x02 \x03(\x0b\x32\x17.furlong.common.v1.Line\"v\n\rQuoteResponse\x12&\n\x05lines\x18\x01 \x03(\x0b\x32\x17.furlong.common.v1.Line\x12\r\n\x05quote\x18\x02 \x01(\t\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"%\n\x10GetTicketRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\">\n\x11GetTicketResponse\x12)\n\x06ticket\x18\x01 \x01(\x0b\x32\x19.furlong.common.v1.Ticket\"*\n\x15GetTicketProofRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\"G\n\x16GetTicketProofResponse\x12-\n\x05proof\x18\x01 \x01(\x0b\x32\x1e.furlong.common.v1.TicketProof\"O\n\x12ListTicketsRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Z\n\x13ListTicketsResponse\x12*\n\x07tickets\x18\x01 \x03(\x0b\x32\x19.furlong.common.v1.Ticket\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"k\n\x14StreamTicketsRequest\x12\x10\n\x08round_id\x18\x01 \x01(\x03\x12/\n\x07tickets\x18\x02 \x03(\x0b\x32\x1e.furlong.common.v1.TicketOrder\x12\x10\n\x08terminal\x18\x03 \x01(\t\"v\n\x15StreamTicketsResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.furlong.common.v1.TicketResult\x12+\n\x07refused\x18\x02 \x01(\x0b\x32\x1a.furlong.common.v1.Refused\"L\n\x13\x43\x61ncelTicketRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"A\n\x14\x43\x61ncelTicketResponse\x12)\n\x06ticket\x18\x01 \x01(\x0b\x32\x19.furlong.common.v1.Ticket\"M\n\x10PayTicketRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\"R\n\x11PayTicketResponse\x12)\n\x06ticket\x18\x01 \x01(\x0b\x32\x19.furlong.common.v1.Ticket\x12\x12\n\npaid_minor\x18\x02 \x01(\x03\x32\xe7\x08\n\rTicketService\x12\x89\x01\n\x0cPlaceTickets\x12$.furlong.game.v1.PlaceTicketsRequest\x1a%.furlong.game.v1.PlaceTicketsResponse\",\x90\x02\x02\xaa\xed\x18\t\n\x02\x02\x03\x10\xd0\x0f\x18\x02\x82\xd3\xe4\x93\x02\x16\"\x11/v1/tickets:place:\x01*\x12t\n\x05Quote\x12\x1d.furlong.game.v1.QuoteRequest\x1a\x1e.furlong.game.v1.QuoteResponse\",\x90\x02\x01\xaa\xed\x18\t\n\x02\x02\x03\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02\x16\"\x11/v1/tickets:quote:\x01*\x12\x85\x01\n\tGetTicket\x12!.furlong.game.v1.GetTicketRequest\x1a\".furlong.game.v1.GetTicketResponse\"1\x90\x02\x01\xaa\xed\x18\x0b\n\x04\x02\x03\x04\x05\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/tickets/{ticket_id}\x12\x9a\x01\n\x0eGetTicketProof\x12&.furlong.game.v1.GetTicketProofRequest\x1a\'.furlong.game.v1.GetTicketProofResponse\"7\x90\x02\x01\xaa\xed\x18\x0b\n\x04\x02\x03\x04\x05\x10\xd0\x0f\x18\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/tickets/{ticket_id}/proof\x12\x95\x01\n\x0bListTickets\x12#.furlong.game.v1.ListTicketsRequest\x1a$.furlong.game.v1.ListTicketsResponse\";\x90\x02\x01\xaa\xed\x18\x0b\n\x04\x02\x03\x04\x05\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02#\x12!/v1/accounts/{account_id}/tickets\x12q\n\rStreamTickets\x12%.furlong.game.v1.StreamTicketsRequest\x1a&.furlong.game.v1.StreamTicketsResponse\"\r\x90\x02\x02\xaa\xed\x18\x06\n\x02\x02\x03\x18\x03(\x01\x30\x01\x12\x97\x01\n\x0c\x43\x61ncelTicket\x12$.furlong.game.v1.CancelTicketRequest\x1a%.furlong.game.v1.CancelTicketResponse\":\x90\x02\x02\xaa\xed\x18\n\n\x03\x02\x03\x04\x10\xd0\x0f\x18\x02\x82\xd3\xe4\x93\x02#\"\x1e/v1/tickets/{ticket_id}:cancel:\x01*\x12\x89\x01\n\tPayTicket\x12!.furlong.game.v1.PayTicketRequest\x1a\".furlong.game.v1.PayTicketResponse\"5\x90\x02\x02\xaa\xed\x18\x08\n\x01\x03\x10\xd0\x0f\x18\x02\x82\xd3\xe4\x93\x02 \"\x1b/v1/tickets/{ticket_id}:pay:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +38,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TICKETSERVICE'].methods_by_name['PlaceTickets']._loaded_options = None
   _globals['_TICKETSERVICE'].methods_by_name['PlaceTickets']._serialized_options = b'\220\002\002\252\355\030\t\n\002\002\003\020\320\017\030\002\202\323\344\223\002\026\"\021/v1/tickets:place:\001*'
+  _globals['_TICKETSERVICE'].methods_by_name['Quote']._loaded_options = None
+  _globals['_TICKETSERVICE'].methods_by_name['Quote']._serialized_options = b'\220\002\001\252\355\030\t\n\002\002\003\020\350\007\030\001\202\323\344\223\002\026\"\021/v1/tickets:quote:\001*'
   _globals['_TICKETSERVICE'].methods_by_name['GetTicket']._loaded_options = None
   _globals['_TICKETSERVICE'].methods_by_name['GetTicket']._serialized_options = b'\220\002\001\252\355\030\013\n\004\002\003\004\005\020\350\007\030\001\202\323\344\223\002\031\022\027/v1/tickets/{ticket_id}'
   _globals['_TICKETSERVICE'].methods_by_name['GetTicketProof']._loaded_options = None
@@ -49,34 +52,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TICKETSERVICE'].methods_by_name['CancelTicket']._serialized_options = b'\220\002\002\252\355\030\n\n\003\002\003\004\020\320\017\030\002\202\323\344\223\002#\"\036/v1/tickets/{ticket_id}:cancel:\001*'
   _globals['_TICKETSERVICE'].methods_by_name['PayTicket']._loaded_options = None
   _globals['_TICKETSERVICE'].methods_by_name['PayTicket']._serialized_options = b'\220\002\002\252\355\030\010\n\001\003\020\320\017\030\002\202\323\344\223\002 \"\033/v1/tickets/{ticket_id}:pay:\001*'
-  _globals['_PLACETICKETSREQUEST']._serialized_start=182
-  _globals['_PLACETICKETSREQUEST']._serialized_end=288
-  _globals['_PLACETICKETSRESPONSE']._serialized_start=290
-  _globals['_PLACETICKETSRESPONSE']._serialized_end=362
-  _globals['_GETTICKETREQUEST']._serialized_start=364
-  _globals['_GETTICKETREQUEST']._serialized_end=401
-  _globals['_GETTICKETRESPONSE']._serialized_start=403
-  _globals['_GETTICKETRESPONSE']._serialized_end=465
-  _globals['_GETTICKETPROOFREQUEST']._serialized_start=467
-  _globals['_GETTICKETPROOFREQUEST']._serialized_end=509
-  _globals['_GETTICKETPROOFRESPONSE']._serialized_start=511
-  _globals['_GETTICKETPROOFRESPONSE']._serialized_end=582
-  _globals['_LISTTICKETSREQUEST']._serialized_start=584
-  _globals['_LISTTICKETSREQUEST']._serialized_end=663
-  _globals['_LISTTICKETSRESPONSE']._serialized_start=665
-  _globals['_LISTTICKETSRESPONSE']._serialized_end=755
-  _globals['_STREAMTICKETSREQUEST']._serialized_start=757
-  _globals['_STREAMTICKETSREQUEST']._serialized_end=864
-  _globals['_STREAMTICKETSRESPONSE']._serialized_start=866
-  _globals['_STREAMTICKETSRESPONSE']._serialized_end=984
-  _globals['_CANCELTICKETREQUEST']._serialized_start=986
-  _globals['_CANCELTICKETREQUEST']._serialized_end=1062
-  _globals['_CANCELTICKETRESPONSE']._serialized_start=1064
-  _globals['_CANCELTICKETRESPONSE']._serialized_end=1129
-  _globals['_PAYTICKETREQUEST']._serialized_start=1131
-  _globals['_PAYTICKETREQUEST']._serialized_end=1208
-  _globals['_PAYTICKETRESPONSE']._serialized_start=1210
-  _globals['_PAYTICKETRESPONSE']._serialized_end=1292
-  _globals['_TICKETSERVICE']._serialized_start=1295
-  _globals['_TICKETSERVICE']._serialized_end=2304
+  _globals['_PLACETICKETSREQUEST']._serialized_start=215
+  _globals['_PLACETICKETSREQUEST']._serialized_end=321
+  _globals['_PLACETICKETSRESPONSE']._serialized_start=323
+  _globals['_PLACETICKETSRESPONSE']._serialized_end=395
+  _globals['_QUOTEREQUEST']._serialized_start=397
+  _globals['_QUOTEREQUEST']._serialized_end=469
+  _globals['_QUOTERESPONSE']._serialized_start=471
+  _globals['_QUOTERESPONSE']._serialized_end=589
+  _globals['_GETTICKETREQUEST']._serialized_start=591
+  _globals['_GETTICKETREQUEST']._serialized_end=628
+  _globals['_GETTICKETRESPONSE']._serialized_start=630
+  _globals['_GETTICKETRESPONSE']._serialized_end=692
+  _globals['_GETTICKETPROOFREQUEST']._serialized_start=694
+  _globals['_GETTICKETPROOFREQUEST']._serialized_end=736
+  _globals['_GETTICKETPROOFRESPONSE']._serialized_start=738
+  _globals['_GETTICKETPROOFRESPONSE']._serialized_end=809
+  _globals['_LISTTICKETSREQUEST']._serialized_start=811
+  _globals['_LISTTICKETSREQUEST']._serialized_end=890
+  _globals['_LISTTICKETSRESPONSE']._serialized_start=892
+  _globals['_LISTTICKETSRESPONSE']._serialized_end=982
+  _globals['_STREAMTICKETSREQUEST']._serialized_start=984
+  _globals['_STREAMTICKETSREQUEST']._serialized_end=1091
+  _globals['_STREAMTICKETSRESPONSE']._serialized_start=1093
+  _globals['_STREAMTICKETSRESPONSE']._serialized_end=1211
+  _globals['_CANCELTICKETREQUEST']._serialized_start=1213
+  _globals['_CANCELTICKETREQUEST']._serialized_end=1289
+  _globals['_CANCELTICKETRESPONSE']._serialized_start=1291
+  _globals['_CANCELTICKETRESPONSE']._serialized_end=1356
+  _globals['_PAYTICKETREQUEST']._serialized_start=1358
+  _globals['_PAYTICKETREQUEST']._serialized_end=1435
+  _globals['_PAYTICKETRESPONSE']._serialized_start=1437
+  _globals['_PAYTICKETRESPONSE']._serialized_end=1519
+  _globals['_TICKETSERVICE']._serialized_start=1522
+  _globals['_TICKETSERVICE']._serialized_end=2649
 # @@protoc_insertion_point(module_scope)

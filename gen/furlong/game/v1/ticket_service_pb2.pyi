@@ -8,6 +8,7 @@ from furlong.common.v1 import error_pb2 as _error_pb2
 from furlong.common.v1 import ticket_pb2 as _ticket_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -78,6 +79,70 @@ class PlaceTicketsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PlaceTicketsResponse: _TypeAlias = PlaceTicketsResponse  # noqa: Y015
+
+@_typing.final
+class QuoteRequest(_message.Message):
+    """QuoteRequest asks what lines would get."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUND_ID_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    round_id: _builtins.int
+    """round_id of a round that takes tickets."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[_ticket_pb2.Line]:
+        """lines, 1 to 20, with their stakes; their prices are not read. An EACH_WAY line counts as two."""
+
+    def __init__(
+        self,
+        *,
+        round_id: _builtins.int = ...,
+        lines: _abc.Iterable[_ticket_pb2.Line] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "round_id", b"round_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteRequest: _TypeAlias = QuoteRequest  # noqa: Y015
+
+@_typing.final
+class QuoteResponse(_message.Message):
+    """QuoteResponse holds prices."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    QUOTE_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    quote: _builtins.str
+    """quote to send with the order; it says nothing that a client could read."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[_ticket_pb2.Line]:
+        """lines as they were asked for, each with the price that is held: that of its part to WIN on an EACH_WAY line, whose
+        price to PLACE is held too.
+        """
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """expires_at is when the prices are held no longer, on the database's clock: not after the round locks."""
+
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[_ticket_pb2.Line] | None = ...,
+        quote: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "lines", b"lines", "quote", b"quote"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteResponse: _TypeAlias = QuoteResponse  # noqa: Y015
 
 @_typing.final
 class GetTicketRequest(_message.Message):

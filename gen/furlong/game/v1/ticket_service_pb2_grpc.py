@@ -40,6 +40,11 @@ class TicketServiceStub:
                 request_serializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.PlaceTicketsRequest.SerializeToString,
                 response_deserializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.PlaceTicketsResponse.FromString,
                 _registered_method=True)
+        self.Quote = channel.unary_unary(
+                '/furlong.game.v1.TicketService/Quote',
+                request_serializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.QuoteRequest.SerializeToString,
+                response_deserializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.QuoteResponse.FromString,
+                _registered_method=True)
         self.GetTicket = channel.unary_unary(
                 '/furlong.game.v1.TicketService/GetTicket',
                 request_serializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.GetTicketRequest.SerializeToString,
@@ -82,6 +87,14 @@ class TicketServiceServicer:
         written to disk by the database before the answer left. The call is an error only where it is wrong as a whole:
         malformed, too many tickets, not allowed, overloaded (RESOURCE_EXHAUSTED with RetryInfo) or of unknown outcome
         (UNAVAILABLE, reason OUTCOME_UNKNOWN: send the same ids again).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Quote(self, request, context):
+        """Quote prices lines and holds the prices for a short time, whatever becomes of them in the round: an order for
+        exactly these lines with the quote gets them. Nothing is stored, and a quote may be used for any number of orders.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,6 +156,11 @@ def add_TicketServiceServicer_to_server(servicer, server):
                     request_deserializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.PlaceTicketsRequest.FromString,
                     response_serializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.PlaceTicketsResponse.SerializeToString,
             ),
+            'Quote': grpc.unary_unary_rpc_method_handler(
+                    servicer.Quote,
+                    request_deserializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.QuoteRequest.FromString,
+                    response_serializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.QuoteResponse.SerializeToString,
+            ),
             'GetTicket': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTicket,
                     request_deserializer=furlong_dot_game_dot_v1_dot_ticket__service__pb2.GetTicketRequest.FromString,
@@ -202,6 +220,33 @@ class TicketService:
             '/furlong.game.v1.TicketService/PlaceTickets',
             furlong_dot_game_dot_v1_dot_ticket__service__pb2.PlaceTicketsRequest.SerializeToString,
             furlong_dot_game_dot_v1_dot_ticket__service__pb2.PlaceTicketsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Quote(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.game.v1.TicketService/Quote',
+            furlong_dot_game_dot_v1_dot_ticket__service__pb2.QuoteRequest.SerializeToString,
+            furlong_dot_game_dot_v1_dot_ticket__service__pb2.QuoteResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,6 +40,10 @@ class TicketServiceStub:
     malformed, too many tickets, not allowed, overloaded (RESOURCE_EXHAUSTED with RetryInfo) or of unknown outcome
     (UNAVAILABLE, reason OUTCOME_UNKNOWN: send the same ids again).
     """
+    Quote: _grpc.UnaryUnaryMultiCallable[_ticket_service_pb2.QuoteRequest, _ticket_service_pb2.QuoteResponse]
+    """Quote prices lines and holds the prices for a short time, whatever becomes of them in the round: an order for
+    exactly these lines with the quote gets them. Nothing is stored, and a quote may be used for any number of orders.
+    """
     GetTicket: _grpc.UnaryUnaryMultiCallable[_ticket_service_pb2.GetTicketRequest, _ticket_service_pb2.GetTicketResponse]
     """GetTicket reads one ticket with its state and payout. A ticket of another player is NOT_FOUND."""
     GetTicketProof: _grpc.UnaryUnaryMultiCallable[_ticket_service_pb2.GetTicketProofRequest, _ticket_service_pb2.GetTicketProofResponse]
@@ -74,6 +78,10 @@ class TicketServiceAsyncStub(TicketServiceStub):
     written to disk by the database before the answer left. The call is an error only where it is wrong as a whole:
     malformed, too many tickets, not allowed, overloaded (RESOURCE_EXHAUSTED with RetryInfo) or of unknown outcome
     (UNAVAILABLE, reason OUTCOME_UNKNOWN: send the same ids again).
+    """
+    Quote: _aio.UnaryUnaryMultiCallable[_ticket_service_pb2.QuoteRequest, _ticket_service_pb2.QuoteResponse]  # type: ignore[assignment]
+    """Quote prices lines and holds the prices for a short time, whatever becomes of them in the round: an order for
+    exactly these lines with the quote gets them. Nothing is stored, and a quote may be used for any number of orders.
     """
     GetTicket: _aio.UnaryUnaryMultiCallable[_ticket_service_pb2.GetTicketRequest, _ticket_service_pb2.GetTicketResponse]  # type: ignore[assignment]
     """GetTicket reads one ticket with its state and payout. A ticket of another player is NOT_FOUND."""
@@ -112,6 +120,16 @@ class TicketServiceServicer(metaclass=_abc_1.ABCMeta):
         written to disk by the database before the answer left. The call is an error only where it is wrong as a whole:
         malformed, too many tickets, not allowed, overloaded (RESOURCE_EXHAUSTED with RetryInfo) or of unknown outcome
         (UNAVAILABLE, reason OUTCOME_UNKNOWN: send the same ids again).
+        """
+
+    @_abc_1.abstractmethod
+    def Quote(
+        self,
+        request: _ticket_service_pb2.QuoteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ticket_service_pb2.QuoteResponse, _abc.Awaitable[_ticket_service_pb2.QuoteResponse]]:
+        """Quote prices lines and holds the prices for a short time, whatever becomes of them in the round: an order for
+        exactly these lines with the quote gets them. Nothing is stored, and a quote may be used for any number of orders.
         """
 
     @_abc_1.abstractmethod

@@ -110,6 +110,11 @@ class TrackServiceStub:
                 request_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.CorrectResultRequest.SerializeToString,
                 response_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.CorrectResultResponse.FromString,
                 _registered_method=True)
+        self.SetPrices = channel.unary_unary(
+                '/furlong.game.v1.TrackService/SetPrices',
+                request_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.SetPricesRequest.SerializeToString,
+                response_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.SetPricesResponse.FromString,
+                _registered_method=True)
 
 
 class TrackServiceServicer:
@@ -229,6 +234,15 @@ class TrackServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetPrices(self, request, context):
+        """SetPrices moves prices of a round whose result will be entered, while it takes tickets: after it has answered, no
+        ticket is accepted at a price that it withdrew, but for those with a quote from before. All prices are taken or
+        none. Of a round that is drawn it is FAILED_PRECONDITION, reason PRICES_FIXED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrackServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -306,6 +320,11 @@ def add_TrackServiceServicer_to_server(servicer, server):
                     servicer.CorrectResult,
                     request_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.CorrectResultRequest.FromString,
                     response_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.CorrectResultResponse.SerializeToString,
+            ),
+            'SetPrices': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetPrices,
+                    request_deserializer=furlong_dot_game_dot_v1_dot_track__service__pb2.SetPricesRequest.FromString,
+                    response_serializer=furlong_dot_game_dot_v1_dot_track__service__pb2.SetPricesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -714,6 +733,33 @@ class TrackService:
             '/furlong.game.v1.TrackService/CorrectResult',
             furlong_dot_game_dot_v1_dot_track__service__pb2.CorrectResultRequest.SerializeToString,
             furlong_dot_game_dot_v1_dot_track__service__pb2.CorrectResultResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetPrices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.game.v1.TrackService/SetPrices',
+            furlong_dot_game_dot_v1_dot_track__service__pb2.SetPricesRequest.SerializeToString,
+            furlong_dot_game_dot_v1_dot_track__service__pb2.SetPricesResponse.FromString,
             options,
             channel_credentials,
             insecure,

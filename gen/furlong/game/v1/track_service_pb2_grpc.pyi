@@ -78,6 +78,11 @@ class TrackServiceStub:
     """CorrectResult puts the result of a settled round right: what was paid by the wrong result is taken back as far as
     the accounts have it, the right winners are paid, and the house bears the rest. Repeating it changes nothing.
     """
+    SetPrices: _grpc.UnaryUnaryMultiCallable[_track_service_pb2.SetPricesRequest, _track_service_pb2.SetPricesResponse]
+    """SetPrices moves prices of a round whose result will be entered, while it takes tickets: after it has answered, no
+    ticket is accepted at a price that it withdrew, but for those with a quote from before. All prices are taken or
+    none. Of a round that is drawn it is FAILED_PRECONDITION, reason PRICES_FIXED.
+    """
 
 @_typing.type_check_only
 class TrackServiceAsyncStub(TrackServiceStub):
@@ -128,6 +133,11 @@ class TrackServiceAsyncStub(TrackServiceStub):
     CorrectResult: _aio.UnaryUnaryMultiCallable[_track_service_pb2.CorrectResultRequest, _track_service_pb2.CorrectResultResponse]  # type: ignore[assignment]
     """CorrectResult puts the result of a settled round right: what was paid by the wrong result is taken back as far as
     the accounts have it, the right winners are paid, and the house bears the rest. Repeating it changes nothing.
+    """
+    SetPrices: _aio.UnaryUnaryMultiCallable[_track_service_pb2.SetPricesRequest, _track_service_pb2.SetPricesResponse]  # type: ignore[assignment]
+    """SetPrices moves prices of a round whose result will be entered, while it takes tickets: after it has answered, no
+    ticket is accepted at a price that it withdrew, but for those with a quote from before. All prices are taken or
+    none. Of a round that is drawn it is FAILED_PRECONDITION, reason PRICES_FIXED.
     """
 
 class TrackServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -266,6 +276,17 @@ class TrackServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_track_service_pb2.CorrectResultResponse, _abc.Awaitable[_track_service_pb2.CorrectResultResponse]]:
         """CorrectResult puts the result of a settled round right: what was paid by the wrong result is taken back as far as
         the accounts have it, the right winners are paid, and the house bears the rest. Repeating it changes nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def SetPrices(
+        self,
+        request: _track_service_pb2.SetPricesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_track_service_pb2.SetPricesResponse, _abc.Awaitable[_track_service_pb2.SetPricesResponse]]:
+        """SetPrices moves prices of a round whose result will be entered, while it takes tickets: after it has answered, no
+        ticket is accepted at a price that it withdrew, but for those with a quote from before. All prices are taken or
+        none. Of a round that is drawn it is FAILED_PRECONDITION, reason PRICES_FIXED.
         """
 
 def add_TrackServiceServicer_to_server(servicer: TrackServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -97,6 +97,11 @@ class RoundStoreServiceStub:
                 request_serializer=furlong_dot_persist_dot_v1_dot_round__store__service__pb2.PostSettlementRequest.SerializeToString,
                 response_deserializer=furlong_dot_persist_dot_v1_dot_round__store__service__pb2.PostSettlementResponse.FromString,
                 _registered_method=True)
+        self.SetPrices = channel.unary_unary(
+                '/furlong.persist.v1.RoundStoreService/SetPrices',
+                request_serializer=furlong_dot_persist_dot_v1_dot_round__store__service__pb2.SetPricesRequest.SerializeToString,
+                response_deserializer=furlong_dot_persist_dot_v1_dot_round__store__service__pb2.SetPricesResponse.FromString,
+                _registered_method=True)
         self.CorrectResult = channel.unary_unary(
                 '/furlong.persist.v1.RoundStoreService/CorrectResult',
                 request_serializer=furlong_dot_persist_dot_v1_dot_round__store__service__pb2.CorrectResultRequest.SerializeToString,
@@ -202,6 +207,14 @@ class RoundStoreServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetPrices(self, request, context):
+        """SetPrices moves prices of an OPEN round and raises its price_revision by one. It passes the round's gate alone: after
+        it has answered, no ticket is accepted that was judged by an earlier revision. It is no transition.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CorrectResult(self, request, context):
         """CorrectResult decides that a SETTLED round ended otherwise. PostSettlement moves the difference.
         """
@@ -271,6 +284,11 @@ def add_RoundStoreServiceServicer_to_server(servicer, server):
                     servicer.PostSettlement,
                     request_deserializer=furlong_dot_persist_dot_v1_dot_round__store__service__pb2.PostSettlementRequest.FromString,
                     response_serializer=furlong_dot_persist_dot_v1_dot_round__store__service__pb2.PostSettlementResponse.SerializeToString,
+            ),
+            'SetPrices': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetPrices,
+                    request_deserializer=furlong_dot_persist_dot_v1_dot_round__store__service__pb2.SetPricesRequest.FromString,
+                    response_serializer=furlong_dot_persist_dot_v1_dot_round__store__service__pb2.SetPricesResponse.SerializeToString,
             ),
             'CorrectResult': grpc.unary_unary_rpc_method_handler(
                     servicer.CorrectResult,
@@ -605,6 +623,33 @@ class RoundStoreService:
             '/furlong.persist.v1.RoundStoreService/PostSettlement',
             furlong_dot_persist_dot_v1_dot_round__store__service__pb2.PostSettlementRequest.SerializeToString,
             furlong_dot_persist_dot_v1_dot_round__store__service__pb2.PostSettlementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetPrices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.persist.v1.RoundStoreService/SetPrices',
+            furlong_dot_persist_dot_v1_dot_round__store__service__pb2.SetPricesRequest.SerializeToString,
+            furlong_dot_persist_dot_v1_dot_round__store__service__pb2.SetPricesResponse.FromString,
             options,
             channel_credentials,
             insecure,

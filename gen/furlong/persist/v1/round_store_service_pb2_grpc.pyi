@@ -74,6 +74,10 @@ class RoundStoreServiceStub:
     works for about half a second and answers how far it is; calling it again goes on there, after a crash too. Any
     number of callers may do so, whoever leads the track.
     """
+    SetPrices: _grpc.UnaryUnaryMultiCallable[_round_store_service_pb2.SetPricesRequest, _round_store_service_pb2.SetPricesResponse]
+    """SetPrices moves prices of an OPEN round and raises its price_revision by one. It passes the round's gate alone: after
+    it has answered, no ticket is accepted that was judged by an earlier revision. It is no transition.
+    """
     CorrectResult: _grpc.UnaryUnaryMultiCallable[_round_store_service_pb2.CorrectResultRequest, _round_store_service_pb2.CorrectResultResponse]
     """CorrectResult decides that a SETTLED round ended otherwise. PostSettlement moves the difference."""
 
@@ -122,6 +126,10 @@ class RoundStoreServiceAsyncStub(RoundStoreServiceStub):
     """PostSettlement moves the money that was decided on, chunk by chunk, each in a transaction of its own and once. It
     works for about half a second and answers how far it is; calling it again goes on there, after a crash too. Any
     number of callers may do so, whoever leads the track.
+    """
+    SetPrices: _aio.UnaryUnaryMultiCallable[_round_store_service_pb2.SetPricesRequest, _round_store_service_pb2.SetPricesResponse]  # type: ignore[assignment]
+    """SetPrices moves prices of an OPEN round and raises its price_revision by one. It passes the round's gate alone: after
+    it has answered, no ticket is accepted that was judged by an earlier revision. It is no transition.
     """
     CorrectResult: _aio.UnaryUnaryMultiCallable[_round_store_service_pb2.CorrectResultRequest, _round_store_service_pb2.CorrectResultResponse]  # type: ignore[assignment]
     """CorrectResult decides that a SETTLED round ended otherwise. PostSettlement moves the difference."""
@@ -240,6 +248,16 @@ class RoundStoreServiceServicer(metaclass=_abc_1.ABCMeta):
         """PostSettlement moves the money that was decided on, chunk by chunk, each in a transaction of its own and once. It
         works for about half a second and answers how far it is; calling it again goes on there, after a crash too. Any
         number of callers may do so, whoever leads the track.
+        """
+
+    @_abc_1.abstractmethod
+    def SetPrices(
+        self,
+        request: _round_store_service_pb2.SetPricesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_round_store_service_pb2.SetPricesResponse, _abc.Awaitable[_round_store_service_pb2.SetPricesResponse]]:
+        """SetPrices moves prices of an OPEN round and raises its price_revision by one. It passes the round's gate alone: after
+        it has answered, no ticket is accepted that was judged by an earlier revision. It is no transition.
         """
 
     @_abc_1.abstractmethod

@@ -29,7 +29,7 @@ from furlong.common.v1 import ticket_pb2 as furlong_dot_common_dot_v1_dot_ticket
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-furlong/persist/v1/ticket_store_service.proto\x12\x12\x66urlong.persist.v1\x1a\x1d\x66urlong/common/v1/error.proto\x1a\x1e\x66urlong/common/v1/policy.proto\x1a\x1d\x66urlong/common/v1/round.proto\x1a\x1e\x66urlong/common/v1/ticket.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd8\x01\n\x0cTicketAppend\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12&\n\x05lines\x18\x03 \x03(\x0b\x32\x17.furlong.common.v1.Line\x12\x14\n\x0c\x63ontent_hash\x18\x04 \x01(\x0c\x12\x38\n\x07refusal\x18\x05 \x01(\x0e\x32\'.furlong.common.v1.TicketResult.Verdict\x12\x16\n\x0erefusal_reason\x18\x06 \x01(\t\x12\x10\n\x08terminal\x18\x07 \x01(\t\"[\n\x14\x41ppendTicketsRequest\x12\x10\n\x08round_id\x18\x01 \x01(\x03\x12\x31\n\x07tickets\x18\x02 \x03(\x0b\x32 .furlong.persist.v1.TicketAppend\"\xc5\x01\n\rTicketVerdict\x12\x38\n\x07verdict\x18\x01 \x01(\x0e\x32\'.furlong.common.v1.TicketResult.Verdict\x12\x10\n\x08replayed\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12-\n\tplaced_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06ticket\x18\x05 \x01(\x0b\x32\x19.furlong.common.v1.Ticket\"\x89\x01\n\x15\x41ppendTicketsResponse\x12\x33\n\x08verdicts\x18\x01 \x03(\x0b\x32!.furlong.persist.v1.TicketVerdict\x12)\n\x06totals\x18\x02 \x01(\x0b\x32\x19.furlong.common.v1.Totals\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\"%\n\x10GetTicketRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\">\n\x11GetTicketResponse\x12)\n\x06ticket\x18\x01 \x01(\x0b\x32\x19.furlong.common.v1.Ticket\"*\n\x15GetTicketProofRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\"G\n\x16GetTicketProofResponse\x12-\n\x05proof\x18\x01 \x01(\x0b\x32\x1e.furlong.common.v1.TicketProof\"O\n\x12ListTicketsRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Z\n\x13ListTicketsResponse\x12*\n\x07tickets\x18\x01 \x03(\x0b\x32\x19.furlong.common.v1.Ticket\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"P\n\x14StreamTicketsRequest\x12\x38\n\x06\x61ppend\x18\x01 \x01(\x0b\x32(.furlong.persist.v1.AppendTicketsRequest\"\x81\x01\n\x15StreamTicketsResponse\x12;\n\x08\x61ppended\x18\x01 \x01(\x0b\x32).furlong.persist.v1.AppendTicketsResponse\x12+\n\x07refused\x18\x02 \x01(\x0b\x32\x1a.furlong.common.v1.Refused\"[\n\x13\x43\x61ncelTicketRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\"l\n\x14\x43\x61ncelTicketResponse\x12)\n\x06ticket\x18\x01 \x01(\x0b\x32\x19.furlong.common.v1.Ticket\x12)\n\x06totals\x18\x02 \x01(\x0b\x32\x19.furlong.common.v1.Totals\"\\\n\x10PayTicketRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\"R\n\x11PayTicketResponse\x12)\n\x06ticket\x18\x01 \x01(\x0b\x32\x19.furlong.common.v1.Ticket\x12\x12\n\npaid_minor\x18\x02 \x01(\x03\x32\xb8\x06\n\x12TicketStoreService\x12u\n\rAppendTickets\x12(.furlong.persist.v1.AppendTicketsRequest\x1a).furlong.persist.v1.AppendTicketsResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xd0\x0f\x18\x02\x12i\n\tGetTicket\x12$.furlong.persist.v1.GetTicketRequest\x1a%.furlong.persist.v1.GetTicketResponse\"\x0f\x90\x02\x01\xaa\xed\x18\x08\n\x01\x06\x10\xe8\x07\x18\x01\x12x\n\x0eGetTicketProof\x12).furlong.persist.v1.GetTicketProofRequest\x1a*.furlong.persist.v1.GetTicketProofResponse\"\x0f\x90\x02\x01\xaa\xed\x18\x08\n\x01\x06\x10\xd0\x0f\x18\x01\x12o\n\x0bListTickets\x12&.furlong.persist.v1.ListTicketsRequest\x1a\'.furlong.persist.v1.ListTicketsResponse\"\x0f\x90\x02\x01\xaa\xed\x18\x08\n\x01\x06\x10\xe8\x07\x18\x01\x12v\n\rStreamTickets\x12(.furlong.persist.v1.StreamTicketsRequest\x1a).furlong.persist.v1.StreamTicketsResponse\"\x0c\x90\x02\x02\xaa\xed\x18\x05\n\x01\x06\x18\x03(\x01\x30\x01\x12r\n\x0c\x43\x61ncelTicket\x12\'.furlong.persist.v1.CancelTicketRequest\x1a(.furlong.persist.v1.CancelTicketResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xd0\x0f\x18\x02\x12i\n\tPayTicket\x12$.furlong.persist.v1.PayTicketRequest\x1a%.furlong.persist.v1.PayTicketResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xd0\x0f\x18\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-furlong/persist/v1/ticket_store_service.proto\x12\x12\x66urlong.persist.v1\x1a\x1d\x66urlong/common/v1/error.proto\x1a\x1e\x66urlong/common/v1/policy.proto\x1a\x1d\x66urlong/common/v1/round.proto\x1a\x1e\x66urlong/common/v1/ticket.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x02\n\x0cTicketAppend\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12&\n\x05lines\x18\x03 \x03(\x0b\x32\x17.furlong.common.v1.Line\x12\x14\n\x0c\x63ontent_hash\x18\x04 \x01(\x0c\x12\x38\n\x07refusal\x18\x05 \x01(\x0e\x32\'.furlong.common.v1.TicketResult.Verdict\x12\x16\n\x0erefusal_reason\x18\x06 \x01(\t\x12\x10\n\x08terminal\x18\x07 \x01(\t\x12\x16\n\x0eprice_revision\x18\x08 \x01(\x05\x12\x15\n\rheld_until_ms\x18\t \x01(\x03\"[\n\x14\x41ppendTicketsRequest\x12\x10\n\x08round_id\x18\x01 \x01(\x03\x12\x31\n\x07tickets\x18\x02 \x03(\x0b\x32 .furlong.persist.v1.TicketAppend\"\xc5\x01\n\rTicketVerdict\x12\x38\n\x07verdict\x18\x01 \x01(\x0e\x32\'.furlong.common.v1.TicketResult.Verdict\x12\x10\n\x08replayed\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12-\n\tplaced_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06ticket\x18\x05 \x01(\x0b\x32\x19.furlong.common.v1.Ticket\"\x89\x01\n\x15\x41ppendTicketsResponse\x12\x33\n\x08verdicts\x18\x01 \x03(\x0b\x32!.furlong.persist.v1.TicketVerdict\x12)\n\x06totals\x18\x02 \x01(\x0b\x32\x19.furlong.common.v1.Totals\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\"%\n\x10GetTicketRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\">\n\x11GetTicketResponse\x12)\n\x06ticket\x18\x01 \x01(\x0b\x32\x19.furlong.common.v1.Ticket\"*\n\x15GetTicketProofRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\"G\n\x16GetTicketProofResponse\x12-\n\x05proof\x18\x01 \x01(\x0b\x32\x1e.furlong.common.v1.TicketProof\"O\n\x12ListTicketsRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Z\n\x13ListTicketsResponse\x12*\n\x07tickets\x18\x01 \x03(\x0b\x32\x19.furlong.common.v1.Ticket\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"P\n\x14StreamTicketsRequest\x12\x38\n\x06\x61ppend\x18\x01 \x01(\x0b\x32(.furlong.persist.v1.AppendTicketsRequest\"\x81\x01\n\x15StreamTicketsResponse\x12;\n\x08\x61ppended\x18\x01 \x01(\x0b\x32).furlong.persist.v1.AppendTicketsResponse\x12+\n\x07refused\x18\x02 \x01(\x0b\x32\x1a.furlong.common.v1.Refused\"[\n\x13\x43\x61ncelTicketRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\"l\n\x14\x43\x61ncelTicketResponse\x12)\n\x06ticket\x18\x01 \x01(\x0b\x32\x19.furlong.common.v1.Ticket\x12)\n\x06totals\x18\x02 \x01(\x0b\x32\x19.furlong.common.v1.Totals\"\\\n\x10PayTicketRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\"R\n\x11PayTicketResponse\x12)\n\x06ticket\x18\x01 \x01(\x0b\x32\x19.furlong.common.v1.Ticket\x12\x12\n\npaid_minor\x18\x02 \x01(\x03\x32\xb8\x06\n\x12TicketStoreService\x12u\n\rAppendTickets\x12(.furlong.persist.v1.AppendTicketsRequest\x1a).furlong.persist.v1.AppendTicketsResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xd0\x0f\x18\x02\x12i\n\tGetTicket\x12$.furlong.persist.v1.GetTicketRequest\x1a%.furlong.persist.v1.GetTicketResponse\"\x0f\x90\x02\x01\xaa\xed\x18\x08\n\x01\x06\x10\xe8\x07\x18\x01\x12x\n\x0eGetTicketProof\x12).furlong.persist.v1.GetTicketProofRequest\x1a*.furlong.persist.v1.GetTicketProofResponse\"\x0f\x90\x02\x01\xaa\xed\x18\x08\n\x01\x06\x10\xd0\x0f\x18\x01\x12o\n\x0bListTickets\x12&.furlong.persist.v1.ListTicketsRequest\x1a\'.furlong.persist.v1.ListTicketsResponse\"\x0f\x90\x02\x01\xaa\xed\x18\x08\n\x01\x06\x10\xe8\x07\x18\x01\x12v\n\rStreamTickets\x12(.furlong.persist.v1.StreamTicketsRequest\x1a).furlong.persist.v1.StreamTicketsResponse\"\x0c\x90\x02\x02\xaa\xed\x18\x05\n\x01\x06\x18\x03(\x01\x30\x01\x12r\n\x0c\x43\x61ncelTicket\x12\'.furlong.persist.v1.CancelTicketRequest\x1a(.furlong.persist.v1.CancelTicketResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xd0\x0f\x18\x02\x12i\n\tPayTicket\x12$.furlong.persist.v1.PayTicketRequest\x1a%.furlong.persist.v1.PayTicketResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xd0\x0f\x18\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,37 +51,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TICKETSTORESERVICE'].methods_by_name['PayTicket']._loaded_options = None
   _globals['_TICKETSTORESERVICE'].methods_by_name['PayTicket']._serialized_options = b'\220\002\002\252\355\030\010\n\001\006\020\320\017\030\002'
   _globals['_TICKETAPPEND']._serialized_start=229
-  _globals['_TICKETAPPEND']._serialized_end=445
-  _globals['_APPENDTICKETSREQUEST']._serialized_start=447
-  _globals['_APPENDTICKETSREQUEST']._serialized_end=538
-  _globals['_TICKETVERDICT']._serialized_start=541
-  _globals['_TICKETVERDICT']._serialized_end=738
-  _globals['_APPENDTICKETSRESPONSE']._serialized_start=741
-  _globals['_APPENDTICKETSRESPONSE']._serialized_end=878
-  _globals['_GETTICKETREQUEST']._serialized_start=880
-  _globals['_GETTICKETREQUEST']._serialized_end=917
-  _globals['_GETTICKETRESPONSE']._serialized_start=919
-  _globals['_GETTICKETRESPONSE']._serialized_end=981
-  _globals['_GETTICKETPROOFREQUEST']._serialized_start=983
-  _globals['_GETTICKETPROOFREQUEST']._serialized_end=1025
-  _globals['_GETTICKETPROOFRESPONSE']._serialized_start=1027
-  _globals['_GETTICKETPROOFRESPONSE']._serialized_end=1098
-  _globals['_LISTTICKETSREQUEST']._serialized_start=1100
-  _globals['_LISTTICKETSREQUEST']._serialized_end=1179
-  _globals['_LISTTICKETSRESPONSE']._serialized_start=1181
-  _globals['_LISTTICKETSRESPONSE']._serialized_end=1271
-  _globals['_STREAMTICKETSREQUEST']._serialized_start=1273
-  _globals['_STREAMTICKETSREQUEST']._serialized_end=1353
-  _globals['_STREAMTICKETSRESPONSE']._serialized_start=1356
-  _globals['_STREAMTICKETSRESPONSE']._serialized_end=1485
-  _globals['_CANCELTICKETREQUEST']._serialized_start=1487
-  _globals['_CANCELTICKETREQUEST']._serialized_end=1578
-  _globals['_CANCELTICKETRESPONSE']._serialized_start=1580
-  _globals['_CANCELTICKETRESPONSE']._serialized_end=1688
-  _globals['_PAYTICKETREQUEST']._serialized_start=1690
-  _globals['_PAYTICKETREQUEST']._serialized_end=1782
-  _globals['_PAYTICKETRESPONSE']._serialized_start=1784
-  _globals['_PAYTICKETRESPONSE']._serialized_end=1866
-  _globals['_TICKETSTORESERVICE']._serialized_start=1869
-  _globals['_TICKETSTORESERVICE']._serialized_end=2693
+  _globals['_TICKETAPPEND']._serialized_end=492
+  _globals['_APPENDTICKETSREQUEST']._serialized_start=494
+  _globals['_APPENDTICKETSREQUEST']._serialized_end=585
+  _globals['_TICKETVERDICT']._serialized_start=588
+  _globals['_TICKETVERDICT']._serialized_end=785
+  _globals['_APPENDTICKETSRESPONSE']._serialized_start=788
+  _globals['_APPENDTICKETSRESPONSE']._serialized_end=925
+  _globals['_GETTICKETREQUEST']._serialized_start=927
+  _globals['_GETTICKETREQUEST']._serialized_end=964
+  _globals['_GETTICKETRESPONSE']._serialized_start=966
+  _globals['_GETTICKETRESPONSE']._serialized_end=1028
+  _globals['_GETTICKETPROOFREQUEST']._serialized_start=1030
+  _globals['_GETTICKETPROOFREQUEST']._serialized_end=1072
+  _globals['_GETTICKETPROOFRESPONSE']._serialized_start=1074
+  _globals['_GETTICKETPROOFRESPONSE']._serialized_end=1145
+  _globals['_LISTTICKETSREQUEST']._serialized_start=1147
+  _globals['_LISTTICKETSREQUEST']._serialized_end=1226
+  _globals['_LISTTICKETSRESPONSE']._serialized_start=1228
+  _globals['_LISTTICKETSRESPONSE']._serialized_end=1318
+  _globals['_STREAMTICKETSREQUEST']._serialized_start=1320
+  _globals['_STREAMTICKETSREQUEST']._serialized_end=1400
+  _globals['_STREAMTICKETSRESPONSE']._serialized_start=1403
+  _globals['_STREAMTICKETSRESPONSE']._serialized_end=1532
+  _globals['_CANCELTICKETREQUEST']._serialized_start=1534
+  _globals['_CANCELTICKETREQUEST']._serialized_end=1625
+  _globals['_CANCELTICKETRESPONSE']._serialized_start=1627
+  _globals['_CANCELTICKETRESPONSE']._serialized_end=1735
+  _globals['_PAYTICKETREQUEST']._serialized_start=1737
+  _globals['_PAYTICKETREQUEST']._serialized_end=1829
+  _globals['_PAYTICKETRESPONSE']._serialized_start=1831
+  _globals['_PAYTICKETRESPONSE']._serialized_end=1913
+  _globals['_TICKETSTORESERVICE']._serialized_start=1916
+  _globals['_TICKETSTORESERVICE']._serialized_end=2740
 # @@protoc_insertion_point(module_scope)

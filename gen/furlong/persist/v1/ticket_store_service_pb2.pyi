@@ -35,6 +35,8 @@ class TicketAppend(_message.Message):
     REFUSAL_FIELD_NUMBER: _builtins.int
     REFUSAL_REASON_FIELD_NUMBER: _builtins.int
     TERMINAL_FIELD_NUMBER: _builtins.int
+    PRICE_REVISION_FIELD_NUMBER: _builtins.int
+    HELD_UNTIL_MS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is the order's UUIDv7; it becomes the ticket's id."""
     account_id: _builtins.str
@@ -49,6 +51,12 @@ class TicketAppend(_message.Message):
     """refusal_reason says the refusal in words; empty without one."""
     terminal: _builtins.str
     """terminal that sells the ticket; empty where none was named."""
+    price_revision: _builtins.int
+    """price_revision of the round's prices that the order was judged by; -1 where the judgement does not depend on them."""
+    held_until_ms: _builtins.int
+    """held_until_ms is when a quote's prices are held no longer, in milliseconds since the Unix epoch on the database's
+    clock; from then on the order is refused with PRICE_CHANGED. 0 without a quote.
+    """
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[_ticket_pb2.Line]:
         """lines with the prices that the ticket will keep."""
@@ -63,10 +71,12 @@ class TicketAppend(_message.Message):
         refusal: _ticket_pb2.TicketResult.Verdict.ValueType = ...,
         refusal_reason: _builtins.str = ...,
         terminal: _builtins.str = ...,
+        price_revision: _builtins.int = ...,
+        held_until_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "content_hash", b"content_hash", "lines", b"lines", "refusal", b"refusal", "refusal_reason", b"refusal_reason", "request_id", b"request_id", "terminal", b"terminal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "content_hash", b"content_hash", "held_until_ms", b"held_until_ms", "lines", b"lines", "price_revision", b"price_revision", "refusal", b"refusal", "refusal_reason", b"refusal_reason", "request_id", b"request_id", "terminal", b"terminal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -112,7 +122,9 @@ class TicketVerdict(_message.Message):
     PLACED_AT_FIELD_NUMBER: _builtins.int
     TICKET_FIELD_NUMBER: _builtins.int
     verdict: _ticket_pb2.TicketResult.Verdict.ValueType
-    """verdict on the ticket."""
+    """verdict on the ticket. VERDICT_UNSPECIFIED is no answer: nothing was done, because the prices have moved since the
+    order was judged; it has to be judged by the prices as they are now and sent again.
+    """
     replayed: _builtins.bool
     """replayed says that the verdict was given before."""
     reason: _builtins.str

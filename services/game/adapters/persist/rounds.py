@@ -9,14 +9,14 @@ from furlong.persist.v1.round_store_service_pb2_grpc import RoundStoreServiceStu
 from furlong.persist.v1.track_store_service_pb2_grpc import TrackStoreServiceStub
 
 from services.game.adapters.persist.answers import read, written
-from services.game.adapters.persist.wire import chain_of, stored_round_of, winner_to
+from services.game.adapters.persist.wire import chain_of, price_to, stored_round_of, winner_to
 from services.game.domain.card import RaceCard
 from services.game.domain.race_result import RaceResult
 from services.game.domain.round import StoredRound, Terms
 from services.game.domain.seed_chain import PublishedChain
 from services.game.domain.track import Track
 from services.game.domain.winners import Winner
-from services.game.ports import Page, Transitions
+from services.game.ports import Page, Price, Transitions
 from services.game.wire import card_of, limits_to, runner_to, terms_to, timetable_to, track_of
 
 
@@ -186,6 +186,19 @@ class PersistRounds:
             actor=actor,
         )
         return stored_round_of((await written(self._rounds.CorrectResult(request), request_id)).stored)
+
+    async def set_prices(
+        self, *, request_id: str, round_id: int, prices: Sequence[Price], reason: str, actor: str
+    ) -> StoredRound:
+        """Move prices of a round that takes tickets."""
+        request = pb.SetPricesRequest(
+            request_id=request_id,
+            round_id=round_id,
+            prices=[price_to(price) for price in prices],
+            reason=reason,
+            actor=actor,
+        )
+        return stored_round_of((await written(self._rounds.SetPrices(request), request_id)).stored)
 
     async def post_settlement(self, round_id: int) -> StoredRound:
         """Move some of the money that was decided on."""

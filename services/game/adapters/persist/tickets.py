@@ -27,9 +27,11 @@ class PersistTickets:
         response = await written(
             self._tickets.AppendTickets(request), *[placing.order.request_id for placing in placings]
         )
+        answers, undecided = _answers(request, response)
         return Appended(
-            answers=_answers(request, response),
+            answers=answers,
             totals=totals_of(response.totals) if response.HasField("totals") else None,
+            undecided=undecided,
         )
 
     async def ticket(self, ticket_id: str) -> Ticket:
@@ -59,18 +61,23 @@ class PersistTickets:
         return Paid(ticket=answer.ticket, paid_minor=answer.paid_minor)
 
 
-def _answers(request: pb.AppendTicketsRequest, response: pb.AppendTicketsResponse) -> list[TicketResult]:
-    """Give every ticket its answer. The store sends back only tickets that were placed before: we know the new ones."""
+def _answers(request: pb.AppendTicketsRequest, response: pb.AppendTicketsResponse) -> tuple[list[TicketResult], bool]:
+    """Give every ticket its answer, and tell whether some are none.
+
+    The store sends back only tickets that were placed before: we know the new ones.
+    """
     accepted: TicketResult | None = None
+    undecided = False
     answers = []
     for append, verdict in zip(request.tickets, response.verdicts, strict=True):
         if verdict.verdict != TicketResult.ACCEPTED or verdict.replayed:
             answers.append(_answer(append.request_id, verdict))
+            undecided = undecided or not verdict.verdict
             continue
         if accepted is None:
             accepted = _accepted(request.round_id, response.currency, verdict)
         answers.append(_placed(accepted, append))
-    return answers
+    return answers, undecided
 
 
 def _answer(request_id: str, verdict: pb.TicketVerdict) -> TicketResult:

@@ -8,7 +8,7 @@ from services.game.domain.race import with_race
 from services.game.domain.round import StoredRound
 from services.game.domain.seed_chain import PublishedChain
 from services.game.domain.winners import Winner
-from services.game.ports import Placing
+from services.game.ports import Placing, Price
 from services.game.wire import ms_of, round_of
 
 
@@ -50,6 +50,15 @@ def winner_to(winner: Winner) -> round_store_service_pb2.Winner:
     )
 
 
+def price_to(price: Price) -> ticket_pb2.Price:
+    """Write a price of a runner."""
+    return ticket_pb2.Price(
+        market=ticket_pb2.Line.Market.ValueType(price.market),
+        runner=price.runner,
+        price_hundredths=price.price_hundredths,
+    )
+
+
 def write_placing(placing: Placing, append: ticket_store_service_pb2.TicketAppend) -> None:
     """Write an order on its way to the store into an empty message of it.
 
@@ -64,6 +73,10 @@ def write_placing(placing: Placing, append: ticket_store_service_pb2.TicketAppen
     if judgement.verdict:
         append.refusal = verdict_to(judgement.verdict)
         append.refusal_reason = judgement.reason
+    if judgement.price_revision:
+        append.price_revision = judgement.price_revision
+    if judgement.held_until_ms:
+        append.held_until_ms = judgement.held_until_ms
     for market, runners, stake_minor, price_hundredths in judgement.lines:
         line = append.lines.add()
         line.market = ticket_pb2.Line.Market.ValueType(market)

@@ -94,6 +94,12 @@ class Hub:
         if self._relay is not None:
             self._relay.transition(round_)
 
+    def prices(self, round_: Round) -> None:
+        """Tell the rooms of the round, here and at the other games, that its prices have moved."""
+        self.room(round_.track).prices(round_)
+        if self._relay is not None:
+            self._relay.prices(round_)
+
     def totals(self, track: str, round_id: int, totals: Totals) -> None:
         """Tell a track's rooms, here and at the other games, the totals of a round."""
         self.room(track).totals(round_id, totals)

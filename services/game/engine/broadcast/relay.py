@@ -1,6 +1,6 @@
 """The relay: tells the other games what happened in this one, and this one's rooms what happened there.
 
-    transition ──▶ in order, at once ────────────┐
+    transition, prices ──▶ in order, at once ────┐
                                                  ├─▶ topic ─▶ every game ─▶ the track's room, as a hint
     totals ──▶ the latest of a round, now and then ┤
     a lease that is given back ──▶ at once ────────┤                         to whom it concerns: who seeks the lease
@@ -22,7 +22,7 @@ from services.chassis.waiting import until
 from services.game.domain.round import Round, Totals
 from services.game.engine.broadcast.presence import BEAT_MS
 from services.game.engine.supervision import supervise
-from services.game.ports import Attendance, Changed, Signal, Standing, Topics, Vacancy
+from services.game.ports import Attendance, Changed, Repriced, Signal, Standing, Topics, Vacancy
 
 TRANSITIONS_WAITING_MAX: Final = 256
 """Transitions that wait to be told; beyond them the oldest is dropped, and the others read it in the store."""
@@ -43,6 +43,9 @@ class Room(Protocol):
 
     def hint(self, round_: Round) -> None:
         """Take a transition."""
+
+    def prices(self, round_: Round) -> None:
+        """Take a round whose prices have moved."""
 
     def totals(self, round_id: int, totals: Totals) -> None:
         """Take the totals of a round."""
@@ -74,7 +77,7 @@ class Relay:
         self._changed = asyncio.Event()
         self._topics = topics
         self._clock = clock
-        self._transitions: deque[Round] = deque(maxlen=TRANSITIONS_WAITING_MAX)
+        self._transitions: deque[Round | Repriced] = deque(maxlen=TRANSITIONS_WAITING_MAX)
         self._standings: dict[int, Standing] = {}
         self._next_at_ms: dict[int, int] = {}
         self._woken = asyncio.Event()
@@ -90,6 +93,11 @@ class Relay:
     def transition(self, round_: Round) -> None:
         """Tell the others of a transition."""
         self._transitions.append(round_)
+        self._woken.set()
+
+    def prices(self, round_: Round) -> None:
+        """Tell the others that prices of a round have moved."""
+        self._transitions.append(Repriced(round=round_))
         self._woken.set()
 
     def totals(self, track: str, round_id: int, totals: Totals) -> None:
@@ -134,8 +142,8 @@ class Relay:
     async def _tell(self) -> None:
         while True:
             while self._transitions:
-                round_ = self._transitions.popleft()
-                await self._topics.publish(round_.track, round_)
+                news = self._transitions.popleft()
+                await self._topics.publish(news.round.track if isinstance(news, Repriced) else news.track, news)
             if not self._standings:
                 await self._woken.wait()
                 self._woken.clear()
@@ -200,6 +208,8 @@ class Relay:
                 match each:
                     case Round():
                         room.hint(each)
+                    case Repriced():
+                        room.prices(each.round)
                     case Standing():
                         room.totals(each.round_id, each.totals)
                     case Vacancy():

@@ -138,6 +138,23 @@ class Room:
         elif round_.transition_seq == self._latest + 1:
             self._publish(round_)
 
+    def prices(self, round_: Round) -> None:
+        """Take a round whose prices have moved, and show it at once; what is older than what is shown is ignored."""
+        shown = self._round
+        if shown is None or round_.round_id > shown.round_id:
+            self.look()  # its opening has not been heard of
+        elif round_.round_id == shown.round_id and round_.price_revision > shown.price_revision:
+            self._round = replace(shown, runners=round_.runners, price_revision=round_.price_revision)
+            self._update_frame = None
+            self._show()
+
+    def _show(self) -> None:
+        """Send the round as it is to everybody, without waiting for their intervals."""
+        now_ms = self._clock.now_ms()
+        for watcher in self._watchers:
+            watcher.mailbox.put_update(self._update())
+            self._told(watcher, now_ms)
+
     def totals(self, round_id: int, totals: Totals) -> None:
         """Take the totals of a round after tickets were placed."""
         round_ = self._round
@@ -310,6 +327,8 @@ class Room:
             self.cancelled(stored.round.round_id, stored.round.totals)
         else:
             self.totals(stored.round.round_id, stored.round.totals)
+        if self._round is not None and stored.round.round_id == self._round.round_id:
+            self.prices(stored.round)
 
     async def _catch_up(self) -> None:
         """Publish every transition of the store after the last one published."""
@@ -351,6 +370,8 @@ class Room:
             watcher.mailbox.put_transition(self._update() if first else frame)
             if shown:
                 self._told(watcher, now_ms)
+        if not shown and self._round is not None and self._round.price_revision:
+            self._show()  # the transition has taken the place of an update that may have waited with new prices
         entered = round_.phase is Phase.RUNNING and round_.terms.source is Source.ENTERED
         if round_.phase is Phase.VOID or round_.correction_reason or entered:
             self._decided = True

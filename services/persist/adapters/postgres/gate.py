@@ -1,9 +1,9 @@
 """The gate of a round: what keeps a ticket from being committed after its round has locked.
 
 It is an advisory lock whose key is the round's id, held until the transaction ends. Batches and cancels share it. The
-round's lock, a void and a suspension, of a track or of a part of it, pass it alone: they wait for the transactions in
-flight, and whoever comes after them reads what they changed. It queues fairly, which a row lock does not, and comes
-before the locks of the accounts' and the round's rows.
+round's lock, a void, a suspension, of a track or of a part of it, and new prices pass it alone: they wait for the
+transactions in flight, and whoever comes after them reads what they changed. It queues fairly, which a row lock does
+not, and comes before the locks of the accounts' and the round's rows.
 
 Rounds' ids are positive; the keys of the other advisory locks (migrations, the audit, partitions) are negative.
 """

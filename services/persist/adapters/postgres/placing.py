@@ -53,6 +53,7 @@ READ_ROUND_AND_KEYS: Final = """
 SELECT moment.now, moment.batch_id,
        r.track, r.phase, t.state, r.locks_at, r.currency, r.escrow_account_id,
        r.stake_min_minor, r.stake_max_minor, r.selection_payout_max_minor, r.round_loss_max_minor, r.payout_max_minor,
+       r.price_revision,
        e.tickets, e.stake_minor, e.payout_minor_max,
        (SELECT array_agg(ROW (s.market, s.runner, s.terminal)) FROM suspensions s
         WHERE s.track = r.track AND s.round_id IN (0, r.round_id)) AS suspended,
@@ -302,6 +303,7 @@ class PostgresBatch:
             limits=limits,
             sold=await self._sold() if is_limited else {},
             parts_suspended=_suspended(row["suspended"]) if row["suspended"] else NOTHING_SUSPENDED,
+            price_revision=row["price_revision"],
         )
 
     async def _sold(self) -> dict[Selection, Sold]:

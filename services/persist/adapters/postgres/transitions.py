@@ -21,7 +21,7 @@ from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.crash_points import reach
 from services.chassis.refusal import Refusal, Violation
-from services.persist.adapters.postgres import audit, deciding, gate
+from services.persist.adapters.postgres import audit, deciding, gate, pricing
 from services.persist.adapters.postgres.database import BEGIN, Connection, Pool
 from services.persist.adapters.postgres.fence import check_epoch_of_round, check_epoch_of_track
 from services.persist.adapters.postgres.numbering import Numbering
@@ -32,6 +32,7 @@ from services.persist.adapters.postgres.seed_chains import use_seed
 from services.persist.adapters.postgres.tracks import track_not_found
 from services.persist.domain.account import AccountKind
 from services.persist.domain.audit import Action
+from services.persist.domain.pricing import Price
 from services.persist.domain.race_result import RaceResult, fault, normal, result_of
 from services.persist.domain.round import ON_TRACK, Phase, Round, RoundPlan, Runner, Step, Winner, delayed, due, step
 from services.persist.domain.tickets_root import root
@@ -246,6 +247,19 @@ class PostgresRounds:
             return numbered
 
         return await once(self._pool, operation, work)
+
+    async def set_prices(
+        self, operation: Operation[Round], round_id: int, prices: Sequence[Price], reason: str, actor: str
+    ) -> bytes:
+        """Move prices of an open round, see `pricing.py`."""
+
+        async def work(connection: Connection) -> Round:
+            stored, held_at = await _hold_now(connection, round_id)
+            changed = await pricing.set_prices(connection, stored, held_at, prices)
+            await _audit(connection, Action.SET_PRICES, operation.request_id, round_id, reason, actor)
+            return changed
+
+        return await once(self._pool, operation, work, gate.begin_alone(round_id))
 
     async def _settle(
         self, connection: Connection, stored: Round, request_id: str, winners: Sequence[Winner], epoch: int

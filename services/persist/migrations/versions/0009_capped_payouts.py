@@ -7,7 +7,7 @@ needs the column before it can be attached again.
 from services.persist.migrations.script import run
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 UP = """
 ALTER TABLE events ADD COLUMN payout_uncapped_minor bigint;

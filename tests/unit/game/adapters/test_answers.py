@@ -23,6 +23,7 @@ OURS = {
     Reason.TOKEN_INVALID,
     Reason.ROLE_MISSING,
     Reason.ACCOUNT_NOT_YOURS,
+    Reason.PRICES_FIXED,
     Reason.TERMINAL_NOT_YOURS,
     Reason.RESULT_SOURCE,
     Reason.FELL_BEHIND,

@@ -7,9 +7,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.game.domain.card import Runner
-from services.game.domain.order import Line, Offer, Order, Verdict, content_hash, judge, offer_of, on_no_round
+from services.game.domain.order import (
+    NO_REVISION,
+    Line,
+    Offer,
+    Order,
+    PricePolicy,
+    Verdict,
+    at_offered_prices,
+    content_hash,
+    judge,
+    judge_quoted,
+    lines_hash,
+    offer_of,
+    on_no_round,
+    selections,
+)
 from services.game.domain.phase import Phase
 from services.game.domain.prices import priced
+from services.game.domain.quote import Quote
 from services.game.domain.track import Limits
 from tests.rounds import stored_round
 
@@ -156,6 +172,124 @@ def test_an_order_on_no_round_is_told_so_before_anything_else() -> None:
     assert judgement.reason == "there is no round 18"
 
 
+POLICIES = [
+    # policy, price asked, price offered, verdict; an accepted line keeps what is offered
+    ("UNSPECIFIED", 0,   300, "UNDECIDED"),
+    ("UNSPECIFIED", 300, 300, "UNDECIDED"),
+    ("UNSPECIFIED", 299, 300, "PRICE_CHANGED"),
+    ("UNSPECIFIED", 301, 300, "PRICE_CHANGED"),
+    ("ANY",         0,   300, "UNDECIDED"),
+    ("ANY",         299, 300, "UNDECIDED"),
+    ("ANY",         301, 300, "UNDECIDED"),
+    ("BETTER",      299, 300, "UNDECIDED"),
+    ("BETTER",      300, 300, "UNDECIDED"),
+    ("BETTER",      301, 300, "PRICE_CHANGED"),
+    ("EXACT",       299, 300, "PRICE_CHANGED"),
+    ("EXACT",       300, 300, "UNDECIDED"),
+    ("EXACT",       301, 300, "PRICE_CHANGED"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("policy", "asked", "offered", "verdict"), POLICIES)
+def test_a_policy_says_which_prices_are_taken(policy: str, asked: int, offered: int, verdict: str) -> None:
+    sent = order(line(WIN, "1", 10, asked))._replace(price_policy=PricePolicy[policy])
+    judgement = judge(sent, replace(OFFER, prices={(1, 1): offered}, price_revision=7))
+
+    assert judgement.verdict == Verdict[verdict]
+    assert judgement.price_revision == 7
+    assert [kept.price_hundredths for kept in judgement.lines] == [offered if verdict == "UNDECIDED" else asked]
+
+
+def test_a_bet_on_nothing_is_refused_whatever_the_prices_are() -> None:
+    judgement = judge(order(line(WIN, "2", 10, 0)), replace(OFFER, price_revision=7))
+
+    assert (judgement.verdict, judgement.price_revision) == (Verdict.INVALID_SELECTION, NO_REVISION)
+
+
+QUOTED = order(line(WIN, "1", 10, 0), line(WIN, "3", 20, 0))
+QUOTE = Quote(
+    round_id=17, expires_at_ms=5_000, lines_hash=lines_hash(QUOTED.lines), prices={(WIN, 1): 290, (WIN, 3): 900}
+)
+
+
+def test_a_quote_holds_its_prices_whatever_is_offered_now() -> None:
+    judgement = judge_quoted(QUOTED, OFFER, QUOTE, 4_999)
+
+    assert judgement.verdict == Verdict.UNDECIDED
+    assert [kept.price_hundredths for kept in judgement.lines] == [290, 900]
+    assert (judgement.price_revision, judgement.held_until_ms) == (NO_REVISION, 5_000)
+
+
+@pytest.mark.parametrize(
+    ("sent", "quote", "now_ms", "words"),
+    [
+        (QUOTED, None, 0, "the quote is none of ours"),
+        (QUOTED, replace(QUOTE, round_id=18), 0, "the quote is for round 18"),
+        (QUOTED, QUOTE, 5_000, "the quote has expired"),
+        (order(line(WIN, "1", 10, 0)), QUOTE, 0, "the quote is for other lines"),
+        (order(line(WIN, "1", 11, 0), line(WIN, "3", 20, 0)), QUOTE, 0, "the quote is for other lines"),
+        (
+            order(line(WIN, "1", 10, 313), line(WIN, "3", 20, 0)), QUOTE, 0,
+            "runner 1 is offered at 290, not at 313 hundredths",
+        ),
+    ],
+)  # fmt: skip
+def test_a_quote_that_does_not_fit_is_refused(sent: Order, quote: Quote | None, now_ms: int, words: str) -> None:
+    judgement = judge_quoted(sent, OFFER, quote, now_ms)
+
+    assert (judgement.verdict, judgement.reason) == (Verdict.PRICE_CHANGED, words)
+    assert judgement.price_revision == NO_REVISION
+
+
+def test_a_quote_holds_prices_and_nothing_else() -> None:
+    nowhere = order(line(WIN, "2", 10, 0))
+    too_low = order(line(WIN, "1", 9, 0))
+    quote = replace(QUOTE, lines_hash=lines_hash(too_low.lines))
+
+    assert judge_quoted(nowhere, OFFER, QUOTE, 0).verdict == Verdict.INVALID_SELECTION
+    assert judge_quoted(too_low, OFFER, quote, 0).verdict == Verdict.STAKE_BELOW_MIN
+
+
+@pytest.mark.parametrize(
+    ("policy", "asked", "verdict"),
+    [
+        ("ANY", 999, "UNDECIDED"),
+        ("BETTER", 312, "UNDECIDED"),
+        ("BETTER", 314, "PRICE_CHANGED"),
+        ("EXACT", 313, "UNDECIDED"),
+    ],
+)
+def test_a_policy_looks_at_the_win_part_of_an_each_way_line_and_takes_both(
+    policy: str, asked: int, verdict: str
+) -> None:
+    sent = order(line(EACH_WAY, "1", 10, asked))._replace(price_policy=PricePolicy[policy])
+    judgement = judge(sent, OFFER)
+
+    assert judgement.verdict == Verdict[verdict]
+    taken = (line(WIN, "1", 10, 313), line(PLACE, "1", 10, 162))
+    assert judgement.lines == (taken if verdict == "UNDECIDED" else sent.lines)
+
+
+@pytest.mark.parametrize("policy", ["UNSPECIFIED", "ANY"])
+def test_a_quote_of_an_each_way_line_holds_the_prices_of_both_parts(policy: str) -> None:
+    sent = order(line(EACH_WAY, "1", 10, 0))._replace(price_policy=PricePolicy[policy])
+    held = {(WIN, 1): 290, (PLACE, 1): 150, (EACH_WAY, 1): 290}
+    quote = Quote(round_id=17, expires_at_ms=5_000, lines_hash=lines_hash(sent.lines), prices=held)
+    judgement = judge_quoted(sent, OFFER, quote, 4_999)
+
+    assert selections(sent.lines) == held.keys()
+    assert judgement.lines == (line(WIN, "1", 10, 290), line(PLACE, "1", 10, 150))
+    assert judgement.held_until_ms == 5_000
+
+
+def test_what_a_quote_answers_keeps_each_way_lines_whole() -> None:
+    assert at_offered_prices((line(EACH_WAY, "3", 10, 0), GOOD), OFFER) == (line(EACH_WAY, "3", 10, 827), GOOD)
+
+
+def test_an_order_without_policy_and_quote_hashes_as_it_always_did() -> None:
+    assert content_hash(17, order(GOOD)).hex() == "540fbd501ce16202adc4fc6952b4e83494498d4f998d0e63ad2694be62998a33"
+
+
 LINES = st.builds(
     Line,
     market=st.integers(-(2**31), 2**31 - 1),
@@ -168,6 +302,8 @@ ORDERS = st.builds(
     request_id=st.uuids().map(str),
     account_id=st.uuids().map(str),
     lines=st.lists(LINES, min_size=1, max_size=4).map(tuple),
+    price_policy=st.sampled_from(PricePolicy),
+    quote=st.sampled_from(("", "AB", "ABC")),
 )
 
 
@@ -184,7 +320,7 @@ def test_whatever_is_sent_gets_a_verdict_of_the_rules(sent: Order) -> None:
 
 @given(ORDERS, ORDERS, st.integers(1, 2**63 - 1))
 def test_orders_share_a_hash_only_when_they_ask_for_the_same(one: Order, other: Order, round_id: int) -> None:
-    same = (one.account_id, one.lines) == (other.account_id, other.lines)
+    same = one[1:] == other[1:]
 
     assert (content_hash(round_id, one) == content_hash(round_id, other)) == same
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence, Set
+from dataclasses import replace
 
 import pytest
 from furlong.client import deadline
@@ -11,13 +12,15 @@ from furlong.common.v1.ticket_pb2 import TicketResult
 
 from services.chassis.refusal import Refusal
 from services.game.adapters.persist.wire import verdict_to
-from services.game.domain.order import Line, Order, Verdict
+from services.game.domain.order import NO_REVISION, Judgement, Line, Order, Verdict
 from services.game.domain.phase import Phase
-from services.game.domain.round import StoredRound, Totals
+from services.game.domain.round import StoredRound, Terms, Totals
+from services.game.domain.track import Source
 from services.game.engine import pace
-from services.game.engine.desk import Desk
+from services.game.engine.desk import JUDGED_MAX, Desk
 from services.game.engine.offers import Offers
 from services.game.engine.parcel import BYTES_MAX, bytes_at_most
+from services.game.engine.quotes import Quotes
 from services.game.ports import Appended, Placing
 from tests.clocks import ManualClock
 from tests.rounds import TRACK, stored_round
@@ -90,6 +93,10 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 async def desk(store: Counter, clock: ManualClock) -> Desk:
+    return desk_of(store, clock)[0]
+
+
+def desk_of(store: Counter, clock: ManualClock) -> tuple[Desk, Quotes]:
     class Hub:
         def totals(self, track: str, round_id: int, totals: Totals) -> None:
             store.totals.append((track, round_id, totals))
@@ -97,13 +104,17 @@ async def desk(store: Counter, clock: ManualClock) -> Desk:
         def changed(self, track: str, accounts: Set[str]) -> None:
             store.changed.append((track, accounts))
 
-    return Desk(
+    offers = Offers(store)  # type: ignore[arg-type] # only rounds are asked for
+    quotes = Quotes(offers=offers, clock=clock, key=b"quotes", hold_ms=500)
+    desk = Desk(
         store=store,  # type: ignore[arg-type] # only appends are asked for
-        offers=Offers(store),  # type: ignore[arg-type] # only rounds are asked for
+        offers=offers,
+        quotes=quotes,
         hub=Hub(),  # type: ignore[arg-type] # only totals are told
         clock=clock,
         queue_tickets_max=QUEUE_MAX,
     )
+    return desk, quotes
 
 
 async def turns() -> None:
@@ -402,3 +413,140 @@ async def test_after_a_call_of_several_callers_the_next_one_waits_for_more(
     await asyncio.gather(*late)
 
     assert [len(call) for call in store.calls] == [1, 9, 10]
+
+
+# Prices that move
+
+
+def entered(round_id: int, revision: int) -> StoredRound:
+    """A round whose result will be entered; the price of runner 1 is 300 and as much more as its revision."""
+    stored = stored_round(Phase.OPEN, round_id=round_id)
+    runners = tuple(
+        replace(runner, win_price_hundredths=300 + revision) if runner.runner == 1 else runner
+        for runner in stored.round.runners
+    )
+    terms = Terms(source=Source.ENTERED)
+    return replace(stored, round=replace(stored.round, runners=runners, price_revision=revision, terms=terms))
+
+
+class Mover(Counter):
+    """A store whose prices move `moves` times, each time just before tickets arrive."""
+
+    def __init__(self, moves: int) -> None:
+        super().__init__()
+        self.moves = moves
+        self.revision = 0
+        self.sent: list[list[Judgement]] = []
+        self.failing: Exception | None = None
+
+    async def append(self, round_id: int, placings: Sequence[Placing]) -> Appended:
+        if self.moves:
+            self.moves -= 1
+            self.revision += 1
+        if self.sent and self.failing:
+            raise self.failing
+        self.sent.append([placing.judgement for placing in placings])
+        appended = await super().append(round_id, placings)
+        stale = [
+            placing.judgement.price_revision not in (NO_REVISION, self.revision) and placing.order.request_id
+            for placing in placings
+        ]
+        answers = [
+            TicketResult(request_id=each) if each else answer
+            for each, answer in zip(stale, appended.answers, strict=True)
+        ]
+        return replace(appended, answers=answers, undecided=any(stale))
+
+    async def round(self, round_id: int) -> StoredRound:
+        self.reads.append(round_id)
+        return entered(round_id, self.revision)
+
+
+def names_of(answers: Sequence[TicketResult]) -> list[str]:
+    return [Verdict(answer.verdict).name for answer in answers]
+
+
+async def test_an_order_judged_by_a_price_that_moved_is_judged_again_by_the_new_one(clock: ManualClock) -> None:
+    store = Mover(moves=0)
+    desk, _ = desk_of(store, clock)
+    await desk.place(17, [order(0)])
+    store.moves = 1
+    exact = order(2)._replace(lines=(Line(1, (1,), 10, 300),))
+    answers = await desk.place(17, [order(1), exact, order(3, runner=3), order(4)])
+
+    assert [answer.request_id for answer in answers] == [order(n).request_id for n in (1, 2, 3, 4)]
+    assert names_of(answers) == ["ACCEPTED", "PRICE_CHANGED", "INVALID_SELECTION", "ACCEPTED"]
+    assert store.reads == [17, 17]
+    assert [line.price_hundredths for judged in store.sent[-1] for line in judged.lines] == [301, 300, 301]
+    await desk.place(17, [order(5)])
+    assert store.reads == [17, 17], "the new offer is remembered"
+
+
+@pytest.mark.parametrize(("moves", "verdict"), [(JUDGED_MAX - 1, "ACCEPTED"), (99, "PRICE_CHANGED")])
+async def test_an_order_is_judged_only_so_often(clock: ManualClock, moves: int, verdict: str) -> None:
+    store = Mover(moves)
+    desk, _ = desk_of(store, clock)
+    answers = await desk.place(17, [order(1)])
+
+    assert names_of(answers) == [verdict]
+    assert len(store.sent) == min(moves, JUDGED_MAX) + 1
+
+
+@pytest.mark.parametrize(
+    ("orders", "told"),
+    [([order(1)], Reason.DEPENDENCY_DOWN), ([order(1), order(2, runner=3)], Reason.OUTCOME_UNKNOWN)],
+    ids=["nothing was decided", "another order was"],
+)
+async def test_a_store_that_goes_down_between_two_judgements_leaves_in_doubt_what_it_decided_on(
+    clock: ManualClock, orders: Sequence[Order], told: Reason.ValueType
+) -> None:
+    store = Mover(moves=1)
+    desk, _ = desk_of(store, clock)
+    store.failing = Refusal(Reason.DEPENDENCY_DOWN, "down")
+    with pytest.raises(Refusal) as refused:
+        await desk.place(17, orders)
+
+    assert refused.value.reason == told
+    store.failing = None
+    assert names_of(await desk.place(17, [order(9)])) == ["ACCEPTED"], "nothing waits that is not there"
+
+
+async def test_a_quote_is_of_the_prices_as_they_are_and_its_order_is_judged_once(clock: ManualClock) -> None:
+    store = Mover(moves=0)
+    desk, quotes = desk_of(store, clock)
+    await desk.place(17, [order(0)])
+    store.revision = 5  # nobody told this game
+    quoted = await quotes.quote(17, order(1).lines)
+    store.moves = 1
+    sent = len(store.sent)
+    answers = await desk.place(17, [order(1)._replace(quote=quoted.quote)])
+
+    assert [line.price_hundredths for line in quoted.lines] == [305]
+    assert quoted.expires_at_ms == clock.now_ms() + 500
+    assert names_of(answers) == ["ACCEPTED"]
+    [[judged]] = store.sent[sent:]
+    assert [line.price_hundredths for line in judged.lines] == [305]
+    assert judged.held_until_ms == quoted.expires_at_ms
+
+
+async def test_a_quote_of_a_drawn_round_needs_no_read(clock: ManualClock) -> None:
+    store = Counter()
+    _, quotes = desk_of(store, clock)
+    for _ in range(3):
+        await quotes.quote(17, order(1).lines)
+    assert store.reads == [17]
+
+
+async def test_a_quote_ends_with_the_betting_and_none_is_given_after(clock: ManualClock) -> None:
+    store = Counter()
+    _, quotes = desk_of(store, clock)
+    locks_at_ms = stored_round(Phase.OPEN).round.schedule.locks_at_ms
+    clock.advance_ms(locks_at_ms - 1 - clock.now_ms())
+    assert (await quotes.quote(17, order(1).lines)).expires_at_ms == locks_at_ms
+    clock.advance_ms(1)
+    with pytest.raises(Refusal) as late:
+        await quotes.quote(17, order(1).lines)
+    with pytest.raises(Refusal) as nowhere:
+        await quotes.quote(404, order(1).lines)
+
+    assert (late.value.reason, nowhere.value.reason) == (Reason.ROUND_PHASE, Reason.ROUND_UNKNOWN)

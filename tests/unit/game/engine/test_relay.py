@@ -16,7 +16,7 @@ from services.game.engine.broadcast.relay import (
     TRANSITIONS_WAITING_MAX,
     Relay,
 )
-from services.game.ports import Attendance, Changed, News, Signal, Standing, Vacancy
+from services.game.ports import Attendance, Changed, News, Repriced, Signal, Standing, Vacancy
 from tests.fakes.virtual_clock import VirtualClock
 from tests.rounds import TRACK, stored_round
 
@@ -60,6 +60,9 @@ class Listener:
     def hint(self, round_: Round) -> None:
         self.heard.append(round_.transition_seq)
 
+    def prices(self, round_: Round) -> None:
+        self.heard.append(("prices", round_.price_revision))
+
     def totals(self, round_id: int, totals: Totals) -> None:
         self.heard.append((round_id, totals.tickets))
 
@@ -96,7 +99,7 @@ class Talk:
         finally:
             await self.relay.close()
 
-    async def hear(self, *news: Round | Standing | Vacancy | Signal) -> None:
+    async def hear(self, *news: News | Signal) -> None:
         for each in news:
             self.line.says.put_nowait(each)
         await self.clock.settle()
@@ -303,3 +306,18 @@ async def test_who_watches_elsewhere_is_brought_to_the_room() -> None:
         await talk.clock.settle()
 
     assert talk.room.heard == [there]
+
+
+async def test_prices_are_told_in_order_with_the_transitions_and_brought_to_the_room() -> None:
+    talk = Talk()
+    moved = replace(ROUND, price_revision=3)
+    async with talk.on():
+        talk.relay.transition(transition(1))
+        talk.relay.prices(moved)
+        talk.relay.transition(transition(2))
+        talk.line.says.put_nowait(Repriced(round=moved))
+        await talk.clock.settle()
+
+        told = [news for _, news in talk.line.told]
+        assert told == [transition(1), Repriced(round=moved), transition(2)]
+        assert talk.room.heard == [("prices", 3)]

@@ -576,3 +576,83 @@ async def test_a_room_that_may_have_missed_a_hint_looks_at_once() -> None:
         await theatre.clock.settle()
 
         assert seat.seen == [("UPDATE", 1), ("TRANSITION", 2)]
+
+
+def repriced(stored: StoredRound, revision: int) -> StoredRound:
+    """The round with a price of 300 and as much more as its revision for its first runner."""
+    first, *others = stored.round.runners
+    runners = (replace(first, win_price_hundredths=300 + revision), *others)
+    return replace(stored, round=replace(stored.round, runners=runners, price_revision=revision))
+
+
+def boards(seat: Seat) -> list[tuple[str, int, int]]:
+    """Kinds, price revisions and first prices of the frames of round 1."""
+    return [
+        (frame.kind.name, frame.round.price_revision, frame.round.runners[0].win_price_hundredths)
+        for _, frame in seat.frames
+        if frame.round.round_id == 1
+    ]
+
+
+async def test_new_prices_are_shown_at_once_and_older_ones_never_again() -> None:
+    theatre = Theatre(1)
+    opened = theatre.tape.history[0] = stored_round(Phase.OPEN, round_id=1, opens_at_ms=10**9, transition_seq=1)
+    async with theatre.open():
+        theatre.room.totals(1, Totals(tickets=5, stake_minor=50))
+        seat = await theatre.watch(update_ms=60_000)
+        began_ms = theatre.clock.now_ms()
+        for revision in (1, 3, 2, 3):
+            theatre.room.prices(repriced(opened, revision).round)
+            await theatre.clock.settle()
+        late = await theatre.watch()
+
+        assert boards(seat) == [
+            ("UPDATE", 0, opened.round.runners[0].win_price_hundredths),
+            ("UPDATE", 1, 301),
+            ("UPDATE", 3, 303),
+        ]
+        assert seat.times(Kind.UPDATE) == [began_ms] * 3
+        assert boards(late) == [("UPDATE", 3, 303)]
+        assert {frame.round.totals.tickets for _, frame in seat.frames} == {5}
+
+
+async def test_prices_that_nobody_told_are_seen_at_the_next_look() -> None:
+    theatre = Theatre(1)
+    opened = theatre.tape.history[0] = stored_round(Phase.OPEN, round_id=1, opens_at_ms=10**9, transition_seq=1)
+    async with theatre.open():
+        seat = await theatre.watch(update_ms=60_000)
+        theatre.tape.history[0] = repriced(opened, 1)
+        await theatre.clock.run_for_ms(IDLE_LOOK_MS + 100)
+
+        assert [revision for _, revision, _ in boards(seat)] == [0, 1]
+
+
+async def test_prices_of_a_round_whose_opening_was_not_heard_make_the_room_look() -> None:
+    theatre = Theatre(0)
+    async with theatre.open():
+        seat = await theatre.watch()
+        opened = repriced(stored_round(Phase.OPEN, round_id=1, opens_at_ms=10**9, transition_seq=1), 1)
+        theatre.tape.history.append(opened)
+        theatre.room.prices(opened.round)
+        await theatre.clock.settle()
+
+        assert [revision for _, revision, _ in boards(seat)] == [1]
+
+
+async def test_an_older_round_that_settles_takes_no_prices_out_of_a_full_hand() -> None:
+    theatre = Theatre(4)
+    finished = theatre.tape.history[3].round
+    async with theatre.open():
+        watcher = await theatre.room.watch(after=4, update_interval_ms=60_000, tick_interval_ms=0, on_mail=lambda: None)
+        opened = stored_round(Phase.OPEN, round_id=2, transition_seq=5)
+        settled = replace(finished, phase=Phase.SETTLED, transition_seq=6)
+        theatre.room.hint(opened.round)
+        theatre.room.prices(repriced(opened, 1).round)
+        theatre.room.hint(settled)
+        frames = [theatre.encoded[int(await taken(watcher.mailbox))] for _ in range(4)]
+
+        assert [(frame.kind.name, frame.round.round_id, frame.round.price_revision) for frame in frames[1:]] == [
+            ("TRANSITION", 2, 0),
+            ("TRANSITION", 1, 0),
+            ("UPDATE", 2, 1),
+        ]

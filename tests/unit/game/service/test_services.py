@@ -9,7 +9,7 @@ from furlong.common.v1.account_pb2 import Account, Transfer
 from furlong.common.v1.error_pb2 import Reason
 from furlong.common.v1.policy_pb2 import Role
 from furlong.common.v1.round_pb2 import RaceCard, Round, Runner, Timetable, Track
-from furlong.common.v1.ticket_pb2 import Line, Ticket, TicketOrder, TicketResult
+from furlong.common.v1.ticket_pb2 import Line, Price, Ticket, TicketOrder, TicketResult
 from furlong.game.v1 import account_service_pb2 as accounts
 from furlong.game.v1 import round_service_pb2 as rounds
 from furlong.game.v1 import ticket_service_pb2 as tickets
@@ -706,3 +706,62 @@ async def test_tickets_of_an_account_are_listed_the_newest_first(game: Playing) 
     assert len(page.tickets) == 50
     assert seen == [request_id(number) for number in reversed(range(60))]
     assert rest.next_page_token == ""
+
+
+# Prices that move
+
+NEW_PRICE = Price(market=Line.WIN, runner=1, price_hundredths=250)
+
+
+def new_prices(number: int, *prices: Price, round_id: int = 1) -> tracks.SetPricesRequest:
+    return tracks.SetPricesRequest(request_id=request_id(number), round_id=round_id, prices=prices, reason="money")
+
+
+@pytest.fixture
+async def moving(game: Playing) -> Playing:
+    """A game whose round's result will be entered."""
+    await game.store.make_entered(1)
+    return game
+
+
+async def test_prices_that_an_operator_sets_are_sold_and_shown_at_once(moving: Playing) -> None:
+    become(Role.OPERATOR)
+    watcher = await moving.hub.room(TRACK.track).watch(
+        after=0, update_interval_ms=10_000, tick_interval_ms=0, on_mail=lambda: None
+    )
+    await taken(watcher.mailbox)
+    answered = (await moving.track_service.SetPrices(new_prices(900, NEW_PRICE), CONTEXT)).round
+    frame = rounds.WatchRoundsResponse.FromString(await taken(watcher.mailbox))
+    become(Role.PLAYER)
+    [placed] = await place(moving, order(1))
+
+    assert (frame.kind, frame.round.price_revision) == (rounds.WatchRoundsResponse.UPDATE, 1)
+    assert [each.runners[0].win_price_hundredths for each in (answered, frame.round)] == [250, 250]
+    assert [line.price_hundredths for line in placed.ticket.lines] == [250]
+
+
+async def test_a_quote_is_answered_with_its_lines_and_its_end(moving: Playing) -> None:
+    become(Role.PLAYER)
+    asked = [Line(market=Line.WIN, runners=[1], stake_minor=10, price_hundredths=9_999)]
+    quoted = await moving.tickets.Quote(tickets.QuoteRequest(round_id=1, lines=asked), CONTEXT)
+    become(Role.OPERATOR)
+    await moving.track_service.SetPrices(new_prices(900, NEW_PRICE), CONTEXT)
+    become(Role.PLAYER)
+    sent = order(1)
+    sent.quote = quoted.quote
+    other = order(2)
+    other.lines[0].stake_minor = 11
+    other.quote = quoted.quote
+    held, refused = await place(moving, sent, other)
+
+    assert quoted.lines[0].price_hundredths not in (0, 250, 9_999)
+    assert list(held.ticket.lines) == list(quoted.lines)
+    assert (refused.verdict, refused.ticket.lines[:]) == (TicketResult.PRICE_CHANGED, [])
+
+
+async def test_the_prices_of_a_drawn_round_are_fixed(game: Playing) -> None:
+    become(Role.OPERATOR)
+    with pytest.raises(Refusal) as refused:
+        await game.track_service.SetPrices(new_prices(900, NEW_PRICE), CONTEXT)
+    assert refused.value.reason == Reason.PRICES_FIXED
+    assert not any(method == "set_prices" for method, _ in game.store.writes)

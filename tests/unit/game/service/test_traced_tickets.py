@@ -27,7 +27,7 @@ class ClosedDesk:
 async def place(sampler: Sampler, tickets: int) -> tuple[list[str], Any]:
     ids = [uuid7() for _ in range(tickets)]
     orders = [TicketOrder(request_id=each, account_id="a") for each in ids]
-    service = TicketService(desk=ClosedDesk(), tickets=None)  # type: ignore[arg-type] # only the desk is asked
+    service = TicketService(desk=ClosedDesk(), quotes=None, tickets=None)  # type: ignore[arg-type] # only the desk is asked
     set_current(DEVELOPMENT)
     span = TracerProvider(sampler=sampler).get_tracer("test").start_span("place")
     with trace.use_span(span), pytest.raises(Refusal, match="closed"):

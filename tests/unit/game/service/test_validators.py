@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from furlong.common.v1.account_pb2 import Account
 from furlong.common.v1.round_pb2 import Limits, Program, RaceCard, Runner, Timetable, Track
-from furlong.common.v1.ticket_pb2 import Line, TicketOrder
+from furlong.common.v1.ticket_pb2 import Line, Price, TicketOrder
 from furlong.game.v1 import account_service_pb2 as accounts
 from furlong.game.v1 import round_service_pb2 as rounds
 from furlong.game.v1 import ticket_service_pb2 as tickets
@@ -107,6 +107,10 @@ def entered(**changes: Any) -> Message:
     return tracks.EnterResultRequest(**(fields | changes))
 
 
+def new_prices(*prices: Price, reason: str = "money") -> Message:
+    return tracks.SetPricesRequest(request_id=ID, round_id=1, prices=prices, reason=reason)
+
+
 ADJUST = accounts.AdjustAccountRequest
 MOVES = (accounts.CreditAccountRequest, accounts.PayOutAccountRequest)
 BLOCKS = (accounts.BlockAccountRequest, accounts.UnblockAccountRequest)
@@ -136,6 +140,30 @@ TABLE: list[tuple[Message, str]] = [
     (place(order(lines=[Line(market=Line.EACH_WAY)] * 21)), "tickets[0].lines"),
     (place(order(lines=[Line(runners=[1] * 41)])), "tickets[0].lines[0].runners"),
     (place(order(lines=[Line(price_hundredths=-1)])), "tickets[0].lines[0].price_hundredths"),
+    (place(order(price_policy=TicketOrder.ANY, quote="abc")), ""),
+    (place(order(price_policy=TicketOrder.BETTER, lines=[Line(price_hundredths=250)])), ""),
+    (place(order(price_policy=TicketOrder.BETTER)), "tickets[0].lines[0].price_hundredths"),
+    (place(order(price_policy=TicketOrder.EXACT)), "tickets[0].lines[0].price_hundredths"),
+    (place(order(price_policy=9)), "tickets[0].price_policy"),
+    (place(order(quote="q" * 2_000)), ""),
+    (place(order(quote="q" * 2_001)), "tickets[0].quote"),
+    (place(order(quote="é")), "tickets[0].quote"),
+    (place(order(quote="q", request_id="x")), "tickets[0].request_id"),
+    (tickets.QuoteRequest(round_id=1, lines=[Line()]), ""),
+    (tickets.QuoteRequest(round_id=0, lines=[Line()]), "round_id"),
+    (tickets.QuoteRequest(round_id=1), "lines"),
+    (tickets.QuoteRequest(round_id=1, lines=[Line()] * 21), "lines"),
+    (tickets.QuoteRequest(round_id=1, lines=[Line(market=Line.EACH_WAY)] * 11), "lines"),
+    (tickets.QuoteRequest(round_id=1, lines=[Line(runners=[1] * 41)]), "lines[0].runners"),
+    (new_prices(Price(market=Line.WIN, runner=1, price_hundredths=101)), ""),
+    (new_prices(Price(market=Line.PLACE, runner=40, price_hundredths=100_000_000)), ""),
+    (new_prices(), "prices"),
+    (new_prices(*[Price(market=Line.WIN, runner=1, price_hundredths=250)] * 2), "prices"),
+    (new_prices(Price(runner=1, price_hundredths=250)), "prices[0].market"),
+    (new_prices(Price(market=Line.WIN, runner=0, price_hundredths=250)), "prices[0].runner"),
+    (new_prices(Price(market=Line.WIN, runner=1, price_hundredths=100)), "prices[0].price_hundredths"),
+    (new_prices(Price(market=Line.WIN, runner=1, price_hundredths=10**8 + 1)), "prices[0].price_hundredths"),
+    (new_prices(Price(market=Line.WIN, runner=1, price_hundredths=250), reason=""), "reason"),
     (tickets.GetTicketRequest(ticket_id=V4), ""),
     (tickets.GetTicketRequest(ticket_id="17"), "ticket_id"),
     (tickets.ListTicketsRequest(account_id=ID, page_size=10**9), ""),

@@ -364,3 +364,64 @@ def test_a_suspended_part_comes_before_what_the_game_says_and_after_the_lock(gam
         )
     ]
     assert verdicts == [Verdict.SUSPENDED, game, Verdict.BETTING_CLOSED]
+
+
+def test_an_order_judged_by_prices_that_moved_is_not_decided_and_keeps_nothing() -> None:
+    moved = dataclasses.replace(OPEN, price_revision=3)
+    stale = order("1", "x", "A", 10)._replace(price_revision=2)
+    refused = order("2", "x", "A", 10, "PRICE_CHANGED")._replace(price_revision=2)
+    fresh = order("3", "x", "A", 10)._replace(price_revision=3)
+    quoted = order("4", "x", "A", 10)
+    judged = decide([stale, refused, fresh, quoted, stale], facts(moved))
+
+    assert [answer(decision) for decision in judged.decisions] == [
+        *("UNDECIDED", "UNDECIDED", "ACCEPTED", "ACCEPTED", "UNDECIDED"),
+    ]
+    assert [kept.request_id for kept in judged.accepted] == [fresh.request_id, quoted.request_id]
+    assert judged.refused == []
+    assert judged.stakes_minor == {"A": 20}
+
+
+@pytest.mark.parametrize(
+    ("round", "verdict"),
+    [
+        (None, "ROUND_NOT_FOUND"),
+        (gate_round(phase=Phase.LOCKED), "BETTING_CLOSED"),
+        (gate_round(suspended=True), "SUSPENDED"),
+    ],
+)
+def test_what_is_refused_whatever_the_prices_is_decided(round: GateRound | None, verdict: str) -> None:
+    stale = order("1", "x", "A", 10)._replace(price_revision=2)
+    old = order("old1", "x", "A", 10)._replace(price_revision=2)
+
+    judged = decide([stale, old], facts(round))
+    assert [answer(decision) for decision in judged.decisions] == [verdict, "REQUEST_ID_EXPIRED"]
+
+
+def test_a_suspended_part_is_refused_whatever_the_prices_are() -> None:
+    line = Line(market=1, selection=b"\x01", stake_minor=1, price_hundredths=PRICE)
+    stale = order("1", "x", "A", 1)._replace(lines=[line], price_revision=2)
+    other = order("2", "x", "A", 1)._replace(lines=[line._replace(selection=b"\x02")], price_revision=2)
+    round_ = dataclasses.replace(gate_round(), price_revision=3, parts_suspended=Suspended([Part(runner=1)]))
+    judged = decide([stale, other], facts(round_))
+    assert [answer(decision) for decision in judged.decisions] == ["SUSPENDED", "UNDECIDED"]
+
+
+def test_an_answer_that_was_given_stands_whatever_the_prices_are() -> None:
+    first = order("1", "x", "A", 10)
+    given = facts(
+        keys={
+            first.request_id: KnownKey(
+                content_hash=b"x", verdict=Verdict.STAKE_ABOVE_MAX, reason="too much", ticket=None
+            )
+        }
+    )
+    assert [answer(each) for each in decide([first._replace(price_revision=9)], given).decisions] == [
+        "STAKE_ABOVE_MAX*"
+    ]
+
+
+@pytest.mark.parametrize(("held_ms", "verdict"), [(1, "ACCEPTED"), (0, "PRICE_CHANGED"), (-1, "PRICE_CHANGED")])
+def test_a_quote_holds_until_its_time_on_the_databases_clock(held_ms: int, verdict: str) -> None:
+    held = order("1", "x", "A", 10)._replace(held_until_ms=NOW_MS + held_ms)
+    assert [answer(each) for each in decide([held], facts()).decisions] == [verdict]
