@@ -30,7 +30,7 @@ async def frames_of(http: httpx.AsyncClient, path: str) -> AsyncGenerator[Answer
             name, _, data = line.partition(":")
             assert name == "data", line
             frame = json.loads(data)
-            assert set(frame) == {"round", "server_time", "kind", "transition_seq"}, frame
+            assert set(frame) == {"round", "server_time", "kind", "transition_seq", "presence"}, frame
             yield frame
             left -= 1
             assert left, "the watch did not show what the test looks for"
