@@ -29,15 +29,19 @@ down: $(RUN) ## end the local stack that runs
 status: $(RUN) ## tell what runs
 	@$(BIN)/python -m deploy.local status
 
-# Tests that share no machine-wide thing, each worker with stores of its own; the rest is run by itself: it measures how
-# soon a killed part is back, or runs whole stacks, and wants the machine. A failure of the first does not hide the second.
+# SHARED tests share no machine-wide thing, each worker has stores of its own. LONE ones measure how
+# soon a killed part is back, or want the machine for their load, and run by themselves; the other end-to-end tests, which
+# mostly wait for rounds, run beside each other, each worker with a stack of its own. A failure of one does not hide the next.
 SHARED := tests/unit tests/contract tests/history tests/model $(addprefix tests/adversity/,cache chassis client metrics)
+LONE := $(addprefix tests/adversity/,game local persist) $(addprefix tests/e2e/,replicas test_burst.py test_edges.py \
+	test_five_hundred_tickets.py test_kills.py test_local_stack.py test_random_kills.py test_the_off.py test_trace.py)
 WORKERS ?= 2
 
-test: check ## check, then run every test, those of SHARED in two processes
+test: check ## check, then run every test, those that get along in two processes
 	@failed=0; \
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(SHARED) || failed=$$?; \
-	$(BIN)/python -m pytest $(SHARED:%=--ignore=%) || failed=$$?; \
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile tests/e2e $(LONE:%=--ignore=%) || failed=$$?; \
+	$(BIN)/python -m pytest $(LONE) || failed=$$?; \
 	exit $$failed
 
 kills: $(DEV) ## kill parts at random under load, for ten minutes: make kills SECONDS=600 SEED=7
