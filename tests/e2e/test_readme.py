@@ -24,10 +24,10 @@ ADDRESS = "http://localhost:8080"
 README = (ROOT / "README.md").read_text()
 VERIFY = f"furlong verify {TRACK}"
 CHAPTER = "## A round by hand"
-SCRIPT_S = 60.0
-TIMETABLE = Timetable(betting_window_ms=9_000, lock_ms=100, race_ms=500, finish_ms=1_000)
-"""Shorter than at home, and still long enough for a person that types as fast as bash."""
-FRESH_S = 8.0
+SCRIPT_S = 90.0
+TIMETABLE = Timetable(betting_window_ms=17_000, lock_ms=100, race_ms=500, finish_ms=1_000)
+"""Shorter than at home, and still long enough for a person that types as fast as bash on a busy machine."""
+FRESH_S = 16.0
 PERSON = """
 set -euo pipefail
 curl() {
