@@ -125,8 +125,8 @@ function isOfferedToPlace(round) {
 }
 
 function rowOf(runner, favourites, withPlace) {
-  const name = element("span", "name", runner.name);
-  if (favourites.includes(runner)) name.append(element("small", "tag", favourites.length > 1 ? "Joint favourite" : "Favourite"));
+  const name = element("span", "name", element("span", "name-text", runner.name));
+  if (favourites.includes(runner)) name.append(element("small", "tag", favourites.length > 1 ? "Joint fav" : "Fav"));
   const row = element(
     "li",
     "runner",

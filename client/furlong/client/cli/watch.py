@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from furlong.client.cli.output import as_json
 from furlong.client.cli.session import session
-from furlong.client.cli.watch_view import lines, screen
+from furlong.client.cli.watch_view import PHASES_OVER, lines, screen
 from furlong.client.connection import Furlong
 from furlong.common.v1.round_pb2 import Round
 from furlong.common.v1.ticket_pb2 import Ticket
@@ -21,7 +21,6 @@ from rich.text import Text
 REFRESHES_PER_S = 4
 # Totals as often as people care to look; the service's own choice is made for thousands of screens.
 UPDATE_INTERVAL_MS = 1_000
-PHASES_OVER = (Round.SETTLED, Round.VOID)
 OWN_TOLD_S = 5.0
 """How long after the end of a round its own tickets are waited for: they are told when they have been read again."""
 

@@ -21,6 +21,8 @@ PHASE_STYLES = {Round.OPEN: "bold green", Round.LOCKED: "bold yellow", Round.RUN
 OVERDUE_MS = 2_000
 # The result is part of the frame while the race is on; it is told when the race is over.
 PHASES_WITH_RESULT = (Round.FINISHED, Round.SETTLED)
+# The next round comes when it does: its track may be paused, or have an off some hours later.
+PHASES_OVER = (Round.SETTLED, Round.VOID)
 
 
 def screen(round_: Round, now_ms: int, own: Sequence[Ticket] = (), earlier: Round | None = None) -> RenderableType:
@@ -114,6 +116,8 @@ def _countdown(round_: Round, now_ms: int) -> RenderableType:
         told = "the result is awaited"
     elif left_ms > -OVERDUE_MS:
         told = f"{what} in {seconds // 60}:{seconds % 60:02d}"
+    elif round_.phase in PHASES_OVER:
+        told = "waiting for the next round"
     else:
         told = "waiting for the service"
     grid = Table.grid(padding=(0, 2))

@@ -63,6 +63,8 @@ def drawn(round_: Round, now_ms: int) -> str:
         (Round.FINISHED, FINISHES_MS,         "next round in 0:06"),
         (Round.SETTLED,  ENDS_MS - 90_000,    "next round in 1:30"),
         (Round.VOID,     LOCKS_MS,            "next round in 0:22"),
+        (Round.SETTLED,  ENDS_MS + 2_000,     "waiting for the next round"),
+        (Round.FINISHED, ENDS_MS + 2_000,     "waiting for the service"),
     ],
 )  # fmt: skip
 def test_the_countdown_runs_to_the_next_transition(phase: Round.Phase.ValueType, now_ms: int, told: str) -> None:
