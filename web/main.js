@@ -1,11 +1,14 @@
 /** The screen of a shop: the only place that puts its parts together. */
 
-import { listRounds, listTracks } from "./live/api.js";
+import { getTrack, listRounds, listTracks } from "./live/api.js";
+import { Standing } from "./live/standing.js";
 import { Stream } from "./live/stream.js";
 import { waitMs } from "./model/backoff.js";
 import { ServerClock } from "./model/clock.js";
 import { withRaceOf } from "./model/frame.js";
+import { SELLS_ALL } from "./model/track.js";
 import { Connection } from "./screen/connection.js";
+import { Presence } from "./screen/presence.js";
 import { Recent } from "./screen/recent.js";
 import { Shop } from "./screen/shop.js";
 import { Tracks, wantedTrack } from "./screen/tracks.js";
@@ -14,6 +17,7 @@ const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
 const clock = new ServerClock(() => performance.now());
 const shop = new Shop(() => calm.matches);
 const connection = new Connection();
+const presence = new Presence();
 const recent = new Recent();
 const tracks = new Tracks(watch);
 const parts = {
@@ -25,20 +29,29 @@ const parts = {
 
 let known = [];
 let stream = null;
+let standing = null;
+let track = SELLS_ALL;
 let round = null;
 
 /** Watch another track from now on. */
-function watch(track) {
+function watch(name) {
   stream?.close();
   round = null;
+  track = SELLS_ALL;
   recent.clear();
-  tracks.show(known, track);
-  const title = known.find((each) => each.name === track)?.title ?? track;
+  presence.clear();
+  tracks.show(known, name);
+  const title = known.find((each) => each.name === name)?.title ?? name;
   document.title = `${title} · Furlong`;
-  stream = new Stream({ track, hear, tell: (state) => connection.show(state), parts });
+  stream = new Stream({ track: name, hear, tell: (state) => connection.show(state), parts });
   stream.open();
   const watched = stream;
-  listRounds(track, Recent.wanted).then(
+  standing = new Standing({
+    ask: () => getTrack(name),
+    tell: (read) => watched === stream && (track = read),
+    nowMs: () => performance.now(),
+  });
+  listRounds(name, Recent.wanted).then(
     (rounds) => watched === stream && recent.add(rounds),
     () => {}, // the winners to come are heard on the stream; those of the past are a comfort, no more
   );
@@ -47,15 +60,17 @@ function watch(track) {
 /** Take note of a frame. */
 function hear(frame) {
   clock.hear(frame.serverTimeMs);
+  presence.show(frame.watchers);
+  standing.heard(frame);
   recent.add([frame.round]);
   // A round that is settled late is heard of while the next one is shown already.
-  if (round === null || frame.round.id >= round.id) round = withRaceOf(round, frame.round);
+  if (round === null || frame.round.id >= round.id || frame.kind === "GAP") round = withRaceOf(round, frame.round);
 }
 
 /** Draw as often as the screen can show it. */
 function draw() {
   if (round === null) shop.showWaiting();
-  else shop.show(round, clock.nowMs());
+  else shop.show(round, clock.nowMs(), track);
   requestAnimationFrame(draw);
 }
 

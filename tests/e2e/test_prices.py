@@ -126,6 +126,10 @@ async def test_an_each_way_bet_takes_both_prices_as_they_are_or_as_its_quote_hol
     )
 
     assert [(each["market"], each["price_hundredths"]) for each in held["lines"]] == [("EACH_WAY", "400")]
+    assert [(each["market"], each["price_hundredths"], each["stake_minor"]) for each in held["parts"]] == [
+        ("WIN", "400", "100"),
+        ("PLACE", "150", "100"),
+    ]
     assert [told(result) for result in results] == [
         ("ACCEPTED", [400, 150]),
         *[("ACCEPTED", [350, 140])] * 3,

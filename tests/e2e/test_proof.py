@@ -132,7 +132,7 @@ async def test_a_stranger_proves_a_round_its_beacon_and_his_ticket(
     assert "sealed_checkpoints" not in chains[0]
     said = without_installation(tmp_path, {"proof": proof}, {"proof": ticket_proof})
     assert "signed under the beacon's key" in said
-    assert f"ticket {ticket_id} is under the root" in said
+    assert f"ticket {ticket_id} (WIN 2, " in said
     printed = furlong(racing.stack, "verify", "--ticket", ticket_id, token=people.cashier).stdout
     assert "proven" in printed
 

@@ -1,7 +1,7 @@
 """Watching a track through everything, and what a watcher must have seen."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 
 from furlong.client import Furlong
@@ -10,12 +10,15 @@ from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
 
 
 @asynccontextmanager
-async def watched(client: Furlong, track: str, update_interval_ms: int = 0) -> AsyncIterator[list[WatchRoundsResponse]]:
+async def watched(
+    client: Furlong, track: str, update_interval_ms: int = 0, accounts: Sequence[str] = ()
+) -> AsyncIterator[list[WatchRoundsResponse]]:
     """Everything that a watcher of the track gets, from now on."""
     frames: list[WatchRoundsResponse] = []
 
     async def watch() -> None:
-        async with aclosing(client.rounds.watch(track, update_interval_ms=update_interval_ms)) as stream:
+        watching = client.rounds.watch(track, update_interval_ms=update_interval_ms, accounts=accounts)
+        async with aclosing(watching) as stream:
             async for frame in stream:
                 frames.append(frame)
 

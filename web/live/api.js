@@ -1,11 +1,17 @@
-/** What the pages ask the API once, beside the watch. Every call rejects where the answer is not 200. */
+/** What the pages ask the API beside the watch. Every call rejects where the answer is not 200. */
 
 import { readRound } from "../model/frame.js";
+import { readTrack } from "../model/track.js";
 
-/** The tracks by name: `{name, title}`. */
+/** The tracks by name. */
 export async function listTracks() {
   const { tracks } = await get("/v1/tracks");
-  return tracks.map(({ track, display_name: title }) => ({ name: track, title: title || track }));
+  return tracks.map(readTrack);
+}
+
+/** One track. */
+export async function getTrack(track) {
+  return readTrack((await get(`/v1/tracks/${encodeURIComponent(track)}`)).track);
 }
 
 /** The latest rounds of a track, the newest first. */

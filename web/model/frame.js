@@ -11,6 +11,7 @@ export function readFrame(text) {
     kind: frame.kind,
     serverTimeMs: Date.parse(frame.server_time),
     transitionSeq: Number(frame.transition_seq),
+    watchers: frame.presence?.watchers ?? 0,
     round: readRound(frame.round),
   };
 }
@@ -41,12 +42,15 @@ export function readRound(round) {
     positions: round.positions,
     withdrawn: round.withdrawn,
     isEntered: round.terms?.source === "ENTERED",
+    beacon: round.terms?.beacon ?? "",
+    beaconRound: Number(round.terms?.beacon_round ?? 0),
     commitment: round.commitment,
     currency: round.currency,
     tickets: Number(round.totals.tickets),
     stakeMinor: Number(round.totals.stake_minor),
     payoutMinor: Number(round.payout_minor),
     voidReason: round.void_reason,
+    correctionReason: round.correction_reason ?? "",
     race: round.race ? readRace(round.race) : null,
   };
 }

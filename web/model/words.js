@@ -1,4 +1,4 @@
-/** Small words: times and places as they are said. */
+/** Small words: times, places and facts as they are said. */
 
 const MS_PER_S = 1_000;
 const S_PER_MINUTE = 60;
@@ -41,4 +41,19 @@ export function margin(hundredths) {
   const quarters = Math.round((4 * hundredths) / HUNDREDTHS);
   const lengths = `${Math.floor(quarters / 4)}${QUARTERS[quarters % 4]}`;
   return lengths === "1" ? "1 length" : `${lengths} lengths`;
+}
+
+const HASH_SHOWN = 16;
+
+/** What there is to say of a race before it is run; its distance where that is known. */
+export function factsOf(round, language) {
+  const runners = `${round.runners.length} runners`;
+  return round.distanceM > 0 ? `${round.distanceM.toLocaleString(language)} m · ${runners}` : runners;
+}
+
+/** What was fixed about the draw before the first ticket. */
+export function promiseOf(round) {
+  if (round.isEntered) return "The race is run elsewhere; its result is entered, not drawn";
+  const beacon = round.beacon ? `, drawn with round ${round.beaconRound} of ${round.beacon}` : "";
+  return `Seed committed as ${round.commitment.slice(0, HASH_SHOWN)}…${beacon}`;
 }

@@ -10,12 +10,13 @@ export class Announcer {
   #box = byId("announcer");
   #said = "";
 
-  /** Say what began, once. */
-  show(round, moment) {
-    const key = `${round.id}/${moment.state}`;
+  /** Say what began, once; a result that was corrected is said again, and so is betting that is stopped or goes on. */
+  show(round, moment, unsold) {
+    const isStopped = moment.state === "BETTING" && unsold.all;
+    const key = `${round.id}/${moment.state}/${isStopped}/${round.correctionReason}/${round.result}/${round.positions}`;
     if (key === this.#said) return;
     this.#said = key;
-    say(this.#box, sentence(round, moment.state));
+    say(this.#box, isStopped ? `Betting on round ${round.id} is suspended.` : sentence(round, moment.state));
   }
 }
 
@@ -30,7 +31,7 @@ function sentence(round, state) {
     case "RACING":
       return "They are off.";
     case "RESULT":
-      return `Result of round ${round.id}: ${[...placesOf(round)]
+      return `${round.correctionReason ? "Corrected result" : "Result"} of round ${round.id}: ${[...placesOf(round)]
         .filter(([, at]) => at <= PLACES)
         .map(([number, at]) => `${place(at)} ${named(round, number)}`)
         .concat(round.withdrawn.map((number) => `withdrawn ${named(round, number)}`))

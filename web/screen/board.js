@@ -29,13 +29,15 @@ export class Board {
     this.#narrow.addEventListener("change", () => (this.#roundId = null)); // the next show fills it for the new width
   }
 
-  /** Show the round; `field` is where everybody is, the leader first. */
-  show(round, moment, field, nowMs) {
+  /** Show the round; `field` is where everybody is, the leader first, and `unsold` what the house has suspended. */
+  show(round, moment, field, nowMs, unsold) {
     if (this.#roundId !== round.id || this.#priceRevision !== round.priceRevision) this.#fill(round);
     const isRacing = moment.state === "RACING";
     const isResult = moment.state === "RESULT";
     say(this.#title, isRacing ? "Running order" : isResult ? "Result" : "Runners");
-    say(this.#note, isRacing || isResult ? "" : noteOf(round));
+    const isBetting = moment.state === "BETTING";
+    say(this.#note, isResult ? correctionOf(round) : isRacing ? "" : noteOf(round, isBetting ? unsold.markets : new Set()));
+    mark(this.#list, "suspended", isBetting ? (unsold.all ? "WIN PLACE" : [...unsold.markets].join(" ")) : "");
     if (isRacing && Math.abs(nowMs - this.#reorderedAtMs) < REORDER_MS && this.#shown === moment.state) return;
     this.#reorderedAtMs = nowMs;
     const order = isResult
@@ -45,7 +47,8 @@ export class Board {
         : round.runners.map((each) => each.number);
     const hasMoved = isRacing && field.some((each) => each.progress > 0);
     const places = isResult ? placesOf(round) : new Map(hasMoved ? field.map((each, index) => [each.number, index + 1]) : []);
-    this.#arrange(order, places, (number) => remark(round, places, number, isResult));
+    const suspended = isBetting ? unsold.runners : new Set();
+    this.#arrange(order, places, suspended, (number) => remark(round, places, suspended, number, isResult));
     if (this.#shown !== moment.state && isResult) this.#readInOrder(order);
     this.#shown = moment.state;
   }
@@ -73,7 +76,7 @@ export class Board {
     this.#list.replaceChildren(...this.#rows.values());
   }
 
-  #arrange(order, places, remarkOn) {
+  #arrange(order, places, suspended, remarkOn) {
     const perColumn = Math.ceil(order.length / Number(this.#list.dataset.columns));
     order.forEach((number, index) => {
       const row = this.#rows.get(number);
@@ -85,6 +88,7 @@ export class Board {
       }
       const at = places.get(number);
       mark(row, "place", at ?? "");
+      mark(row, "suspended", suspended.has(number));
       say(row.querySelector(".place"), at === undefined ? "" : place(at));
       say(row.querySelector(".remark"), remarkOn(number));
     });
@@ -97,16 +101,23 @@ export class Board {
 }
 
 /** What there is to say of a runner beside its place. */
-function remark(round, places, number, isResult) {
+function remark(round, places, suspended, number, isResult) {
   if (round.withdrawn.includes(number)) return "Non-runner";
+  if (suspended.has(number)) return "Suspended";
   if (!isResult) return "";
   if (!places.has(number)) return "Did not finish";
   return isDeadHeat(places, number) ? "Dead heat" : "";
 }
 
 /** Runners that have no price to place, because they are too strong, leave that column empty. */
-function noteOf(round) {
-  return isOfferedToPlace(round) ? "Win · Place" : "Win price";
+function noteOf(round, suspended) {
+  const named = (market, name) => (suspended.has(market) ? `${name} (suspended)` : name);
+  return isOfferedToPlace(round) ? `${named("WIN", "Win")} · ${named("PLACE", "Place")}` : named("WIN", "Win price");
+}
+
+/** Why the result is not the one that was announced first; empty where it is. */
+function correctionOf(round) {
+  return round.correctionReason ? `Corrected: ${round.correctionReason}` : "";
 }
 
 function isOfferedToPlace(round) {
@@ -114,9 +125,8 @@ function isOfferedToPlace(round) {
 }
 
 function rowOf(runner, favourites, withPlace) {
-  const name = element("span", "name", runner.name);
-  if (favourites.includes(runner)) name.append(element("small", "tag", favourites.length > 1 ? "Joint favourite" : "Favourite"));
-  name.append(element("small", "remark"));
+  const name = element("span", "name", element("span", "name-text", runner.name));
+  if (favourites.includes(runner)) name.append(element("small", "tag", favourites.length > 1 ? "Joint fav" : "Fav"));
   const row = element(
     "li",
     "runner",
@@ -124,6 +134,7 @@ function rowOf(runner, favourites, withPlace) {
     badge(runner.number),
     element("span", "number", String(runner.number)),
     name,
+    element("small", "remark"), // beside the name: a long name is cut, what is said of the runner is not
     element("span", "price", price(runner.priceHundredths)),
   );
   if (withPlace) row.append(element("span", "place-price", runner.placePriceHundredths > 0 ? price(runner.placePriceHundredths) : "–"));

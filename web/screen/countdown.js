@@ -1,10 +1,13 @@
 /** The countdown and the words around it: what happens next, and when. */
 
+import { opensRounds } from "../model/track.js";
 import { timeLeft } from "../model/words.js";
 import { byId, mark, say } from "./element.js";
 import { paidOut } from "./podium.js";
 
 const HURRY_MS = 10_000;
+const PAUSED = { label: "Next race", time: "later" };
+/** The words for a track whose next round does not open by itself. */
 
 export class Countdown {
   #label = byId("countdown-label");
@@ -20,9 +23,9 @@ export class Countdown {
     this.#stretch.style.transform = "scaleX(0)";
   }
 
-  /** Show the moment; `leader` is who is in front. */
-  show(round, moment, leader) {
-    this.#write(this.#words(round, moment, leader));
+  /** Show the moment on a track that stands like `track`; `leader` is who is in front. */
+  show(round, moment, leader, track) {
+    this.#write(this.#words(round, moment, leader, track));
     const isHurry = moment.state === "BETTING" && moment.leftMs <= HURRY_MS;
     mark(this.#time, "hurry", isHurry);
     mark(this.#stretch, "hurry", isHurry);
@@ -36,33 +39,39 @@ export class Countdown {
     say(this.#stamp, stamp);
   }
 
-  #words(round, moment, leader) {
+  #words(round, moment, leader, track) {
     const left = timeLeft(moment.leftMs);
     switch (moment.state) {
       case "BETTING":
-        return { label: "Betting closes in", time: left, note: "", stamp: "Betting open" };
+        return track.state === "SUSPENDED"
+          ? { label: "Betting closes in", time: left, note: "No bets are taken now", stamp: "Betting suspended" }
+          : { label: "Betting closes in", time: left, note: "", stamp: "Betting open" };
       case "CLOSED":
-        return { label: "No more bets", time: "Closed", note: "They are going into the gate", stamp: "Betting closed" };
+        return { label: "No more bets", time: "Closed", note: beforeTheOff(round, moment), stamp: "Betting closed" };
       case "AWAITING":
         return { label: "No more bets", time: "Awaited", note: "The result is awaited", stamp: "Result awaited" };
       case "RACING":
         return {
           label: "To run",
-          time: metresLeft(round, leader),
+          time: round.distanceM > 0 ? metresLeft(round, leader) : left,
           note: leader.progress > 0 ? `In front: ${nameOf(round, leader.number)}` : "They are off",
           stamp: "The race",
         };
       case "RESULT":
         return {
-          label: "Next race in",
-          time: moment.leftMs > 0 ? left : "soon",
+          ...(opensRounds(track) ? { label: "Next race in", time: moment.leftMs > 0 ? left : "soon" } : PAUSED),
           note: paidOut(round, document.documentElement.lang),
-          stamp: "Photo finish",
+          stamp: round.correctionReason ? "Result corrected" : "Photo finish",
         };
       default:
         return { label: "This round is void", time: "Void", note: `Every stake is given back: ${round.voidReason}`, stamp: "Void" };
     }
   }
+}
+
+/** A race that takes a public beacon in cannot start before it has spoken. */
+function beforeTheOff(round, moment) {
+  return round.beacon && moment.leftMs === 0 ? `Waiting for the public beacon ${round.beacon}` : "They are going into the gate";
 }
 
 function metresLeft(round, leader) {

@@ -16,7 +16,7 @@ export class Podium {
   /** Show the result of a round, or nothing; `plan` tells the margins as they were seen. */
   show(round, moment, plan) {
     const isResult = moment.state === "RESULT" && round.result.length > 0;
-    const key = isResult ? `${round.id}/${round.result}/${round.positions}` : "";
+    const key = isResult ? `${round.id}/${round.result}/${round.positions}/${round.correctionReason}` : "";
     if (key === this.#shown) return;
     this.#shown = key;
     const places = isResult ? placesOf(round) : new Map();
@@ -33,7 +33,7 @@ export class Podium {
   #step(round, plan, number, at, isHeat) {
     const runner = round.runners.find((each) => each.number === number);
     const paid = isHeat ? `1/${winnersOf(round).length} of the stake at` : "pays";
-    const detail = at === 1 ? `${paid} ${price(runner.priceHundredths)}` : marginOf(plan, number);
+    const detail = at === 1 ? `${paid} ${price(runner.priceHundredths)}` : marginOf(round, plan, number);
     const title = isHeat ? `Dead heat, ${place(at)}` : at === 1 ? "Winner" : place(at);
     return element(
       "div",
@@ -46,8 +46,12 @@ export class Podium {
   }
 }
 
-/** How far behind the one before it a runner was seen; nothing in a dead heat, nor where the race was not seen. */
-function marginOf(plan, number) {
+/**
+ * How far behind the one before it a runner was seen; nothing in a dead heat, nor where the race was not seen, nor where the
+ * result was corrected: the one before it may be another then.
+ */
+function marginOf(round, plan, number) {
+  if (round.correctionReason) return "";
   const hundredths = plan?.entries.find((entry) => entry.number === number)?.marginHundredths ?? 0;
   return hundredths > 0 ? margin(hundredths) : "";
 }

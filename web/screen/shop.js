@@ -6,14 +6,14 @@
 
 import { Stage } from "../canvas/stage.js";
 import { momentOf } from "../model/moment.js";
+import { notSold } from "../model/track.js";
+import { factsOf, promiseOf } from "../model/words.js";
 import { Announcer } from "./announcer.js";
 import { Board } from "./board.js";
 import { Countdown } from "./countdown.js";
 import { byId, element, mark, say } from "./element.js";
 import { Figures } from "./figures.js";
 import { Podium } from "./podium.js";
-
-const HASH_SHOWN = 16;
 
 export class Shop {
   #stage;
@@ -41,19 +41,20 @@ export class Shop {
     this.#stage.clear();
   }
 
-  /** Show the round as it is at `nowMs` of the server's clock. */
-  show(round, nowMs) {
+  /** Show the round as it is at `nowMs` of the server's clock, on a track that stands like `track`. */
+  show(round, nowMs, track) {
     const moment = momentOf(round, nowMs);
+    const unsold = notSold(track, round);
     mark(document.body, "screen", moment.screen);
     mark(document.body, "state", moment.state);
     mark(document.body, "round", round.id);
     const field = this.#stage.field(round, nowMs);
     this.#heading(round, nowMs);
-    this.#countdown.show(round, moment, field[0]);
-    this.#board.show(round, moment, field, nowMs);
+    this.#countdown.show(round, moment, field[0], track);
+    this.#board.show(round, moment, field, nowMs, unsold);
     this.#podium.show(round, moment, this.#stage.plan(round));
     this.#figures.show(round, moment, nowMs);
-    this.#announcer.show(round, moment);
+    this.#announcer.show(round, moment, unsold);
     this.#stage.draw(round, moment, nowMs);
   }
 
@@ -69,7 +70,7 @@ export class Shop {
   #heading(round, nowMs) {
     const language = document.documentElement.lang;
     say(this.#raceName, round.raceName);
-    say(this.#raceFacts, `${round.distanceM.toLocaleString(language)} m · ${round.runners.length} runners`);
+    say(this.#raceFacts, factsOf(round, language));
     const time = new Date(nowMs).toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
     say(this.#clock, time);
     say(this.#round, `Round ${round.id}`);
@@ -79,15 +80,11 @@ export class Shop {
   /** What was promised before the first ticket; once the race is over, how to check that it was kept. */
   #proof(round) {
     const isOver = round.result.length > 0 && round.screen === "FINISH";
-    const key = `${round.id}/${isOver}/${round.isEntered}`;
+    const key = `${round.id}/${isOver}`;
     if (this.#fairness.dataset.of === key) return;
     mark(this.#fairness, "of", key);
-    if (round.isEntered) {
-      this.#fairness.replaceChildren("The race is run elsewhere; its result is entered, not drawn");
-      return;
-    }
     const link = element("a", "", "Check the draw");
     link.href = `/v1/rounds/${round.id}/proof`;
-    this.#fairness.replaceChildren(`Seed committed as ${round.commitment.slice(0, HASH_SHOWN)}…`, ...(isOver ? [" ", link] : []));
+    this.#fairness.replaceChildren(promiseOf(round), ...(isOver && !round.isEntered ? [" ", link] : []));
   }
 }

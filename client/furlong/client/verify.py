@@ -111,11 +111,15 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketProof:
-    """A well-formed proof of a ticket. `path` holds the neighbours on the way up and whether each is the left one."""
+    """A well-formed proof of a ticket. `path` holds the neighbours on the way up and whether each is the left one.
+
+    `bets` are the lines in words: market, runners, stake in minor units and price in hundredths.
+    """
 
     ticket_id: str
     round_id: int
     ticket: bytes
+    bets: tuple[str, ...]
     path: tuple[tuple[bytes, bool], ...]
     tickets_root: str
 
@@ -156,19 +160,26 @@ def verify(proof: Mapping[str, object], published: Mapping[str, object] | None =
     return tuple(steps)
 
 
-def verify_ticket(ticket_proof: Mapping[str, object], tickets_root: str, round_id: int) -> Step:
-    """Check that a ticket is under the ticket root of a round, which the caller knows from elsewhere."""
+def verify_ticket(ticket_proof: Mapping[str, object], tickets_root: str, round_id: int, ticket_id: str = "") -> Step:
+    """Check that a ticket is under the ticket root of a round, which the caller knows from elsewhere.
+
+    With a `ticket_id`, it has to be that very ticket. Its bets are part of the leaf, so they are told: compare them.
+    """
     try:
         read = read_ticket_proof(ticket_proof)
     except ProofMalformed as error:
         return Step(name="ticket", passed=False, detail=str(error))
     if read.round_id != round_id:
         return Step(name="ticket", passed=False, detail=f"the ticket is of round {read.round_id}, not {round_id}")
+    if ticket_id and read.ticket_id != ticket_id.lower():
+        return Step(
+            name="ticket", passed=False, detail=f"this is the proof of ticket {read.ticket_id}, not {ticket_id}"
+        )
     found = climb(read.ticket, read.path)
     if found != tickets_root:
         detail = f"the way up from ticket {read.ticket_id} ends at {found}, the root is {tickets_root}"
         return Step(name="ticket", passed=False, detail=detail)
-    detail = f"ticket {read.ticket_id} is under the root, {len(read.path)} steps up"
+    detail = f"ticket {read.ticket_id} ({'; '.join(read.bets)}) is under the root, {len(read.path)} steps up"
     return Step(name="ticket", passed=True, detail=detail)
 
 
@@ -376,6 +387,7 @@ def read_ticket_proof(fields: Mapping[str, object]) -> TicketProof:
         ticket_id=ticket_id,
         round_id=round_id,
         ticket=head + b"".join(_line(f"lines[{n}]", line) for n, line in enumerate(lines)),
+        bets=tuple(map(_bet, lines)),
         path=tuple(_path_step(f"path[{n}]", step) for n, step in enumerate(path)),
         tickets_root=_hash("tickets_root", fields.get("tickets_root")),
     )
@@ -396,6 +408,12 @@ def _line(name: str, line: object) -> bytes:
     stake_minor = _integer(f"{name}.stake_minor", line.get("stake_minor"), 1, UNSIGNED_64_MAX)
     price = _integer(f"{name}.price_hundredths", line.get("price_hundredths"), 1, UNSIGNED_32_MAX)
     return bytes([market, len(runners), *runners]) + stake_minor.to_bytes(8, "big") + price.to_bytes(4, "big")
+
+
+def _bet(line: Any) -> str:
+    """Say a bet, which was read before, in words."""
+    runners = "-".join(map(str, line["runners"]))
+    return f"{line['market']} {runners}, stake_minor {line['stake_minor']}, price_hundredths {line['price_hundredths']}"
 
 
 def _path_step(name: str, step: object) -> tuple[bytes, bool]:

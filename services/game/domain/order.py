@@ -285,6 +285,11 @@ def at_offered_prices(lines: tuple[Line, ...], offer: Offer) -> tuple[Line, ...]
     )
 
 
+def parts_at_offered_prices(lines: tuple[Line, ...], offer: Offer) -> tuple[Line, ...]:
+    """Give the lines that a ticket of these lines, which are offered, would have, at the prices offered."""
+    return at_offered_prices(_parted(lines), offer)
+
+
 def _parted(lines: tuple[Line, ...]) -> tuple[Line, ...]:
     """Part each-way lines; whatever price one named was that of its WIN part, so the other takes the one offered."""
     if EACH_WAY not in [line.market for line in lines]:

@@ -15,6 +15,7 @@ from services.game.domain.order import (
     at_offered_prices,
     judge_quoted,
     lines_hash,
+    parts_at_offered_prices,
     selection_fault,
     selections,
 )
@@ -24,9 +25,13 @@ from services.game.engine.offers import Offers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quoted:
-    """Lines with the prices that `quote` holds until `expires_at_ms`, in milliseconds since the Unix epoch."""
+    """Lines with the prices that `quote` holds until `expires_at_ms`, in milliseconds since the Unix epoch.
+
+    `parts` are those of a ticket of these lines: an each-way line is two of them.
+    """
 
     lines: Sequence[Line]
+    parts: Sequence[Line]
     quote: str
     expires_at_ms: int
 
@@ -58,7 +63,10 @@ class Quotes:
             prices={selection: offer.prices[selection] for selection in selections(lines)},
         )
         return Quoted(
-            lines=at_offered_prices(lines, offer), quote=signed(quote, self._key), expires_at_ms=quote.expires_at_ms
+            lines=at_offered_prices(lines, offer),
+            parts=parts_at_offered_prices(lines, offer),
+            quote=signed(quote, self._key),
+            expires_at_ms=quote.expires_at_ms,
         )
 
     def judge(self, order: Order, offer: Offer) -> Judgement:

@@ -68,6 +68,7 @@ class TicketService(TicketServiceServicer):
         quoted = await self._quotes.quote(request.round_id, tuple([line_of(line) for line in request.lines[:]]))
         return pb.QuoteResponse(
             lines=[line_to(line) for line in quoted.lines],
+            parts=[line_to(line) for line in quoted.parts],
             quote=quoted.quote,
             expires_at=ms_to(quoted.expires_at_ms),
         )

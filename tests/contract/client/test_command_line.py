@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 import pytest
 from furlong.client.cards import shipped_cards
+from furlong.client.cli import watch as watch_module
 from furlong.client.cli.app import app
 from furlong.client.connection import SERVICES
 from furlong.common.v1.account_pb2 import Account, Transfer, TrialBalance
@@ -43,6 +44,7 @@ from furlong.game.v1.round_service_pb2 import (
     GetRoundProofResponse,
     GetRoundResponse,
     ListRoundsResponse,
+    OwnTickets,
     WatchRoundsResponse,
 )
 from furlong.game.v1.ticket_service_pb2 import (
@@ -196,7 +198,17 @@ class TestPlace:
         gateway.answers["GetCurrentRound"] = [GetCurrentRoundResponse(round=OPEN)]
         gateway.answers["GetRound"] = [GetRoundResponse(round=ROUND)]
 
-    def test_between_two_rounds_the_next_one_is_waited_for(self, gateway: Gateway) -> None:
+    @pytest.mark.parametrize(
+        ("state", "told"),
+        [
+            (Track.RUNNING, "waiting for the next one\n"),
+            (Track.PAUSED, "waiting for the next one, which opens once the track is resumed: it is PAUSED\n"),
+        ],
+    )
+    def test_between_two_rounds_the_next_one_is_waited_for(
+        self, gateway: Gateway, state: Track.State.ValueType, told: str
+    ) -> None:
+        gateway.answers["GetTrack"] = [GetTrackResponse(track=Track(track="harbour-mile", state=state))]
         following = Round()
         following.CopyFrom(OPEN)
         following.round_id = 18
@@ -209,7 +221,7 @@ class TestPlace:
         ]
         gateway.answers["PlaceTickets"] = [verdict(TicketResult.ACCEPTED)]
         result = place(gateway, "harbour-mile")
-        assert (result.exit_code, result.stderr) == (0, "round 17 is FINISHED: waiting for the next one\n")
+        assert (result.exit_code, result.stderr) == (0, f"round 17 is FINISHED: {told}")
         assert gateway.asked["PlaceTickets"][0].round_id == 18
 
     def test_an_accepted_ticket_is_told_with_stake_price_and_payout(self, gateway: Gateway) -> None:
@@ -271,13 +283,32 @@ class TestPlace:
 
     def test_a_quote_tells_the_prices_and_until_when_they_are_held(self, gateway: Gateway) -> None:
         expires_at = Timestamp(seconds=1_795_000_000)
-        gateway.answers["Quote"] = [QuoteResponse(lines=PLACED.lines, quote="abc", expires_at=expires_at)]
+        gateway.answers["Quote"] = [
+            QuoteResponse(lines=PLACED.lines, parts=PLACED.lines, quote="abc", expires_at=expires_at)
+        ]
         result = furlong(gateway, "quote", "harbour-mile", "--win", "3:500")
-        first, line, last = result.stdout.splitlines()
+        first, line, cost, last = result.stdout.splitlines()
         assert first.startswith("round 17 on harbour-mile, held until ")
         assert line == "  WIN 3 Quiet Thunder: 5.00 EUR at 1.21, pays 6.05 EUR"
+        assert cost == "costs 5.00 EUR"
         assert last == "place 17 with --quote abc"
         assert list(gateway.asked["Quote"][0].lines) == [Line(market=Line.WIN, runners=[3], stake_minor=500)]
+
+    def test_both_parts_of_an_each_way_line_are_quoted_with_what_they_cost(self, gateway: Gateway) -> None:
+        each_way = Line(market=Line.EACH_WAY, runners=[1], stake_minor=500, price_hundredths=364)
+        parts = [
+            Line(market=market, runners=[1], stake_minor=500, price_hundredths=price_hundredths)
+            for market, price_hundredths in ((Line.WIN, 364), (Line.PLACE, 162))
+        ]
+        gateway.answers["Quote"] = [
+            QuoteResponse(lines=[each_way], parts=parts, quote="abc", expires_at=Timestamp(seconds=1))
+        ]
+        result = furlong(gateway, "quote", "harbour-mile", "--each-way", "1:500")
+        assert result.stdout.splitlines()[1:4] == [
+            "  WIN 1 Copper Lantern: 5.00 EUR at 3.64, pays 18.20 EUR",
+            "  PLACE 1 Copper Lantern: 5.00 EUR at 1.62, pays 8.10 EUR",
+            "costs 10.00 EUR",
+        ]
 
     def test_lines_of_every_market_are_quoted(self, gateway: Gateway) -> None:
         gateway.answers["Quote"] = [QuoteResponse(lines=PLACED.lines, quote="abc", expires_at=Timestamp(seconds=1))]
@@ -442,6 +473,37 @@ class TestWatch:
             ("17", "SETTLED"),
         ]
 
+    def own_frames(self, *tickets: Ticket) -> list[WatchRoundsResponse]:
+        """A round that was on when the watch began, its own tickets, its end, and then these, one after the other."""
+        seen = [
+            WatchRoundsResponse(kind=WatchRoundsResponse.OWN, own=OwnTickets(account_id=ACCOUNT, tickets=[PLACED])),
+            WatchRoundsResponse(round=Round(round_id=17, phase=Round.FINISHED), transition_seq=5),
+            WatchRoundsResponse(
+                round=Round(round_id=17, phase=Round.SETTLED), kind=WatchRoundsResponse.TRANSITION, transition_seq=6
+            ),
+        ]
+        return seen + [
+            WatchRoundsResponse(kind=WatchRoundsResponse.OWN, own=OwnTickets(account_id=ACCOUNT, tickets=[ticket]))
+            for ticket in tickets
+        ]
+
+    def test_a_watch_with_an_account_ends_when_what_its_tickets_won_is_told(self, gateway: Gateway) -> None:
+        later = WatchRoundsResponse(round=Round(round_id=18), kind=WatchRoundsResponse.TRANSITION, transition_seq=7)
+        gateway.answers["WatchRounds"] = [[*self.own_frames(PLACED, placed(Ticket.WON, 605)), later]]
+        result = furlong(gateway, "watch", "harbour-mile", "--until-settled", "--account", ACCOUNT.upper())
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert "WON  stake 5.00 EUR, back 6.05 EUR" in result.stdout.splitlines()[-1]
+
+    def test_tickets_that_are_not_told_do_not_keep_a_watch_for_ever(
+        self, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(watch_module, "OWN_TOLD_S", 0.05)
+        ended = (grpc.StatusCode.UNAVAILABLE, "DRAINING", "later")
+        gateway.answers["WatchRounds"] = [self.own_frames(PLACED), ended]
+        result = furlong(gateway, "watch", "harbour-mile", "--until-settled", "--account", ACCOUNT)
+        assert result.exit_code == 0
+        assert "its tickets were not told in time" in result.stderr
+
     def test_an_unknown_track_is_told_at_once(self, gateway: Gateway) -> None:
         gateway.answers["GetTrack"] = [(grpc.StatusCode.NOT_FOUND, "TRACK_NOT_FOUND", "no track is called moon")]
         result = furlong(gateway, "watch", "moon")
@@ -487,6 +549,10 @@ class TestVerify:
     def test_a_commitment_that_was_swapped_everywhere_is_refuted_by_the_one_noted(self, gateway: Gateway) -> None:
         self.published(gateway, PROOF, PROOF)
         assert furlong(gateway, "verify", "17", "--commitment", "ab" * 32).exit_code == 1
+
+    def test_the_proof_of_a_ticket_in_a_file_wants_that_of_its_round(self, gateway: Gateway, tmp_path: Path) -> None:
+        result = furlong(gateway, "verify", "17", "--ticket-file", str(tmp_path / "ticket.json"))
+        assert (result.exit_code, dict(gateway.asked)) == (2, {})
 
     def test_a_proof_that_is_not_there_yet_is_an_error(self, gateway: Gateway) -> None:
         gateway.answers["GetRound"] = [GetRoundResponse(round=ROUND)]

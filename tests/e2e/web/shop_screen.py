@@ -28,9 +28,13 @@ LOOK = """() => {
     stakes: text("stakes"),
     tickets: text("tickets"),
     note: text("countdown-note"),
+    stamp: text("stamp"),
+    board: text("board-note"),
+    presence: text("presence"),
     order: rows.map((row) => Number(row.dataset.runner)),
     places: rows.map((row) => row.querySelector(".place").textContent),
     prices: rows.map((row) => row.querySelector(".price").textContent),
+    remarks: rows.map((row) => row.querySelector(".remark").textContent),
   };
 }"""
 
@@ -49,9 +53,13 @@ class Look:
     stakes: str
     tickets: str
     note: str
+    stamp: str
+    board: str
+    presence: str
     order: list[int]
     places: list[str]
     prices: list[str]
+    remarks: list[str]
 
 
 class ShopScreen:

@@ -66,10 +66,15 @@ async def test_a_screen_that_is_opened_after_a_correction_shows_the_result_and_n
     late = await open_screen(stack.addresses.gateway, track)
 
     for screen in (early, late):
-        await screen.until(lambda look: look.state == "RESULT" and look.order == right, "the corrected result")
-    details = (await late.page.evaluate(LOOK))["details"]
-    assert details[0].startswith("pays")
-    assert details[1:] == ["", ""]
+        look = await screen.until(
+            lambda look: look.state == "RESULT" and look.order == right and "Corrected" in look.announced,
+            "the corrected result",
+        )
+        assert (look.stamp, look.board) == ("Result corrected", "Corrected: an objection")
+        assert look.announced.startswith(f"Corrected result of round {round_id}: 1st {right[0]}, ")
+        details = (await screen.page.evaluate(LOOK))["details"]
+        assert details[0].startswith("pays")
+        assert details[1:] == ["", ""], "margins are of the race, and this is not its order"
     assert early.errors + late.errors == []
 
 

@@ -3,7 +3,9 @@
 import asyncio
 
 import pytest
+from furlong.client import connect
 from furlong.common.v1.round_pb2 import Program, RaceCard, Runner, Source, Timetable
+from furlong.common.v1.ticket_pb2 import Line
 
 from deploy.local.stack import LocalStack
 from tests.e2e import methods
@@ -136,6 +138,47 @@ async def test_prices_that_move_are_shown_on_the_board(
 
     assert before.prices == [price_of(opened, runner) for runner in range(1, 6)]
     assert after.prices == [before.prices[0], "8.75", *before.prices[2:]]
+    assert screen.errors == []
+
+
+async def test_what_the_house_suspends_is_told_where_the_prices_stand(
+    stack: LocalStack, people: People, grpc_door: GrpcDoor, open_screen: OpenScreen
+) -> None:
+    card = card_of(8)
+    track = await new_track(stack, "stopped", SLOW, cards=[card])
+    await open_round(grpc_door, track)
+    screen = await open_screen(stack.addresses.gateway, track)
+    before = await screen.until(lambda look: look.state == "BETTING" and look.presence != "", "the round")
+    async with connect(stack.addresses.gateway, token=people.operator) as operator:
+        await operator.tracks.suspend_selling(track, "a loose horse", runner=3)
+        await operator.tracks.suspend_selling(track, "too few runners", market=Line.PLACE)
+        part = await screen.until(lambda look: look.remarks[2] == "Suspended", "the suspended runner")
+        await operator.tracks.resume_selling(track, "caught", runner=3)
+        await operator.tracks.suspend(track, "fog")
+        whole = await screen.until(lambda look: look.stamp == "Betting suspended", "that betting is suspended")
+        after = await screen.until(lambda look: look.remarks[2] == "", "that the runner is back")
+
+    assert (before.stamp, before.board, before.presence) == ("Betting open", "Win · Place", "1 watching")
+    assert part.board == "Win · Place (suspended)"
+    assert [remark for remark in part.remarks if remark] == ["Suspended"]
+    assert (whole.note, whole.state) == ("No bets are taken now", "BETTING")
+    assert whole.announced == f"Betting on round {whole.round} is suspended."
+    assert after.prices == before.prices
+    assert screen.errors == []
+
+
+async def test_a_track_that_is_paused_promises_no_next_race(
+    stack: LocalStack, people: People, grpc_door: GrpcDoor, open_screen: OpenScreen
+) -> None:
+    track = await new_track(stack, "paused", SHOWN)
+    await open_round(grpc_door, track, left_s=1.0)
+    async with connect(stack.addresses.gateway, token=people.operator) as operator:
+        await operator.tracks.pause(track, "the evening")
+    screen = await open_screen(stack.addresses.gateway, track)
+    result = await screen.until(lambda look: look.state == "RESULT", "the result", within_s=WHOLE_ROUND_S)
+    await screen.until(lambda look: look.countdown == "later", "that the next race comes later")
+
+    assert result.stamp == "Photo finish"
     assert screen.errors == []
 
 

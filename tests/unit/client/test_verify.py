@@ -335,5 +335,20 @@ def test_a_bent_ticket_is_found(bent: dict[str, Any]) -> None:
     assert not step.passed
 
 
+def test_a_ticket_tells_the_bets_that_are_under_the_root() -> None:
+    step = verify.verify_ticket(
+        TICKET["proof"], TICKET["proof"]["tickets_root"], 17, TICKET["proof"]["ticket_id"].upper()
+    )
+    assert step.passed
+    assert "(WIN 2, stake_minor 200, price_hundredths 235) is under the root" in step.detail
+
+
+def test_the_proof_of_another_ticket_than_was_asked_about_proves_nothing() -> None:
+    asked = "01976f5e-8c00-7000-8000-000000000009"
+    step = verify.verify_ticket(TICKET["proof"], TICKET["proof"]["tickets_root"], 17, asked)
+    assert not step.passed
+    assert f"not {asked}" in step.detail
+
+
 def test_a_ticket_of_another_root_is_none_of_the_round() -> None:
     assert not verify.verify_ticket(TICKET["proof"], OTHER_HASH, 17).passed

@@ -135,8 +135,10 @@ test("numbers of the wire come as numbers and times as milliseconds", () => {
   let heard = null;
   const parts = { openSource: () => (seen.source = { close() {} }), setTimer() {}, clearTimer() {}, chance: () => 0 };
   new Stream({ track: "a", hear: (frame) => (heard = frame), tell() {}, parts }).open();
-  seen.source.onmessage({ data: aFrame({ round: aRound({ totals: { tickets: "12", stake_minor: "345600" } }) }) });
+  const totals = { tickets: "12", stake_minor: "345600" };
+  seen.source.onmessage({ data: aFrame({ round: aRound({ totals }), presence: { watchers: 1_204, terminals: 3 } }) });
 
+  assert.equal(heard.watchers, 1_204);
   assert.equal(heard.round.id, 17);
   assert.equal(heard.round.tickets, 12);
   assert.equal(heard.round.stakeMinor, 345_600);

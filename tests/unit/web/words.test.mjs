@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { money, price } from "../../../web/model/money.js";
+import { readRound } from "../../../web/model/frame.js";
 import { silksOf } from "../../../web/model/silks.js";
-import { margin, place, timeLeft } from "../../../web/model/words.js";
+import { factsOf, margin, place, promiseOf, timeLeft } from "../../../web/model/words.js";
+import { aRound } from "./rounds.mjs";
 
 const NUMBER_MAX = 40;
 
@@ -44,4 +46,18 @@ test("a trim is never of the colour that it lies on", () => {
 test("margins are said as on the racecourse", () => {
   const table = [[0, "dead heat"], [1, "a nose"], [5, "a nose"], [10, "a short head"], [20, "a head"], [30, "a neck"], [50, "½ length"], [75, "¾ length"], [100, "1 length"], [125, "1¼ lengths"], [187, "1¾ lengths"], [200, "2 lengths"], [250, "2½ lengths"]];
   for (const [hundredths, words] of table) assert.equal(margin(hundredths), words);
+});
+
+test("a distance that is not known is not told", () => {
+  const facts = [1_200, 0].map((distance_m) => factsOf(readRound(aRound({ distance_m })), "en"));
+  assert.deepEqual(facts, ["1,200 m · 6 runners", "6 runners"]);
+});
+
+test("what was fixed about the draw names the public beacon where there is one", () => {
+  const terms = [{ source: "DRAWN" }, { source: "DRAWN", beacon: "quicknet", beacon_round: "27946612" }, { source: "ENTERED" }];
+  assert.deepEqual(terms.map((each) => promiseOf(readRound(aRound({ terms: each })))), [
+    "Seed committed as 8deeb44aaea2fb03…",
+    "Seed committed as 8deeb44aaea2fb03…, drawn with round 27946612 of quicknet",
+    "The race is run elsewhere; its result is entered, not drawn",
+  ]);
 });

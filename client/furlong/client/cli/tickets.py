@@ -11,7 +11,7 @@ from furlong.client.cli.output import JsonOption, as_json, moment, money, plain,
 from furlong.client.cli.session import EXIT_REFUSED, session
 from furlong.client.connection import Furlong
 from furlong.client.identity import uuid7
-from furlong.common.v1.round_pb2 import Round
+from furlong.common.v1.round_pb2 import Round, Track
 from furlong.common.v1.ticket_pb2 import Line, Ticket, TicketOrder, TicketResult
 from furlong.game.v1.ticket_service_pb2 import PlaceTicketsResponse, QuoteResponse
 
@@ -144,7 +144,7 @@ def quote(
         typer.Option(
             parser=each_way_line,
             metavar=QUOTED_LINE,
-            help="A WIN and a PLACE line of the stake each; the price shown is that of the part to WIN.",
+            help="A WIN and a PLACE line of the stake each.",
         ),
     ] = None,
     json: JsonOption = False,
@@ -165,7 +165,8 @@ def quote(
         typer.echo(as_json(quoted))
         return
     typer.echo(f"round {round_.round_id} on {plain(round_.track)}, held until {moment(quoted.expires_at)}")
-    _print_lines(quoted.lines, round_.currency, {runner.runner: runner.name for runner in round_.runners})
+    _print_lines(quoted.parts, round_.currency, {runner.runner: runner.name for runner in round_.runners})
+    typer.echo(f"costs {money(sum(part.stake_minor for part in quoted.parts), round_.currency)}")
     typer.echo(f"place {round_.round_id} with --quote {plain(quoted.quote)}")
 
 
@@ -186,7 +187,12 @@ async def _open_round(furlong: Furlong, track: str) -> Round:
     round_ = await furlong.rounds.current(track)
     if round_.phase == Round.OPEN:
         return round_
-    typer.echo(f"round {round_.round_id} is {Round.Phase.Name(round_.phase)}: waiting for the next one", err=True)
+    state = (await furlong.tracks.get(track)).state
+    stopped = (
+        "" if state == Track.RUNNING else f", which opens once the track is resumed: it is {Track.State.Name(state)}"
+    )
+    now = f"round {round_.round_id} is {Round.Phase.Name(round_.phase)}"
+    typer.echo(f"{now}: waiting for the next one{stopped}", err=True)
     async with aclosing(furlong.rounds.watch(track)) as frames:
         async for frame in frames:
             if frame.round.phase == Round.OPEN:

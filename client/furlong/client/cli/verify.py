@@ -43,6 +43,8 @@ def verify(
     """
     if bool(target) + (file is not None) + bool(ticket) != 1:
         raise typer.BadParameter("give a ROUND, a TRACK, a --ticket or a --file, one of them", param_hint="ROUND|TRACK")
+    if ticket_file is not None and file is None:
+        raise typer.BadParameter("it goes with the proof of its round in --file", param_hint="--ticket-file")
     published: Mapping[str, Any] | None = None
     ticket_proof: Mapping[str, Any] | None = None
     if file is not None:
@@ -57,7 +59,7 @@ def verify(
     steps = verifier.verify(proof, published)
     if ticket_proof is not None and verifier.holds(steps):
         read = verifier.read_proof(proof)
-        steps = (*steps, verifier.verify_ticket(ticket_proof, read.tickets_root, read.round_id))
+        steps = (*steps, verifier.verify_ticket(ticket_proof, read.tickets_root, read.round_id, ticket))
     _print(steps, proof)
     if not verifier.holds(steps):
         raise typer.Exit(EXIT_REFUSED)

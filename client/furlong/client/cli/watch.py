@@ -1,14 +1,15 @@
 """`furlong watch`: follow a track, live on a terminal, line by line in a pipe, frame by frame as JSON."""
 
+import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
 from typing import Annotated
 
 import typer
 from furlong.client.cli.output import as_json
 from furlong.client.cli.session import session
-from furlong.client.cli.watch_view import lines, screen
+from furlong.client.cli.watch_view import PHASES_OVER, lines, screen
 from furlong.client.connection import Furlong
 from furlong.common.v1.round_pb2 import Round
 from furlong.common.v1.ticket_pb2 import Ticket
@@ -20,7 +21,8 @@ from rich.text import Text
 REFRESHES_PER_S = 4
 # Totals as often as people care to look; the service's own choice is made for thousands of screens.
 UPDATE_INTERVAL_MS = 1_000
-PHASES_OVER = (Round.SETTLED, Round.VOID)
+OWN_TOLD_S = 5.0
+"""How long after the end of a round its own tickets are waited for: they are told when they have been read again."""
 
 
 def watch(
@@ -38,7 +40,11 @@ def watch(
         str, typer.Option(metavar="NAME", help="Name this screen to the operators, who see that it is connected.")
     ] = "",
     until_settled: Annotated[
-        bool, typer.Option("--until-settled", help="End when the round that is on at first is settled, or void.")
+        bool,
+        typer.Option(
+            "--until-settled",
+            help="End when the round that is on at first is settled, or void, and --account was told.",
+        ),
     ] = False,
 ) -> None:
     """Follow a track: countdown, runners with prices, totals, results. Ctrl-C ends it.
@@ -52,7 +58,7 @@ def watch(
     if json:
         show = _echo_json
     elif not console.is_terminal:
-        show = _echo_lines
+        show = Lines().echo
     else:
         # The countdown goes on between the frames, so the screen is drawn by the clock and not by the frames.
         display = Live(get_renderable=latest.screen, console=console, refresh_per_second=REFRESHES_PER_S)
@@ -65,14 +71,11 @@ def watch(
         )
         async with aclosing(watching) as frames:
             with display:
-                first_round_id = 0
-                async for frame in frames:
-                    show(frame)
-                    first_round_id = first_round_id or frame.round.round_id
-                    # The next round may have opened by then, so it is this very round that has to be over.
-                    over = frame.round.round_id == first_round_id and frame.round.phase in PHASES_OVER
-                    if until_settled and over:
-                        return
+                is_told = await _show(frames, show, Ending(account or ()) if until_settled else None)
+        if not is_told:
+            typer.echo(
+                "the round is over, but its tickets were not told in time: try `furlong ticket TICKET`", err=True
+            )
 
     with suppress(KeyboardInterrupt):
         session(ctx).run(follow)
@@ -85,11 +88,17 @@ class Latest:
         self._now_ms = now_ms
         self._seen: tuple[WatchRoundsResponse, int] | None = None
         self._own: dict[str, Sequence[Ticket]] = {}
+        self._earlier: Round | None = None
 
     def take(self, frame: WatchRoundsResponse) -> None:
         """Keep a frame that came just now."""
         if frame.kind == WatchRoundsResponse.OWN:
             self._own[frame.own.account_id] = frame.own.tickets
+            return
+        # A round that is settled late, or corrected, is heard of while a later one is shown already.
+        is_earlier = self._seen is not None and frame.round.round_id < self._seen[0].round.round_id
+        if is_earlier and frame.kind != WatchRoundsResponse.GAP:
+            self._earlier = frame.round
             return
         self._seen = frame, frame.server_time.ToMilliseconds() - self._now_ms()
 
@@ -99,13 +108,74 @@ class Latest:
             return Text("waiting for the first frame")
         frame, ahead_ms = self._seen
         own = [ticket for tickets in self._own.values() for ticket in tickets]
-        return screen(frame.round, self._now_ms() + ahead_ms, own)
+        return screen(frame.round, self._now_ms() + ahead_ms, own, self._earlier)
+
+
+class Lines:
+    """Frames as lines for a pipe: what was told of a round is not told again with each new total."""
+
+    def __init__(self) -> None:
+        self._told = (0, 0)
+
+    def echo(self, frame: WatchRoundsResponse) -> None:
+        """Print a frame that came just now."""
+        seen = (frame.round.round_id, frame.round.price_revision)
+        is_news = frame.kind != WatchRoundsResponse.UPDATE or seen != self._told
+        if frame.kind != WatchRoundsResponse.OWN:
+            self._told = seen
+        for line in lines(frame, is_news=is_news):
+            typer.echo(line)
+
+
+class Ending:
+    """Tells when the round that was on at first is over, and whether the tickets of `accounts` in it are decided."""
+
+    def __init__(self, accounts: Collection[str]) -> None:
+        self.is_over = False
+        self._round_id = 0
+        self._accounts = {account.lower() for account in accounts}
+        self._own: dict[str, Sequence[Ticket]] = {}
+
+    def take(self, frame: WatchRoundsResponse) -> None:
+        """Take note of a frame."""
+        if frame.kind == WatchRoundsResponse.OWN:
+            self._own[frame.own.account_id] = frame.own.tickets
+            return
+        self._round_id = self._round_id or frame.round.round_id
+        # The next round may have opened by then, so it is this very round that has to be over.
+        self.is_over |= frame.round.round_id == self._round_id and frame.round.phase in PHASES_OVER
+
+    @property
+    def is_told(self) -> bool:
+        """Whether there is nothing more to come."""
+        return self.is_over and self._own.keys() >= self._accounts and not any(map(self._is_open, self._tickets()))
+
+    def _tickets(self) -> Iterator[Ticket]:
+        return (ticket for tickets in self._own.values() for ticket in tickets)
+
+    def _is_open(self, ticket: Ticket) -> bool:
+        return ticket.round_id == self._round_id and ticket.state == Ticket.ACCEPTED
+
+
+async def _show(
+    frames: AsyncIterator[WatchRoundsResponse], show: Callable[[WatchRoundsResponse], None], ending: Ending | None
+) -> bool:
+    """Show frames, without an `ending` for ever; False where own tickets were not told in time after it."""
+    try:
+        async with asyncio.timeout(None) as limit:
+            async for frame in frames:
+                show(frame)
+                if ending is None:
+                    continue
+                ending.take(frame)
+                if ending.is_told:
+                    return True
+                if ending.is_over and limit.when() is None:
+                    limit.reschedule(asyncio.get_running_loop().time() + OWN_TOLD_S)
+    except TimeoutError:
+        return False
+    raise AssertionError("a watch has no end")
 
 
 def _echo_json(frame: WatchRoundsResponse) -> None:
     typer.echo(as_json(frame))
-
-
-def _echo_lines(frame: WatchRoundsResponse) -> None:
-    for line in lines(frame):
-        typer.echo(line)

@@ -21,19 +21,29 @@ PHASE_STYLES = {Round.OPEN: "bold green", Round.LOCKED: "bold yellow", Round.RUN
 OVERDUE_MS = 2_000
 # The result is part of the frame while the race is on; it is told when the race is over.
 PHASES_WITH_RESULT = (Round.FINISHED, Round.SETTLED)
+# The next round comes when it does: its track may be paused, or have an off some hours later.
+PHASES_OVER = (Round.SETTLED, Round.VOID)
 
 
-def screen(round_: Round, now_ms: int, own: Sequence[Ticket] = ()) -> RenderableType:
-    """Draw a round as of `now_ms`, Unix time on the service's clock, in milliseconds, and one's `own` tickets."""
+def screen(round_: Round, now_ms: int, own: Sequence[Ticket] = (), earlier: Round | None = None) -> RenderableType:
+    """Draw a round as of `now_ms`, Unix time on the service's clock, in milliseconds.
+
+    Below stand one's `own` tickets, and what has become since of an `earlier` round.
+    """
     title = Text.assemble((plain(round_.track), "bold"), f"  round {round_.round_id}  {_race(round_)}")
     body = Group(_countdown(round_, now_ms), Text(), _runners(round_), Text(), _footer(round_))
     if own:
         body = Group(body, Text(), *(Text(_ticket(ticket)) for ticket in own))
+    if earlier is not None:
+        body = Group(body, Text(), Text(_became(earlier), style="dim"))
     return Panel(body, title=title, title_align="left", padding=(1, 2))
 
 
-def lines(frame: WatchRoundsResponse) -> Iterator[str]:
-    """Write a frame as lines: the round's phase and totals, the runners when it opens, the result when it is over."""
+def lines(frame: WatchRoundsResponse, *, is_news: bool = True) -> Iterator[str]:
+    """Write a frame as lines: the round's phase and totals, the runners when it opens, the result when it is over.
+
+    Of a round that is as it was but for its totals, which is no news, there is the first line alone.
+    """
     if frame.kind == WatchRoundsResponse.OWN:
         for ticket in frame.own.tickets:
             yield f"{local(frame.server_time):%H:%M:%S}  {_ticket(ticket)}"
@@ -45,9 +55,9 @@ def lines(frame: WatchRoundsResponse) -> Iterator[str]:
     gap = "  (transitions were missed)" if frame.kind == WatchRoundsResponse.GAP else ""
     yield (
         f"{local(frame.server_time):%H:%M:%S}  round {round_.round_id}  {Round.Phase.Name(round_.phase):<8}  "
-        f"{what} {when}, {round_.totals.tickets} tickets, {staked}{gap}"
+        f"{what} {when}, {_count(round_.totals.tickets)}, {staked}{gap}"
     )
-    if frame.kind == WatchRoundsResponse.UPDATE and round_.totals.tickets:
+    if not is_news:
         return
     if round_.phase == Round.OPEN:
         yield f"          {_race(round_)}, commitment {plain(round_.commitment)}"
@@ -59,12 +69,22 @@ def lines(frame: WatchRoundsResponse) -> Iterator[str]:
         yield f"          every stake goes back: {plain(round_.void_reason)}"
 
 
+def _became(round_: Round) -> str:
+    """Say what became of a round that is not shown any more: it was settled late, or corrected."""
+    result = f"  {_result(round_)}" if round_.phase in PHASES_WITH_RESULT else ""
+    return f"round {round_.round_id}  {Round.Phase.Name(round_.phase)}{result}"
+
+
 def _ticket(ticket: Ticket) -> str:
     paid = f", back {money(ticket.payout_minor, ticket.currency)}" if ticket.payout_minor else ""
     return (
         f"round {ticket.round_id}  ticket {plain(ticket.ticket_id)}  {Ticket.State.Name(ticket.state)}  "
         f"stake {money(ticket.stake_minor, ticket.currency)}{paid}"
     )
+
+
+def _count(tickets: int) -> str:
+    return "1 ticket" if tickets == 1 else f"{tickets} tickets"
 
 
 def _next(round_: Round) -> tuple[str, Timestamp]:
@@ -96,6 +116,8 @@ def _countdown(round_: Round, now_ms: int) -> RenderableType:
         told = "the result is awaited"
     elif left_ms > -OVERDUE_MS:
         told = f"{what} in {seconds // 60}:{seconds % 60:02d}"
+    elif round_.phase in PHASES_OVER:
+        told = "waiting for the next round"
     else:
         told = "waiting for the service"
     grid = Table.grid(padding=(0, 2))
@@ -144,7 +166,7 @@ def _place_price(runner: Runner) -> str:
 
 def _footer(round_: Round) -> Text:
     staked = money(round_.totals.stake_minor, round_.currency)
-    footer = Text(f"{round_.totals.tickets} tickets, {staked} staked")
+    footer = Text(f"{_count(round_.totals.tickets)}, {staked} staked")
     if round_.phase in PHASES_WITH_RESULT:
         footer.append(f", {money(round_.payout_minor, round_.currency)} paid\n")
         footer.append(_result(round_), style="bold")
@@ -164,7 +186,8 @@ def _result(round_: Round) -> str:
         for each in first
     ]
     told = f": {'dead heat of ' if len(paid) > 1 else ''}{' and '.join(paid)}" if paid else ""
-    return f"result {result_words(round_, PLACES_SHOWN)}{told}"
+    why = f" (corrected: {plain(round_.correction_reason)})" if round_.correction_reason else ""
+    return f"result {result_words(round_, PLACES_SHOWN)}{told}{why}"
 
 
 def _race(round_: Round) -> str:

@@ -29,7 +29,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$furlong/game/v1/ticket_service.proto\x12\x0f\x66urlong.game.v1\x1a\x1d\x66urlong/common/v1/error.proto\x1a\x1e\x66urlong/common/v1/policy.proto\x1a\x1e\x66urlong/common/v1/ticket.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"j\n\x13PlaceTicketsRequest\x12\x10\n\x08round_id\x18\x01 \x01(\x03\x12/\n\x07tickets\x18\x02 \x03(\x0b\x32\x1e.furlong.common.v1.TicketOrder\x12\x10\n\x08terminal\x18\x03 \x01(\t\"H\n\x14PlaceTicketsResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.furlong.common.v1.TicketResult\"H\n\x0cQuoteRequest\x12\x10\n\x08round_id\x18\x01 \x01(\x03\x12&\n\x05lines\x18\x02 \x03(\x0b\x32\x17.furlong.common.v1.Line\"v\n\rQuoteResponse\x12&\n\x05lines\x18\x01 \x03(\x0b\x32\x17.furlong.common.v1.Line\x12\r\n\x05quote\x18\x02 \x01(\t\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"%\n\x10GetTicketRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\">\n\x11GetTicketResponse\x12)\n\x06ticket\x18\x01 \x01(\x0b\x32\x19.furlong.common.v1.Ticket\"*\n\x15GetTicketProofRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\"G\n\x16GetTicketProofResponse\x12-\n\x05proof\x18\x01 \x01(\x0b\x32\x1e.furlong.common.v1.TicketProof\"O\n\x12ListTicketsRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Z\n\x13ListTicketsResponse\x12*\n\x07tickets\x18\x01 \x03(\x0b\x32\x19.furlong.common.v1.Ticket\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"k\n\x14StreamTicketsRequest\x12\x10\n\x08round_id\x18\x01 \x01(\x03\x12/\n\x07tickets\x18\x02 \x03(\x0b\x32\x1e.furlong.common.v1.TicketOrder\x12\x10\n\x08terminal\x18\x03 \x01(\t\"v\n\x15StreamTicketsResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.furlong.common.v1.TicketResult\x12+\n\x07refused\x18\x02 \x01(\x0b\x32\x1a.furlong.common.v1.Refused\"L\n\x13\x43\x61ncelTicketRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"A\n\x14\x43\x61ncelTicketResponse\x12)\n\x06ticket\x18\x01 \x01(\x0b\x32\x19.furlong.common.v1.Ticket\"M\n\x10PayTicketRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\"R\n\x11PayTicketResponse\x12)\n\x06ticket\x18\x01 \x01(\x0b\x32\x19.furlong.common.v1.Ticket\x12\x12\n\npaid_minor\x18\x02 \x01(\x03\x32\xe7\x08\n\rTicketService\x12\x89\x01\n\x0cPlaceTickets\x12$.furlong.game.v1.PlaceTicketsRequest\x1a%.furlong.game.v1.PlaceTicketsResponse\",\x90\x02\x02\xaa\xed\x18\t\n\x02\x02\x03\x10\xd0\x0f\x18\x02\x82\xd3\xe4\x93\x02\x16\"\x11/v1/tickets:place:\x01*\x12t\n\x05Quote\x12\x1d.furlong.game.v1.QuoteRequest\x1a\x1e.furlong.game.v1.QuoteResponse\",\x90\x02\x01\xaa\xed\x18\t\n\x02\x02\x03\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02\x16\"\x11/v1/tickets:quote:\x01*\x12\x85\x01\n\tGetTicket\x12!.furlong.game.v1.GetTicketRequest\x1a\".furlong.game.v1.GetTicketResponse\"1\x90\x02\x01\xaa\xed\x18\x0b\n\x04\x02\x03\x04\x05\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/tickets/{ticket_id}\x12\x9a\x01\n\x0eGetTicketProof\x12&.furlong.game.v1.GetTicketProofRequest\x1a\'.furlong.game.v1.GetTicketProofResponse\"7\x90\x02\x01\xaa\xed\x18\x0b\n\x04\x02\x03\x04\x05\x10\xd0\x0f\x18\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/tickets/{ticket_id}/proof\x12\x95\x01\n\x0bListTickets\x12#.furlong.game.v1.ListTicketsRequest\x1a$.furlong.game.v1.ListTicketsResponse\";\x90\x02\x01\xaa\xed\x18\x0b\n\x04\x02\x03\x04\x05\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02#\x12!/v1/accounts/{account_id}/tickets\x12q\n\rStreamTickets\x12%.furlong.game.v1.StreamTicketsRequest\x1a&.furlong.game.v1.StreamTicketsResponse\"\r\x90\x02\x02\xaa\xed\x18\x06\n\x02\x02\x03\x18\x03(\x01\x30\x01\x12\x97\x01\n\x0c\x43\x61ncelTicket\x12$.furlong.game.v1.CancelTicketRequest\x1a%.furlong.game.v1.CancelTicketResponse\":\x90\x02\x02\xaa\xed\x18\n\n\x03\x02\x03\x04\x10\xd0\x0f\x18\x02\x82\xd3\xe4\x93\x02#\"\x1e/v1/tickets/{ticket_id}:cancel:\x01*\x12\x89\x01\n\tPayTicket\x12!.furlong.game.v1.PayTicketRequest\x1a\".furlong.game.v1.PayTicketResponse\"5\x90\x02\x02\xaa\xed\x18\x08\n\x01\x03\x10\xd0\x0f\x18\x02\x82\xd3\xe4\x93\x02 \"\x1b/v1/tickets/{ticket_id}:pay:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$furlong/game/v1/ticket_service.proto\x12\x0f\x66urlong.game.v1\x1a\x1d\x66urlong/common/v1/error.proto\x1a\x1e\x66urlong/common/v1/policy.proto\x1a\x1e\x66urlong/common/v1/ticket.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"j\n\x13PlaceTicketsRequest\x12\x10\n\x08round_id\x18\x01 \x01(\x03\x12/\n\x07tickets\x18\x02 \x03(\x0b\x32\x1e.furlong.common.v1.TicketOrder\x12\x10\n\x08terminal\x18\x03 \x01(\t\"H\n\x14PlaceTicketsResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.furlong.common.v1.TicketResult\"H\n\x0cQuoteRequest\x12\x10\n\x08round_id\x18\x01 \x01(\x03\x12&\n\x05lines\x18\x02 \x03(\x0b\x32\x17.furlong.common.v1.Line\"\x9e\x01\n\rQuoteResponse\x12&\n\x05lines\x18\x01 \x03(\x0b\x32\x17.furlong.common.v1.Line\x12\r\n\x05quote\x18\x02 \x01(\t\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x05parts\x18\x04 \x03(\x0b\x32\x17.furlong.common.v1.Line\"%\n\x10GetTicketRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\">\n\x11GetTicketResponse\x12)\n\x06ticket\x18\x01 \x01(\x0b\x32\x19.furlong.common.v1.Ticket\"*\n\x15GetTicketProofRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\"G\n\x16GetTicketProofResponse\x12-\n\x05proof\x18\x01 \x01(\x0b\x32\x1e.furlong.common.v1.TicketProof\"O\n\x12ListTicketsRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Z\n\x13ListTicketsResponse\x12*\n\x07tickets\x18\x01 \x03(\x0b\x32\x19.furlong.common.v1.Ticket\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"k\n\x14StreamTicketsRequest\x12\x10\n\x08round_id\x18\x01 \x01(\x03\x12/\n\x07tickets\x18\x02 \x03(\x0b\x32\x1e.furlong.common.v1.TicketOrder\x12\x10\n\x08terminal\x18\x03 \x01(\t\"v\n\x15StreamTicketsResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.furlong.common.v1.TicketResult\x12+\n\x07refused\x18\x02 \x01(\x0b\x32\x1a.furlong.common.v1.Refused\"L\n\x13\x43\x61ncelTicketRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"A\n\x14\x43\x61ncelTicketResponse\x12)\n\x06ticket\x18\x01 \x01(\x0b\x32\x19.furlong.common.v1.Ticket\"M\n\x10PayTicketRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\"R\n\x11PayTicketResponse\x12)\n\x06ticket\x18\x01 \x01(\x0b\x32\x19.furlong.common.v1.Ticket\x12\x12\n\npaid_minor\x18\x02 \x01(\x03\x32\xe7\x08\n\rTicketService\x12\x89\x01\n\x0cPlaceTickets\x12$.furlong.game.v1.PlaceTicketsRequest\x1a%.furlong.game.v1.PlaceTicketsResponse\",\x90\x02\x02\xaa\xed\x18\t\n\x02\x02\x03\x10\xd0\x0f\x18\x02\x82\xd3\xe4\x93\x02\x16\"\x11/v1/tickets:place:\x01*\x12t\n\x05Quote\x12\x1d.furlong.game.v1.QuoteRequest\x1a\x1e.furlong.game.v1.QuoteResponse\",\x90\x02\x01\xaa\xed\x18\t\n\x02\x02\x03\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02\x16\"\x11/v1/tickets:quote:\x01*\x12\x85\x01\n\tGetTicket\x12!.furlong.game.v1.GetTicketRequest\x1a\".furlong.game.v1.GetTicketResponse\"1\x90\x02\x01\xaa\xed\x18\x0b\n\x04\x02\x03\x04\x05\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/tickets/{ticket_id}\x12\x9a\x01\n\x0eGetTicketProof\x12&.furlong.game.v1.GetTicketProofRequest\x1a\'.furlong.game.v1.GetTicketProofResponse\"7\x90\x02\x01\xaa\xed\x18\x0b\n\x04\x02\x03\x04\x05\x10\xd0\x0f\x18\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/tickets/{ticket_id}/proof\x12\x95\x01\n\x0bListTickets\x12#.furlong.game.v1.ListTicketsRequest\x1a$.furlong.game.v1.ListTicketsResponse\";\x90\x02\x01\xaa\xed\x18\x0b\n\x04\x02\x03\x04\x05\x10\xe8\x07\x18\x01\x82\xd3\xe4\x93\x02#\x12!/v1/accounts/{account_id}/tickets\x12q\n\rStreamTickets\x12%.furlong.game.v1.StreamTicketsRequest\x1a&.furlong.game.v1.StreamTicketsResponse\"\r\x90\x02\x02\xaa\xed\x18\x06\n\x02\x02\x03\x18\x03(\x01\x30\x01\x12\x97\x01\n\x0c\x43\x61ncelTicket\x12$.furlong.game.v1.CancelTicketRequest\x1a%.furlong.game.v1.CancelTicketResponse\":\x90\x02\x02\xaa\xed\x18\n\n\x03\x02\x03\x04\x10\xd0\x0f\x18\x02\x82\xd3\xe4\x93\x02#\"\x1e/v1/tickets/{ticket_id}:cancel:\x01*\x12\x89\x01\n\tPayTicket\x12!.furlong.game.v1.PayTicketRequest\x1a\".furlong.game.v1.PayTicketResponse\"5\x90\x02\x02\xaa\xed\x18\x08\n\x01\x03\x10\xd0\x0f\x18\x02\x82\xd3\xe4\x93\x02 \"\x1b/v1/tickets/{ticket_id}:pay:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,32 +58,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PLACETICKETSRESPONSE']._serialized_end=395
   _globals['_QUOTEREQUEST']._serialized_start=397
   _globals['_QUOTEREQUEST']._serialized_end=469
-  _globals['_QUOTERESPONSE']._serialized_start=471
-  _globals['_QUOTERESPONSE']._serialized_end=589
-  _globals['_GETTICKETREQUEST']._serialized_start=591
-  _globals['_GETTICKETREQUEST']._serialized_end=628
-  _globals['_GETTICKETRESPONSE']._serialized_start=630
-  _globals['_GETTICKETRESPONSE']._serialized_end=692
-  _globals['_GETTICKETPROOFREQUEST']._serialized_start=694
-  _globals['_GETTICKETPROOFREQUEST']._serialized_end=736
-  _globals['_GETTICKETPROOFRESPONSE']._serialized_start=738
-  _globals['_GETTICKETPROOFRESPONSE']._serialized_end=809
-  _globals['_LISTTICKETSREQUEST']._serialized_start=811
-  _globals['_LISTTICKETSREQUEST']._serialized_end=890
-  _globals['_LISTTICKETSRESPONSE']._serialized_start=892
-  _globals['_LISTTICKETSRESPONSE']._serialized_end=982
-  _globals['_STREAMTICKETSREQUEST']._serialized_start=984
-  _globals['_STREAMTICKETSREQUEST']._serialized_end=1091
-  _globals['_STREAMTICKETSRESPONSE']._serialized_start=1093
-  _globals['_STREAMTICKETSRESPONSE']._serialized_end=1211
-  _globals['_CANCELTICKETREQUEST']._serialized_start=1213
-  _globals['_CANCELTICKETREQUEST']._serialized_end=1289
-  _globals['_CANCELTICKETRESPONSE']._serialized_start=1291
-  _globals['_CANCELTICKETRESPONSE']._serialized_end=1356
-  _globals['_PAYTICKETREQUEST']._serialized_start=1358
-  _globals['_PAYTICKETREQUEST']._serialized_end=1435
-  _globals['_PAYTICKETRESPONSE']._serialized_start=1437
-  _globals['_PAYTICKETRESPONSE']._serialized_end=1519
-  _globals['_TICKETSERVICE']._serialized_start=1522
-  _globals['_TICKETSERVICE']._serialized_end=2649
+  _globals['_QUOTERESPONSE']._serialized_start=472
+  _globals['_QUOTERESPONSE']._serialized_end=630
+  _globals['_GETTICKETREQUEST']._serialized_start=632
+  _globals['_GETTICKETREQUEST']._serialized_end=669
+  _globals['_GETTICKETRESPONSE']._serialized_start=671
+  _globals['_GETTICKETRESPONSE']._serialized_end=733
+  _globals['_GETTICKETPROOFREQUEST']._serialized_start=735
+  _globals['_GETTICKETPROOFREQUEST']._serialized_end=777
+  _globals['_GETTICKETPROOFRESPONSE']._serialized_start=779
+  _globals['_GETTICKETPROOFRESPONSE']._serialized_end=850
+  _globals['_LISTTICKETSREQUEST']._serialized_start=852
+  _globals['_LISTTICKETSREQUEST']._serialized_end=931
+  _globals['_LISTTICKETSRESPONSE']._serialized_start=933
+  _globals['_LISTTICKETSRESPONSE']._serialized_end=1023
+  _globals['_STREAMTICKETSREQUEST']._serialized_start=1025
+  _globals['_STREAMTICKETSREQUEST']._serialized_end=1132
+  _globals['_STREAMTICKETSRESPONSE']._serialized_start=1134
+  _globals['_STREAMTICKETSRESPONSE']._serialized_end=1252
+  _globals['_CANCELTICKETREQUEST']._serialized_start=1254
+  _globals['_CANCELTICKETREQUEST']._serialized_end=1330
+  _globals['_CANCELTICKETRESPONSE']._serialized_start=1332
+  _globals['_CANCELTICKETRESPONSE']._serialized_end=1397
+  _globals['_PAYTICKETREQUEST']._serialized_start=1399
+  _globals['_PAYTICKETREQUEST']._serialized_end=1476
+  _globals['_PAYTICKETRESPONSE']._serialized_start=1478
+  _globals['_PAYTICKETRESPONSE']._serialized_end=1560
+  _globals['_TICKETSERVICE']._serialized_start=1563
+  _globals['_TICKETSERVICE']._serialized_end=2690
 # @@protoc_insertion_point(module_scope)

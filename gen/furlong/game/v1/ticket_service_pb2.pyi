@@ -117,6 +117,7 @@ class QuoteResponse(_message.Message):
     LINES_FIELD_NUMBER: _builtins.int
     QUOTE_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
     quote: _builtins.str
     """quote to send with the order; it says nothing that a client could read."""
     @_builtins.property
@@ -129,16 +130,23 @@ class QuoteResponse(_message.Message):
     def expires_at(self) -> _timestamp_pb2.Timestamp:
         """expires_at is when the prices are held no longer, on the database's clock: not after the round locks."""
 
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[_ticket_pb2.Line]:
+        """parts are the lines that a ticket would have, each with the price that is held: as `lines`, but an EACH_WAY line is
+        its line to WIN and its line to PLACE, each of the stake. Their stakes add up to what the ticket would cost.
+        """
+
     def __init__(
         self,
         *,
         lines: _abc.Iterable[_ticket_pb2.Line] | None = ...,
         quote: _builtins.str = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
+        parts: _abc.Iterable[_ticket_pb2.Line] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "lines", b"lines", "quote", b"quote"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "lines", b"lines", "parts", b"parts", "quote", b"quote"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -132,11 +132,16 @@ class Room:
     # What happens
 
     def hint(self, round_: Round) -> None:
-        """Take a round that has just made a transition; what was published before is ignored."""
+        """Take a round that has just made a transition; what was published before is not published again.
+
+        A round whose end was published is told again when all its money was moved, as after a correction.
+        """
         if not self._loaded.is_set() or round_.transition_seq > self._latest + 1:
             self._hinted.set()
         elif round_.transition_seq == self._latest + 1:
             self._publish(round_)
+        elif round_.phase in (Phase.SETTLED, Phase.VOID):
+            self._own.decided(round_.round_id)
 
     def prices(self, round_: Round) -> None:
         """Take a round whose prices have moved, and show it at once; what is older than what is shown is ignored."""

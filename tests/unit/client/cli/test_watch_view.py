@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from furlong.client.cli.watch import Latest
+from furlong.client.cli.watch import Latest, Lines
 from furlong.client.cli.watch_view import lines, screen
 from furlong.common.v1.round_pb2 import Round, Runner, Source, Totals
 from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
@@ -63,6 +63,8 @@ def drawn(round_: Round, now_ms: int) -> str:
         (Round.FINISHED, FINISHES_MS,         "next round in 0:06"),
         (Round.SETTLED,  ENDS_MS - 90_000,    "next round in 1:30"),
         (Round.VOID,     LOCKS_MS,            "next round in 0:22"),
+        (Round.SETTLED,  ENDS_MS + 2_000,     "waiting for the next round"),
+        (Round.FINISHED, ENDS_MS + 2_000,     "waiting for the service"),
     ],
 )  # fmt: skip
 def test_the_countdown_runs_to_the_next_transition(phase: Round.Phase.ValueType, now_ms: int, told: str) -> None:
@@ -105,6 +107,31 @@ def test_the_countdown_runs_on_the_clock_of_the_service() -> None:
     assert "betting closes in 0:20" in out.getvalue()
 
 
+def test_a_round_that_is_corrected_stands_below_the_one_that_is_on_and_never_in_its_place() -> None:
+    latest = Latest(lambda: OPENED_MS)
+    shown, corrected = a_round(), a_round(Round.SETTLED, (1, 3))
+    shown.round_id, corrected.correction_reason = 18, "an objection"
+    for round_ in (shown, corrected):
+        latest.take(WatchRoundsResponse(round=round_, server_time=at(OPENED_MS), kind=WatchRoundsResponse.TRANSITION))
+    out = io.StringIO()
+    Console(file=out, width=110).print(latest.screen())
+    above, below = out.getvalue().split("commitment")
+    assert "round 18" in above
+    assert "round 17  SETTLED  result 1-3: Copper Lantern wins at 3.64 (corrected: an objection)" in below
+
+
+def test_a_gap_shows_the_round_as_it_is_even_where_the_count_began_anew() -> None:
+    latest = Latest(lambda: OPENED_MS)
+    before = a_round()
+    before.round_id = 90
+    latest.take(WatchRoundsResponse(round=before, server_time=at(OPENED_MS)))
+    latest.take(WatchRoundsResponse(round=a_round(), server_time=at(OPENED_MS), kind=WatchRoundsResponse.GAP))
+    out = io.StringIO()
+    Console(file=out, width=110).print(latest.screen())
+    assert "round 17" in out.getvalue()
+    assert "round 90" not in out.getvalue()
+
+
 def test_a_frame_is_a_line_with_its_time_phase_and_totals() -> None:
     first, *more = lines(
         WatchRoundsResponse(round=a_round(), server_time=at(OPENED_MS), kind=WatchRoundsResponse.TRANSITION)
@@ -128,9 +155,16 @@ def test_prices_to_place_stand_beside_those_to_win_where_there_are_any() -> None
     assert "1.62" in drawn(round_, OPENED_MS)
 
 
-def test_new_totals_are_one_line() -> None:
-    frame = WatchRoundsResponse(round=a_round(), server_time=at(OPENED_MS), kind=WatchRoundsResponse.UPDATE)
-    assert len(list(lines(frame))) == 1
+def test_new_totals_are_one_line_and_new_prices_are_told_again(capsys: pytest.CaptureFixture[str]) -> None:
+    printing = Lines()
+    told = []
+    for price_revision in (0, 0, 1, 1):
+        round_ = a_round()
+        round_.price_revision = price_revision
+        frame = WatchRoundsResponse(round=round_, server_time=at(OPENED_MS), kind=WatchRoundsResponse.UPDATE)
+        printing.echo(frame)
+        told.append(capsys.readouterr().out.count("\n"))
+    assert told == [4, 1, 4, 1]
 
 
 @pytest.mark.parametrize(

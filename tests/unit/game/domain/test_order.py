@@ -21,6 +21,7 @@ from services.game.domain.order import (
     lines_hash,
     offer_of,
     on_no_round,
+    parts_at_offered_prices,
     selections,
 )
 from services.game.domain.phase import Phase
@@ -284,6 +285,11 @@ def test_a_quote_of_an_each_way_line_holds_the_prices_of_both_parts(policy: str)
 
 def test_what_a_quote_answers_keeps_each_way_lines_whole() -> None:
     assert at_offered_prices((line(EACH_WAY, "3", 10, 0), GOOD), OFFER) == (line(EACH_WAY, "3", 10, 827), GOOD)
+
+
+def test_the_parts_of_a_quote_are_the_lines_that_a_ticket_would_have() -> None:
+    parts = parts_at_offered_prices((line(EACH_WAY, "3", 10, 0), GOOD), OFFER)
+    assert parts == (line(WIN, "3", 10, 827), line(PLACE, "3", 10, 240), GOOD)
 
 
 def test_an_order_without_policy_and_quote_hashes_as_it_always_did() -> None:

@@ -1,7 +1,7 @@
 """A room shows every transition in order without gaps, and everything else as seldom as it may."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
@@ -16,7 +16,7 @@ from services.game.domain.round import StoredRound, Terms, Totals
 from services.game.domain.track import Source
 from services.game.engine.backoff import BACKOFF_MAX_MS
 from services.game.engine.broadcast.frame import Frame, Kind
-from services.game.engine.broadcast.own import OwnTickets
+from services.game.engine.broadcast.own import PASS_MS, OwnTickets
 from services.game.engine.broadcast.presence import Presence
 from services.game.engine.broadcast.room import (
     DEAF_GRACE_MS,
@@ -43,6 +43,7 @@ class Tape:
         ]
         self.totals = Totals()
         self.reads = 0
+        self.sold: list[Ticket] = []
         self.failures: list[Exception] = []
 
     def next(self) -> None:
@@ -56,7 +57,7 @@ class Tape:
         return Transitions(items=self.history[after : after + page_size], latest=len(self.history))
 
     async def tickets(self, account_id: str, page_size: int, page_token: str) -> Page[Ticket]:
-        return Page(items=[], next_page_token="")
+        return Page(items=list(self.sold), next_page_token="")
 
     async def current_round(self, track: str) -> StoredRound:
         if not self.history:
@@ -71,15 +72,20 @@ class Theatre:
         self.clock = VirtualClock()
         self.tape = Tape(transitions)
         self.encoded: list[Frame] = []
+        self.own: list[list[str]] = []
         self.room = Room(
             track=TRACK.track,
             rounds=self.tape,
             clock=self.clock,
             encode=self._encode,
             mailbox_frames_max=mailbox_frames_max,
-            own=OwnTickets(tickets=self.tape, clock=self.clock, encode=lambda *_: b"own"),
+            own=OwnTickets(tickets=self.tape, clock=self.clock, encode=self._encode_own),
             presence=Presence(game="game", clock=self.clock),
         )
+
+    def _encode_own(self, account_id: str, tickets: Sequence[Ticket], made_at_ms: int) -> bytes:
+        self.own.append([Ticket.State.Name(ticket.state) for ticket in tickets])
+        return b"own"
 
     def _encode(self, frame: Frame) -> bytes:
         self.encoded.append(frame)
@@ -292,6 +298,25 @@ async def test_an_older_round_may_settle_while_the_next_one_is_shown() -> None:
         assert [frame.round.round_id for _, frame in seat.frames] == [1, 2, 1]
         assert late.frames[0][1].round.round_id == 2
         assert late.seen == [("UPDATE", 6)]
+
+
+async def test_own_tickets_are_read_again_when_the_money_of_a_correction_was_moved() -> None:
+    theatre = Theatre(5)
+    theatre.tape.sold = [Ticket(ticket_id="t", round_id=1, state=Ticket.LOST)]
+    settled = theatre.tape.history[4].round
+    corrected = replace(settled, transition_seq=6, correction_reason="an objection")
+    async with theatre.open():
+        await theatre.room.watch(
+            after=0, update_interval_ms=10_000, tick_interval_ms=0, on_mail=lambda: None, accounts=["ann"]
+        )
+        await theatre.clock.run_for_ms(PASS_MS)
+        theatre.room.hint(corrected)  # decided, and not posted
+        await theatre.clock.run_for_ms(PASS_MS)
+        theatre.tape.sold = [Ticket(ticket_id="t", round_id=1, state=Ticket.WON)]
+        theatre.room.hint(corrected)  # posted
+        await theatre.clock.run_for_ms(PASS_MS)
+
+    assert theatre.own == [["LOST"], ["WON"]]
 
 
 async def test_a_correction_is_a_transition_and_somebody_is_told_to_see_to_its_money() -> None:

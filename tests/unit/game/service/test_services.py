@@ -755,7 +755,7 @@ async def test_a_quote_is_answered_with_its_lines_and_its_end(moving: Playing) -
     held, refused = await place(moving, sent, other)
 
     assert quoted.lines[0].price_hundredths not in (0, 250, 9_999)
-    assert list(held.ticket.lines) == list(quoted.lines)
+    assert list(held.ticket.lines) == list(quoted.lines) == list(quoted.parts)
     assert (refused.verdict, refused.ticket.lines[:]) == (TicketResult.PRICE_CHANGED, [])
 
 

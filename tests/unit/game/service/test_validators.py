@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from furlong.common.v1.account_pb2 import Account
-from furlong.common.v1.round_pb2 import Limits, Program, RaceCard, Runner, Timetable, Track
+from furlong.common.v1.round_pb2 import Limits, Program, RaceCard, Runner, Source, Timetable, Track
 from furlong.common.v1.ticket_pb2 import Line, Price, TicketOrder
 from furlong.game.v1 import account_service_pb2 as accounts
 from furlong.game.v1 import round_service_pb2 as rounds
@@ -246,7 +246,7 @@ TABLE: list[tuple[Message, str]] = [
     (created(program=Program(every_ms=2_000, time_zone="Europe/London")), "track.program.time_zone"),
     (created(program=Program(off_times_s=[1], time_zone="../etc/passwd")), "track.program.time_zone"),
     (created(program=Program(place_return_bps=1)), "track.program.place_return_bps"),
-    (created(program=Program(source=9)), "track.program.source"),  # type: ignore[arg-type] # a number of no source
+    (created(program=Program(source=Source.ValueType(9))), "track.program.source"),
     (created(program=Program(beacon="b" * 61)), "track.program.beacon"),
     (created(limits=Limits(stake_min_minor=1, stake_max_minor=10_000_000)), ""),
     (created(limits=Limits(stake_min_minor=0, stake_max_minor=5)), "track.limits.stake_min_minor"),
