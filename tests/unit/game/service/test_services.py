@@ -1,5 +1,6 @@
 """The public services: who may see and do what, and how it is answered."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -363,6 +364,40 @@ async def test_another_terminal_than_the_tokens_refuses_the_whole_call(game: Pla
         with pytest.raises(Refusal) as refused:
             await method(request(round_id=1, tickets=[order(7)], terminal="till-3"), CONTEXT)
         assert refused.value.reason == Reason.TERMINAL_NOT_YOURS
+
+
+@pytest.mark.parametrize(("of_token", "named", "listed"), [("till-4", "", "till-4"), ("till-4", "till-4", "till-4")])
+async def test_a_watcher_is_listed_as_the_terminal_of_its_token(
+    game: Playing, of_token: str, named: str, listed: str
+) -> None:
+    become(Role.CASHIER, terminal=of_token)
+    watching = asyncio.create_task(watch(game, named))
+    await clock_of(game).settle()
+    terminals = game.hub.room(TRACK.track).presence.listed()
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+    assert [each.terminal for each in terminals] == [listed]
+
+
+async def test_a_watcher_that_names_another_terminal_than_its_tokens_is_refused(game: Playing) -> None:
+    become(Role.CASHIER, terminal="till-4")
+    with pytest.raises(Refusal) as refused:
+        await asyncio.wait_for(watch(game, "till-3"), timeout=5)
+
+    assert refused.value.reason == Reason.TERMINAL_NOT_YOURS
+    assert game.hub.room(TRACK.track).watchers == 0
+
+
+class Screen:
+    """The context of a watch that takes every frame."""
+
+    async def write(self, frame: bytes) -> None:
+        pass
+
+
+async def watch(game: Playing, terminal: str) -> None:
+    await game.rounds.WatchRounds(rounds.WatchRoundsRequest(track=TRACK.track, terminal=terminal), Screen())
 
 
 async def test_settings_change_from_the_next_round_on(game: Playing) -> None:
