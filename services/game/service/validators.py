@@ -255,9 +255,9 @@ def update_track(request: tracks.UpdateTrackRequest, checks: Checks) -> None:
     if request.HasField("limits"):
         _limits("limits", request.limits, checks)
     _program("program", request.program, checks)
-    changes = ("timetable", "limits", "program")
-    changed = request.display_name or request.return_bps or any(request.HasField(name) for name in changes)  # type: ignore[arg-type] # names of fields
-    checks.that("track", bool(changed), "comes with nothing to change")
+    parts = (request.HasField("timetable"), request.HasField("limits"), request.HasField("program"))
+    changed = bool(request.display_name or request.return_bps) or any(parts)
+    checks.that("track", changed, "comes with nothing to change")
 
 
 def cancel_ticket(request: tickets.CancelTicketRequest, checks: Checks) -> None:
