@@ -9,6 +9,7 @@ import pytest
 from furlong.common.v1.account_pb2 import Account, Transfer
 from furlong.common.v1.error_pb2 import Reason
 from furlong.common.v1.policy_pb2 import Role
+from furlong.common.v1.round_pb2 import Program as ProgramMessage
 from furlong.common.v1.round_pb2 import RaceCard, Round, Runner, Timetable, Track
 from furlong.common.v1.ticket_pb2 import Line, Price, Ticket, TicketOrder, TicketResult
 from furlong.game.v1 import account_service_pb2 as accounts
@@ -416,6 +417,21 @@ async def test_settings_change_from_the_next_round_on(game: Playing) -> None:
     assert (before.return_bps, after.return_bps) == (TRACK.return_bps, 8_000)
     assert after.schedule.locks_at_ms - after.schedule.opens_at_ms == 5_000
     assert after.schedule.starts_at_ms - after.schedule.locks_at_ms == 200
+
+
+async def test_no_track_is_made_or_changed_to_take_a_beacon_that_is_not_asked(game: Playing) -> None:
+    become(Role.OPERATOR)
+    program = ProgramMessage(beacon="nobody")
+    asked = Track(track="by-the-stars", display_name="Stars", currency="EUR", program=program)
+    with pytest.raises(Refusal) as made:
+        await game.track_service.CreateTrack(tracks.CreateTrackRequest(request_id=MINE, track=asked), CONTEXT)
+    change = tracks.UpdateTrackRequest(request_id=MINE, track=TRACK.track, program=program, reason="summer")
+    with pytest.raises(Refusal) as changed:
+        await game.track_service.UpdateTrack(change, CONTEXT)
+
+    assert [each.value.reason for each in (made, changed)] == [Reason.MALFORMED] * 2
+    fields = [violation.field for each in (made, changed) for violation in each.value.violations]
+    assert fields == ["track.program.beacon", "program.beacon"]
 
 
 async def test_the_proof_comes_with_the_end_of_the_race_and_not_before(game: Playing) -> None:
