@@ -34,7 +34,8 @@ def chain_of_tests(genesis_s: int, period_s: int = 1) -> BeaconChain:
 
 
 class LoopbackBeacon:
-    """Serves the rounds whose time has come. `mood` is how: well, silent, lying, babbling or of another round."""
+    """Serves the rounds whose time has come. `mood` is how: well, silent, lying, babbling, nesting
+    brackets, or of another round."""
 
     def __init__(self, chain: BeaconChain) -> None:
         self.chain = chain
@@ -49,6 +50,8 @@ class LoopbackBeacon:
         self.asked.append(beacon_round)
         if self.mood == "babbling":
             return 200, b"<html>"
+        if self.mood == "nesting":
+            return 200, b"[" * 4_096
         too_early = beacon_round > self.chain.round_at(int(time.time() * 1_000))
         if self.mood == "silent" or too_early or chain_hash != self.chain.chain_hash:
             return 404, b"{}"

@@ -22,7 +22,7 @@ from opentelemetry.trace import TracerProvider
 
 from services.chassis.call import Dialogue
 from services.chassis.clock import Clock, SystemClock
-from services.chassis.server import Hosted, Server, ServerConfig
+from services.chassis.server import KEEPALIVE, Hosted, Keepalive, Server, ServerConfig
 from services.chassis.validation import Validators
 
 DIALOGUES = {
@@ -127,6 +127,7 @@ async def serving(
     validators: Validators | None = None,
     on_drain: Callable[[], Awaitable[None]] = _nothing,
     clock: Clock | None = None,
+    keepalive: Keepalive = KEEPALIVE,
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
 ) -> AsyncIterator[Served]:
@@ -141,6 +142,7 @@ async def serving(
         readiness=lambda: ready[0],
         on_drain=on_drain,
         clock=clock or SystemClock(),
+        keepalive=keepalive,
         tracer_provider=tracer_provider,
         meter_provider=meter_provider,
     )

@@ -12,6 +12,7 @@ Each step waits no longer than its setting: DRAIN_NOTICE_MS, DRAIN_GRACE_MS, and
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import grpc
@@ -59,6 +60,22 @@ KEEPALIVE_INTERVAL_MIN_MS: Final = 15_000
 KEEPALIVE_STRIKES_MAX: Final = 2
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keepalive:
+    """When a connection from which nothing has come is asked for a sign of life, and how long it may take to answer.
+
+    A caller that is switched off, frozen or cut off says no word of it. TCP by itself notices hours later, if ever, and
+    until then its streams keep their places among those that are admitted, and count as watchers.
+    """
+
+    after_ms: int = 60_000
+    answer_ms: int = 20_000
+
+
+KEEPALIVE: Final = Keepalive()
+"""A minute is what a watcher may be counted in vain; asking more often wakes phones that sleep, and gains nothing."""
+
+
 class Server:
     """One gRPC server in this process. `serve()` runs one until it is told to end; tests start and drain it by hand.
 
@@ -77,10 +94,12 @@ class Server:
         readiness: Callable[[], bool],
         on_drain: Callable[[], Awaitable[None]],
         clock: Clock,
+        keepalive: Keepalive = KEEPALIVE,
         tracer_provider: trace.TracerProvider | None = None,
         meter_provider: metrics.MeterProvider | None = None,
     ) -> None:
         self._name = name
+        self._keepalive = keepalive
         self._config = config
         self._hosted = hosted
         self._on_drain = on_drain
@@ -109,7 +128,8 @@ class Server:
         stages = self._stages()
         dialogues = Dialogues(recovery=stages[0], stages=stages[1:], messages_max=self._config.stream_messages_max)
         server = grpc.aio.server(
-            interceptors=[StagesInterceptor(methods, stages, dialogues)], options=_options(self._config)
+            interceptors=[StagesInterceptor(methods, stages, dialogues)],
+            options=_options(self._config, self._keepalive),
         )
         for each in self._hosted:
             each.register(server)
@@ -217,7 +237,7 @@ def _limits(config: ServerConfig) -> dict[AdmissionClass.ValueType, int]:
     }
 
 
-def _options(config: ServerConfig) -> list[tuple[str, int]]:
+def _options(config: ServerConfig, keepalive: Keepalive) -> list[tuple[str, int]]:
     return [
         ("grpc.so_reuseport", 0),  # a second server on the same port is a mistake to hear about
         ("grpc.server.max_pending_requests", PENDING_CALLS_MAX),
@@ -226,6 +246,10 @@ def _options(config: ServerConfig) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", config.message_bytes_max),
         ("grpc.max_metadata_size", METADATA_BYTES_MAX),
         ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
+        ("grpc.keepalive_time_ms", keepalive.after_ms),
+        ("grpc.keepalive_timeout_ms", keepalive.answer_ms),
+        ("grpc.http2.ping_timeout_ms", keepalive.answer_ms),  # by which the connection is really closed: else a minute
+        ("grpc.keepalive_permit_without_calls", 1),  # a connection without calls still has a file descriptor
         ("grpc.http2.min_recv_ping_interval_without_data_ms", KEEPALIVE_INTERVAL_MIN_MS),
         ("grpc.http2.max_ping_strikes", KEEPALIVE_STRIKES_MAX),
     ]

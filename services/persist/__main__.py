@@ -30,6 +30,7 @@ from services.chassis.clock import Clock, SystemClock
 from services.chassis.crash_points import arm
 from services.chassis.hosted import Hosted
 from services.chassis.launch import launch
+from services.chassis.refusal import Refusal
 from services.chassis.server import serve
 from services.chassis.service_token import ServiceToken
 from services.persist.adapters.cache import ServiceCache
@@ -233,6 +234,8 @@ async def run(config: PersistConfig) -> None:
             )
         except (OSError, TimeoutError, asyncpg.PostgresError) as error:
             sys.exit(f"the database of DATABASE_URL does not answer: {error!r}")
+        except Refusal as refusal:  # it answered first, and then did not do what has to be done before any ticket comes
+            sys.exit(f"persist cannot begin: {refusal.message}: {refusal.__cause__!r}")
         await serve(
             name=NAME,
             config=config.server,

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import asyncpg
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from services.persist.config import check_address
+
 T = TypeVar("T")
 
 EXAMPLE = "postgresql://user:password@host:5432/furlong"
@@ -23,6 +25,10 @@ def run(work: Callable[[str], Coroutine[Any, Any, T]], *, if_refused: str = "the
     database_url = os.environ.get("DATABASE_URL", "")
     if not database_url:
         sys.exit(f"DATABASE_URL is not set; it must be an address like {EXAMPLE}")
+    try:
+        check_address(database_url)
+    except ValueError as error:
+        sys.exit(str(error))
     try:
         return asyncio.run(work(database_url))
     except (asyncpg.ClientConfigurationError, ArgumentError) as error:

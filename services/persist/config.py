@@ -1,12 +1,16 @@
 """persist's settings."""
 
 from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
 
 from services.chassis.addresses import target
 from services.chassis.config import setting
 from services.chassis.crash_points import CrashConfig
 from services.chassis.server_config import ServerConfig
 from services.persist.crash_points import POINTS
+
+PORT_MAX: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +122,7 @@ class PersistConfig:
 
     def __post_init__(self) -> None:
         """Check what a range cannot say; ValueError names the variables."""
+        check_address(self.database_url)
         self._check_database()
         self.crash.planned(POINTS)
         try:
@@ -144,3 +149,14 @@ class PersistConfig:
         )
         if broken := [words for holds, words in relations if not holds]:
             raise ValueError("; ".join(broken))
+
+
+def check_address(database_url: str) -> None:
+    """Raise ValueError where DATABASE_URL names a port that is none, which its drivers take for a defect of ours.
+
+    The words leave out what is wrong: in an address that is mistyped it may be the password.
+    """
+    for host in urlsplit(database_url).netloc.rpartition("@")[2].split(","):
+        _, _, port = host.rpartition("]")[2].partition(":")
+        if port and not (port.isascii() and port.isdecimal() and 0 < int(port) <= PORT_MAX):
+            raise ValueError(f"DATABASE_URL names a port that is no number from 1 to {PORT_MAX}")

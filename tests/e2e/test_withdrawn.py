@@ -109,9 +109,9 @@ async def test_what_was_bet_on_a_withdrawn_runner_is_given_back_in_every_market(
     settled = await enter(door, people, a_round)
 
     expected = {
-        "win": ("WON", STAKE_MINOR),
-        "place": ("WON", STAKE_MINOR),
-        "each way": ("WON", 2 * STAKE_MINOR),
+        "win": ("VOIDED", STAKE_MINOR),
+        "place": ("VOIDED", STAKE_MINOR),
+        "each way": ("VOIDED", 2 * STAKE_MINOR),
         "with a winner": ("WON", STAKE_MINOR + prize_minor(a_round, "WIN", 3)),
         "with a loser": ("WON", STAKE_MINOR),
         "winner": ("WON", prize_minor(a_round, "WIN", 3)),
@@ -200,10 +200,10 @@ async def test_a_correction_may_find_that_a_runner_was_withdrawn(
     corrected = (await rest_door.call(methods.CORRECT_RESULT, correcting, token=people.operator))["round"]
 
     expected = {
-        ("WIN", 3): ("WON", STAKE_MINOR),
+        ("WIN", 3): ("VOIDED", STAKE_MINOR),
         ("WIN", 1): ("WON", prize_minor(a_round, "WIN", 1)),
-        ("PLACE", 3): ("WON", STAKE_MINOR),
-        ("WIN", 6): ("WON", STAKE_MINOR),
+        ("PLACE", 3): ("VOIDED", STAKE_MINOR),
+        ("WIN", 6): ("VOIDED", STAKE_MINOR),
     }
 
     async def is_moved() -> bool:

@@ -54,7 +54,7 @@ class DrandBeacon:
             told_round, signature = int(said["round"]), bytes.fromhex(said["signature"])
         except (OSError, HTTPException) as error:
             raise BeaconSilent(f"{address}: {error!r}") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:  # JSON nested too deeply ends in the last
             raise BeaconSilent(f"{address} answers something else: {error!r}") from error
         public_key = bytes.fromhex(self._chain.public_key)
         if (

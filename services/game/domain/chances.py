@@ -48,19 +48,24 @@ def chances(weights: tuple[int, ...], places: int) -> Chances:
         firsts = [weight * (over_one // after) * over_two for weight, after in zip(weights, after_one, strict=True)]
         before = _more(before, sum(firsts), firsts)
     if places > 2:
-        before = _more(before, *_pairs(weights, total, [over_one // after for after in after_one], over_two))
+        before = _more(before, *_pairs(weights, total, after_one, over_one * over_two))
     numerators = tuple(weight * each for weight, each in zip(weights, before, strict=True))
     denominator = total * over_one * over_two
     assert sum(numerators) == places * denominator, "as many runners are placed as there are places"
     return Chances(numerators=numerators, denominator=denominator)
 
 
-def _pairs(weights: Sequence[int], total: int, shares: Sequence[int], over_two: int) -> tuple[int, Sequence[int]]:
-    """Sum over the pairs that may be the first two, in either order: all of them, and those with each runner."""
+def _pairs(weights: Sequence[int], total: int, after_one: Sequence[int], common: int) -> tuple[int, Sequence[int]]:
+    """Sum over the pairs that may be the first two, in either order: all of them, and those with each runner.
+
+    `common` has thousands of digits and everything else a few, so what is multiplied with it has to be small: the two
+    orders of a pair are brought together first, and it is divided once, without a rest.
+    """
     everyone = 0
     with_runner = [0] * len(weights)
     for (one, weight), (other, more) in combinations(enumerate(weights), 2):
-        pair = weight * more * (shares[one] + shares[other]) * (over_two // (total - weight - more))
+        first, second, after_both = after_one[one], after_one[other], total - weight - more
+        pair = weight * more * (common * (first + second) // (first * second * after_both))
         everyone += pair
         with_runner[one] += pair
         with_runner[other] += pair

@@ -29,6 +29,7 @@ from services.chassis.refusal import Refusal
 from services.chassis.waiting import until
 from services.game.domain.beacon import randomness
 from services.game.domain.card import RaceCard
+from services.game.domain.chances import chances
 from services.game.domain.draw import commitment, draw
 from services.game.domain.markets import places_of
 from services.game.domain.outage import pick_up
@@ -54,6 +55,8 @@ STANDSTILL_LOOK_MS: Final = 5_000
 there, should nobody say so."""
 REFUSED_PAUSE_MS: Final = 500
 """How long to wait before a step is tried again that was refused although nothing has moved, unless somebody wakes."""
+RUNNERS_AT_ONCE_MAX: Final = 16
+"""The chances to place of more runners take so long that others have to have their turns: milliseconds."""
 
 # The store answered: the call is over, asking again would not help.
 _FINAL: Final = frozenset((Reason.EPOCH_STALE, Reason.ROUND_PHASE, Reason.CARD_MISSING, Reason.ROUND_UNKNOWN))
@@ -309,6 +312,7 @@ class Keeper:
         sealed = self._seal.seal(seed=next_seed.seed, track=track.track, commitment=committed.hex())
         places = places_of(len(card.runners))
         place_return_bps = track.program.place_return_bps or track.return_bps
+        await _work_out(card, places)
         offered = RaceCard(
             card_id=card.card_id,
             name=card.name,
@@ -415,6 +419,12 @@ class Keeper:
 
     def _request_id(self) -> str:
         return uuid7(self._clock.now_ms(), self._chance.bytes(CHANCE_BYTES))
+
+
+async def _work_out(card: RaceCard, places: int) -> None:
+    """Work the chances of a large field out in a thread: whoever prices or shows the round finds them remembered."""
+    if places and len(card.runners) > RUNNERS_AT_ONCE_MAX:
+        await asyncio.to_thread(chances, tuple(runner.weight for runner in card.runners), places)
 
 
 def _seq(stored: StoredRound | None) -> int:

@@ -15,7 +15,7 @@ from services.game.domain.beacon import KNOWN, BeaconChain
 from services.game.domain.proof import Proof, is_drawn, is_ready, proof_of
 from services.game.engine.broadcast.hub import Hub
 from services.game.ports import RoundReader
-from services.game.service.access import account_not_yours, may_read, require_role
+from services.game.service.access import account_not_yours, may_read, own_terminal, require_role
 from services.game.service.paging import page_size
 from services.game.wire import round_to, round_with_race_to, runner_to
 
@@ -90,7 +90,7 @@ class RoundService(RoundServiceServicer):
             tick_interval_ms=request.tick_interval_ms,
             write=context.write,
             accounts=frozenset(request.accounts),
-            terminal=request.terminal,
+            terminal=own_terminal(request.terminal),
         )
 
 

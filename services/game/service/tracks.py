@@ -126,7 +126,7 @@ class TrackService(TrackServiceServicer):
     async def CreateTrack(self, request: pb.CreateTrackRequest, context: Any) -> pb.CreateTrackResponse:
         """Make a track, with the defaults where it leaves something open."""
         asked = _with_defaults(request.track)
-        _refuse_beacon(asked, self._beacons)
+        _refuse_beacon(asked, self._beacons, "track.program.beacon")
         track = await self._store.create_track(request_id=request.request_id, track=asked)
         self._tracks.wake(track.track)
         return pb.CreateTrackResponse(track=track_to(track))
@@ -185,10 +185,14 @@ class TrackService(TrackServiceServicer):
 
     async def UpdateTrack(self, request: pb.UpdateTrackRequest, context: Any) -> pb.UpdateTrackResponse:
         """Change settings of a track, from its next round on."""
+        change = _change_of(request)
+        if change.program is not None or change.timetable is not None:
+            changed = _changed(await self._store.track(request.track), change)
+            _refuse_beacon(changed, self._beacons, "program.beacon")
         track = await self._store.update_track(
             request_id=request.request_id,
             track=request.track,
-            change=_change_of(request),
+            change=change,
             reason=request.reason,
             actor=principal.current().subject,
         )
@@ -283,6 +287,11 @@ def _change_of(request: pb.UpdateTrackRequest) -> TrackChange:
     )
 
 
+def _changed(track: Track, change: TrackChange) -> Track:
+    """A track with what changes of how it makes its rounds."""
+    return replace(track, program=change.program or track.program, timetable=change.timetable or track.timetable)
+
+
 def _corrected(settled: Round, result: RaceResult) -> Round:
     """A settled round with another result. Raises Refusal for any other round, and for what is no result of it."""
     if settled.phase is not Phase.SETTLED:
@@ -307,7 +316,7 @@ def _with_defaults(track: TrackMessage) -> Track:
     )
 
 
-def _refuse_beacon(track: Track, beacons: Beacons) -> None:
+def _refuse_beacon(track: Track, beacons: Beacons, field: str) -> None:
     """Refuse a track whose rounds could not be drawn as it asks."""
     name = track.program.beacon
     if not name:
@@ -320,7 +329,7 @@ def _refuse_beacon(track: Track, beacons: Beacons) -> None:
         description = f"needs a betting window of {BEACON_WINDOW_MS_MIN} milliseconds or more"
     else:
         return
-    violation = Violation(field="track.program.beacon", description=description)
+    violation = Violation(field=field, description=description)
     raise Refusal(Reason.MALFORMED, f"the beacon {name!r} {description}", violations=[violation])
 
 

@@ -41,7 +41,6 @@ PRICES_MAX: Final = 2 * RUNNERS_MAX
 _PRICE_POLICIES: Final = frozenset(ticket_pb2.TicketOrder.PricePolicy.values())
 _NEED_A_PRICE: Final = (ticket_pb2.TicketOrder.BETTER, ticket_pb2.TicketOrder.EXACT)
 _TRACK: Final = re.compile(r"(?=.{1,40}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_TERMINAL: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 
 
@@ -151,8 +150,7 @@ def watch_rounds(request: rounds.WatchRoundsRequest, checks: Checks) -> None:
     checks.length("accounts", request.accounts, 0, ACCOUNTS_WATCHED_MAX)
     for n, account_id in enumerate(request.accounts[:ACCOUNTS_WATCHED_MAX]):
         checks.uuid(f"accounts[{n}]", account_id)
-    if request.terminal:
-        checks.pattern("terminal", request.terminal, _TERMINAL, "1 to 40 letters, digits, dots, dashes, underscores")
+    checks.terminal("terminal", request.terminal)
 
 
 def create_track(request: tracks.CreateTrackRequest, checks: Checks) -> None:
@@ -257,9 +255,9 @@ def update_track(request: tracks.UpdateTrackRequest, checks: Checks) -> None:
     if request.HasField("limits"):
         _limits("limits", request.limits, checks)
     _program("program", request.program, checks)
-    changes = ("timetable", "limits", "program")
-    changed = request.display_name or request.return_bps or any(request.HasField(name) for name in changes)  # type: ignore[arg-type] # names of fields
-    checks.that("track", bool(changed), "comes with nothing to change")
+    parts = (request.HasField("timetable"), request.HasField("limits"), request.HasField("program"))
+    changed = bool(request.display_name or request.return_bps) or any(parts)
+    checks.that("track", changed, "comes with nothing to change")
 
 
 def cancel_ticket(request: tickets.CancelTicketRequest, checks: Checks) -> None:

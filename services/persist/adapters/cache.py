@@ -35,7 +35,8 @@ from furlong.cache.v1.cache_service_pb2 import (
     SetRequest,
 )
 from furlong.cache.v1.cache_service_pb2_grpc import CacheServiceStub
-from furlong.client.breaker import TRIPS, Breaker, BreakerChange, BreakerSettings, BreakerState
+from furlong.client.breaker import Breaker, BreakerChange, BreakerSettings, BreakerState
+from furlong.client.cache_refusals import Refusals
 from opentelemetry import trace
 from opentelemetry.metrics import MeterProvider, get_meter
 
@@ -87,7 +88,7 @@ class ServiceCache:
         self._prober: asyncio.Task[None] | None = None
         self._owed: dict[Shelf, int] = {}  # how often a shelf could not be told to forget
         self._trusted_from_s = 0.0
-        self._refused_with: grpc.StatusCode | None = None
+        self._refusals = Refusals("what persist asks")
         self._lookups = names.CACHE_LOOKUPS.counter(get_meter(__name__, meter_provider=meter_provider))
 
     async def recall(self, shelf: Shelf, key: str) -> Recalled | None:
@@ -156,20 +157,14 @@ class ServiceCache:
             answer = await call()
         except grpc.aio.AioRpcError as error:
             admission.settle(error.code())
-            self._note_refusal(error)
+            self._refusals.note(error)
             return None
         except BaseException:
             admission.settle(None)  # a caller who went away says nothing about the cache
             raise
         admission.settle(grpc.StatusCode.OK)
-        self._refused_with = None
+        self._refusals.over()
         return answer
-
-    def _note_refusal(self, error: grpc.aio.AioRpcError) -> None:
-        """Log a refusal, like that of our token, when it begins. What fails for once is counted and no more."""
-        if error.code() not in TRIPS and error.code() is not self._refused_with:
-            self._refused_with = error.code()
-            _log.warning("cache_refuses", code=error.code().name, details=error.details())
 
     def _breaker_changed(self, change: BreakerChange) -> None:
         if change.after is BreakerState.CLOSED:

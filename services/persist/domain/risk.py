@@ -2,7 +2,9 @@
 
 Each line that is accepted adds its payout to its selection. The house could come to lose, over all markets, the sum of
 the payouts of the selections that would pay most in each, one to WIN and three to PLACE, less all stakes of the round.
-Where only two places are paid, or one ticket's prize is bounded, that is more than can happen; it is never less.
+Where only two places are paid, or one ticket's prize is bounded, that is more than can happen. It is less only where
+runners are withdrawn: nobody knows which as long as there is betting, and the stakes that go back with them are missing
+from what pays the winners. To be prepared for that, a round could take hardly more than its own limit in stakes.
 
 1. Without limits a round takes tickets until the payouts of all its lines add up to ROUND_PAYOUT_MINOR_MAX.
 2. An order is refused whole: none of its lines is taken where one of them goes too far.

@@ -113,17 +113,22 @@ _RANK: Final[Mapping[EventKind, int]] = MappingProxyType(
 """The order in which the events of one decision come."""
 
 
-def standing(phase: Phase, stake_minor: int, events: Sequence[TicketEvent]) -> tuple[TicketState, int]:
+def standing(
+    phase: Phase, stake_minor: int, events: Sequence[TicketEvent], *, all_withdrawn: bool = False
+) -> tuple[TicketState, int]:
     """Tell where a ticket stands and its payout, from its round's phase and its events in any order.
 
     The payout is what was credited to the buyer, or was or can be claimed at a till; of a ticket that is void or
     cancelled the stake. A ticket has lost only when its round is settled: while a settlement is being posted, those
-    that no event names yet are still accepted.
+    that no event names yet are still accepted. A settlement pays stakes back as it pays prizes; a ticket on runners
+    that were `all_withdrawn` has its stake back, and has won nothing.
     """
     if not events:
         return _without_events(phase, stake_minor)
     latest = max(events, key=lambda event: (event.settlement_no, _RANK[event.kind]))
     match latest.kind:
+        case EventKind.WON if all_withdrawn and latest.payout_minor == stake_minor:
+            return TicketState.VOIDED, stake_minor
         case EventKind.WON:
             return TicketState.WON, latest.payout_minor
         case EventKind.VOIDED:

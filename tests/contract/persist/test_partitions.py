@@ -16,9 +16,12 @@ from furlong.persist.v1.ticket_store_service_pb2 import GetTicketRequest
 
 from services.chassis.refusal import Refusal
 from services.persist import partitions
+from services.persist.__main__ import run
 from services.persist.adapters.postgres.tickets import READ_TICKET
+from services.persist.config import PersistConfig
 from services.persist.migrate import migrate
 from tests.persisting import World, order, persisting, verdicts
+from tests.served import config
 
 BY_ROUND = ("tickets", "lines", "events", "transfers")
 DAY_MS = 86_400_000
@@ -109,6 +112,8 @@ async def test_persist_does_not_start_where_partitions_cannot_be_made(world: Wor
         with pytest.raises(Refusal, match="the database does not answer"):
             async with persisting(world.database_url):
                 pass
+        with pytest.raises(SystemExit, match="persist cannot begin: the database does not answer"):
+            await run(PersistConfig(server=config(), database_url=world.database_url))
 
 
 async def without_the_last_day(world: World) -> str:

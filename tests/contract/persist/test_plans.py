@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import asyncpg
 import pytest
 
-from services.persist.adapters.postgres import correcting, settling, tickets
+from services.persist.adapters.postgres import correcting, proving, settling, tickets
 from tests.persisting import World, persisting
 
 SOLD_BEFORE = """
@@ -36,6 +36,7 @@ STATEMENTS: Mapping[str, tuple[str, str]] = {
     "lock the players": (correcting.LOCK_PLAYERS, f"{CHUNK}, {WINNERS}, {WINNERS}, NULL"),
     "read what to correct": (correcting.READ, f"{CHUNK}, {WINNERS}, {WINNERS}, NULL, 2"),
     "answer again": (tickets.READ_PLACED, f"'{{2}}', ARRAY[{FIRST}::uuid]"),
+    "prove a ticket": (proving.BATCH, f"2, 1, {FIRST}, {LAST}"),
 }
 
 

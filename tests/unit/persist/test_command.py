@@ -18,11 +18,14 @@ COMMANDS: tuple[tuple[Callable[[], None], str, str], ...] = (
 ADDRESSES = (
     ("", "DATABASE_URL is not set; it must be an address like postgresql://"),
     ("here", "DATABASE_URL must be an address like postgresql://"),
+    ("postgresql://nobody@127.0.0.1:here/nowhere", "DATABASE_URL names a port that is no number from 1 to 65535"),
     ("postgresql://nobody@127.0.0.1:1/nowhere", "the database of DATABASE_URL does not answer: ConnectionRefusedError"),
 )
 
 
-@pytest.mark.parametrize(("database_url", "sentence"), ADDRESSES, ids=["missing", "no address", "nobody there"])
+@pytest.mark.parametrize(
+    ("database_url", "sentence"), ADDRESSES, ids=["missing", "no address", "no port", "nobody there"]
+)
 @pytest.mark.parametrize(("main", "name", "what"), COMMANDS, ids=[f"{name} {what}" for _, name, what in COMMANDS])
 def test_a_database_that_is_not_there_is_told_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch, main: Callable[[], None], name: str, what: str, database_url: str, sentence: str

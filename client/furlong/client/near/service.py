@@ -11,8 +11,8 @@ import grpc
 from furlong.cache.v1 import cache_service_pb2 as pb
 from furlong.cache.v1.cache_service_pb2_grpc import CacheServiceStub
 from furlong.client.breaker import Breaker, BreakerSettings
+from furlong.client.cache_refusals import Refusals
 from furlong.client.errors import answer_of
-from furlong.client.near.refusals import Refusals
 
 ASK_S: Final = 0.1
 """How long a question waits for its answer, beside the time that it asks the service to wait."""

@@ -9,10 +9,10 @@ import grpc
 from furlong.cache.v1.cache_service_pb2 import WatchChangesResponse
 from furlong.client import deadline
 from furlong.client.backoff import Backoff, Timing
+from furlong.client.cache_refusals import Refusals
 from furlong.client.errors import from_rpc
 from furlong.client.near.change import read
 from furlong.client.near.namespace import NearNamespace
-from furlong.client.near.refusals import Refusals
 from furlong.client.near.service import Service
 from furlong.client.near.trust import Trust
 

@@ -98,7 +98,8 @@ class Limits(_message.Message):
     """selection_payout_max_minor is the most that one selection may come to pay if it wins, in minor units; 0 is no limit."""
     round_loss_max_minor: _builtins.int
     """round_loss_max_minor is the most that the house may come to lose on a round, in minor units: for each market the
-    selection that would pay most, for PLACE the three that would, summed up, less all stakes; 0 is no limit.
+    selection that would pay most, for PLACE the three that would, summed up, less all stakes; 0 is no limit. Stakes
+    that are given back, because a runner was withdrawn or a ticket cancelled, may take a round beyond it.
     """
     payout_max_minor: _builtins.int
     """payout_max_minor is the most that one ticket wins, in minor units, over all its lines; 0 is no limit. Stakes that

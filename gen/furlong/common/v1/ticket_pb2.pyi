@@ -216,7 +216,9 @@ class Ticket(_message.Message):
         LOST: Ticket._State.ValueType  # 3
         """LOST: the round is settled and no line won."""
         VOIDED: Ticket._State.ValueType  # 4
-        """VOIDED: the round was voided and the stake went back to the account, or waits to be claimed at a till."""
+        """VOIDED: the round was voided, or all runners that the ticket bets on were withdrawn, and the stake went back to
+        the account, or waits to be claimed at a till.
+        """
         PAID: Ticket._State.ValueType  # 5
         """PAID: what the ticket had won, or its stake, was paid out at a till."""
         CANCELLED: Ticket._State.ValueType  # 6
@@ -236,7 +238,9 @@ class Ticket(_message.Message):
     LOST: Ticket.State.ValueType  # 3
     """LOST: the round is settled and no line won."""
     VOIDED: Ticket.State.ValueType  # 4
-    """VOIDED: the round was voided and the stake went back to the account, or waits to be claimed at a till."""
+    """VOIDED: the round was voided, or all runners that the ticket bets on were withdrawn, and the stake went back to
+    the account, or waits to be claimed at a till.
+    """
     PAID: Ticket.State.ValueType  # 5
     """PAID: what the ticket had won, or its stake, was paid out at a till."""
     CANCELLED: Ticket.State.ValueType  # 6

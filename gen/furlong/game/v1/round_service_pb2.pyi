@@ -241,8 +241,8 @@ class WatchRoundsRequest(_message.Message):
     tick_interval_ms: _builtins.int
     """tick_interval_ms asks for a TICK frame so often, in milliseconds, 100 to 60,000; 0 means none."""
     terminal: _builtins.str
-    """terminal that watches, for the operators' list of those that are connected: 1 to 40 letters, digits, dots, dashes
-    and underscores; empty for none.
+    """terminal that watches, for the operators' list of those that are connected: 1 to 40 letters, digits, dots, hyphens
+    and underscores, beginning with a letter or digit; empty for the token's, or none.
     """
     @_builtins.property
     def accounts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

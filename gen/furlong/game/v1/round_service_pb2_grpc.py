@@ -101,7 +101,8 @@ class RoundServiceServicer:
         The stream never ends by itself; after any break, resume with `after`. A watcher that reads too slowly is ended
         with OUT_OF_RANGE, a server that goes away ends it with UNAVAILABLE and reason DRAINING. With `accounts`, it is
         told of their tickets too; accounts that the token may not read end it with PERMISSION_DENIED, reason
-        ACCOUNT_NOT_YOURS. Only a CASHIER or an OPERATOR may name a `terminal`: reason ROLE_MISSING.
+        ACCOUNT_NOT_YOURS. Only a CASHIER or an OPERATOR may name a `terminal`: reason ROLE_MISSING. A token that is bound to
+        a terminal watches as that one; naming another is PERMISSION_DENIED, reason TERMINAL_NOT_YOURS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

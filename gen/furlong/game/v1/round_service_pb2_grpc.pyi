@@ -49,7 +49,8 @@ class RoundServiceStub:
     The stream never ends by itself; after any break, resume with `after`. A watcher that reads too slowly is ended
     with OUT_OF_RANGE, a server that goes away ends it with UNAVAILABLE and reason DRAINING. With `accounts`, it is
     told of their tickets too; accounts that the token may not read end it with PERMISSION_DENIED, reason
-    ACCOUNT_NOT_YOURS. Only a CASHIER or an OPERATOR may name a `terminal`: reason ROLE_MISSING.
+    ACCOUNT_NOT_YOURS. Only a CASHIER or an OPERATOR may name a `terminal`: reason ROLE_MISSING. A token that is bound to
+    a terminal watches as that one; naming another is PERMISSION_DENIED, reason TERMINAL_NOT_YOURS.
     """
 
 @_typing.type_check_only
@@ -73,7 +74,8 @@ class RoundServiceAsyncStub(RoundServiceStub):
     The stream never ends by itself; after any break, resume with `after`. A watcher that reads too slowly is ended
     with OUT_OF_RANGE, a server that goes away ends it with UNAVAILABLE and reason DRAINING. With `accounts`, it is
     told of their tickets too; accounts that the token may not read end it with PERMISSION_DENIED, reason
-    ACCOUNT_NOT_YOURS. Only a CASHIER or an OPERATOR may name a `terminal`: reason ROLE_MISSING.
+    ACCOUNT_NOT_YOURS. Only a CASHIER or an OPERATOR may name a `terminal`: reason ROLE_MISSING. A token that is bound to
+    a terminal watches as that one; naming another is PERMISSION_DENIED, reason TERMINAL_NOT_YOURS.
     """
 
 class RoundServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -124,7 +126,8 @@ class RoundServiceServicer(metaclass=_abc_1.ABCMeta):
         The stream never ends by itself; after any break, resume with `after`. A watcher that reads too slowly is ended
         with OUT_OF_RANGE, a server that goes away ends it with UNAVAILABLE and reason DRAINING. With `accounts`, it is
         told of their tickets too; accounts that the token may not read end it with PERMISSION_DENIED, reason
-        ACCOUNT_NOT_YOURS. Only a CASHIER or an OPERATOR may name a `terminal`: reason ROLE_MISSING.
+        ACCOUNT_NOT_YOURS. Only a CASHIER or an OPERATOR may name a `terminal`: reason ROLE_MISSING. A token that is bound to
+        a terminal watches as that one; naming another is PERMISSION_DENIED, reason TERMINAL_NOT_YOURS.
         """
 
 def add_RoundServiceServicer_to_server(servicer: RoundServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

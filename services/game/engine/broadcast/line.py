@@ -6,6 +6,11 @@
 
 A task that waits for mail and then for its write is woken twice for every frame, through every coroutine that it stands
 in. A line begins the write's coroutine itself and is called back when gRPC has taken the frame.
+
+What gRPC is told of a write that is given up is what it is told of a cancelled task: the future that it will end is
+cancelled, and then the coroutine ends where it waits. gRPC keeps all that its core still works with, the frame, the
+operation and the future, until the core is done with it, and asks a future first whether it was cancelled. No write is
+begun once `run` has ended: from then on the call may be gone, and the core takes no call that is gone.
 """
 
 import asyncio
@@ -49,13 +54,14 @@ class Crier:
 class Line:
     """One watcher's line; `mail` is what its mailbox calls. `run` it once."""
 
-    __slots__ = ("_crier", "_ended", "_is_waiting", "_mailbox", "_write", "_writing")
+    __slots__ = ("_crier", "_ended", "_is_waiting", "_mailbox", "_taking", "_write", "_writing")
 
     def __init__(self, write: Write, crier: Crier) -> None:
         self._write = write
         self._crier = crier
         self._mailbox: Mailbox | None = None
         self._writing: Coroutine[Any, Any, None] | None = None
+        self._taking: asyncio.Future[None] | None = None  # what the write waits for
         self._is_waiting = False
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -67,9 +73,7 @@ class Line:
             await self._ended
         finally:
             self._mailbox = None
-            if self._writing is not None:
-                self._writing.close()
-                self._writing = None
+            self._give_up()
 
     def mail(self) -> None:
         """Something came into the mailbox."""
@@ -111,18 +115,26 @@ class Line:
             if taken is None:  # it only lets others go first
                 asyncio.get_running_loop().call_soon(self._taken, None)
             else:
+                self._taking = taken
                 taken.add_done_callback(self._taken)
 
     def _taken(self, taken: "asyncio.Future[None] | None") -> None:
-        if (
-            self._mailbox is None or self._writing is None
-        ):  # it was given up, and what became of it is nobody's business
+        self._taking = None
+        if self._writing is None:  # it was given up, and what became of it is nobody's business
             if taken is not None and not taken.cancelled():
                 taken.exception()
             return
         self._step()
         if self._writing is None:
             self.proceed()
+
+    def _give_up(self) -> None:
+        """Leave the write that waits, if there is one."""
+        if self._taking is not None:
+            self._taking.cancel()
+        if self._writing is not None:
+            self._writing.close()
+            self._writing = None
 
     def _end(self, error: BaseException | None) -> None:
         if self._ended.done():

@@ -1,7 +1,17 @@
-"""Reading what proves a ticket: the tickets of its batch, and the sub-roots of its round."""
+"""Reading what proves a ticket: the tickets of its batch, and the sub-roots of its round.
 
+No index leads to the tickets of a batch: one would slow down the writing of tickets, and proofs are asked for far less
+often. But ids begin with the time of their making, and what is committed together was nearly always made together. So a
+batch is looked for along the key, among the ids made shortly before and after the ticket's, then among more of them,
+and where ids were made long before they were sent, among all tickets of the round. The batch says how many it has.
+"""
+
+from collections.abc import Sequence
 from typing import Final
+from uuid import UUID
 
+import asyncpg
+from furlong.client.identity import uuid7_time_ms
 from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.refusal import Refusal
@@ -12,9 +22,10 @@ from services.persist.domain.ticket import Line, Order
 from services.persist.domain.ticket_proof import TicketProof, prove
 
 PLACE: Final = """
-SELECT t.round_id, t.batch_id, r.phase, r.tickets_root
+SELECT t.round_id, t.batch_id, b.tickets AS batch_tickets, r.phase, r.tickets_root
 FROM request_keys k
 JOIN tickets t ON t.round_id = k.round_id AND t.ticket_id = k.request_id
+JOIN batches b ON b.round_id = t.round_id AND b.batch_id = t.batch_id
 JOIN rounds r ON r.round_id = k.round_id
 WHERE k.request_id = $1
 """
@@ -23,10 +34,14 @@ BATCH: Final = """
 SELECT t.ticket_id, t.account_id, t.stake_minor,
     (SELECT array_agg(ROW (l.market, l.selection, l.stake_minor, l.price_hundredths) ORDER BY l.line)
      FROM lines l WHERE l.round_id = t.round_id AND l.ticket_id = t.ticket_id) AS lines
-FROM tickets t WHERE t.round_id = $1 AND t.batch_id = $2 ORDER BY t.batch_place
+FROM tickets t WHERE t.round_id = $1 AND t.batch_id = $2 AND t.ticket_id BETWEEN $3 AND $4 ORDER BY t.batch_place
 """
-"""A batch is found among the tickets of its round, along their key: an index of its own would slow down the writing of
-tickets, and proofs are asked for far less often."""
+
+NEAR_MS: Final = (1_000, 60_000)
+"""How far from the ticket's the other ids of its batch are looked for at first, and then."""
+
+FIRST_ID: Final = UUID(int=0)
+LAST_ID: Final = UUID(int=2**128 - 1)
 
 SUB_ROOTS: Final = "SELECT batch_id, sub_root FROM batches WHERE round_id = $1 ORDER BY batch_id"
 
@@ -49,7 +64,7 @@ class PostgresProofs:
                 f"round {round_id} is {phase.name} and has no ticket root: it is fixed at the lock",
                 metadata={"phase": phase.name},
             )
-        batch = await self._pool.fetch("read_batch", BATCH, round_id, found["batch_id"])
+        batch = await self._batch(found, ticket_id)
         sub_roots = await self._pool.fetch("read_sub_roots", SUB_ROOTS, round_id)
         return prove(
             round_id=round_id,
@@ -70,3 +85,19 @@ class PostgresProofs:
             batch_place=[row["batch_id"] for row in sub_roots].index(found["batch_id"]),
             tickets_root=found["tickets_root"],
         )
+
+    async def _batch(self, place: asyncpg.Record, ticket_id: str) -> Sequence[asyncpg.Record]:
+        """Read the tickets that were committed with this one, in their order."""
+        of_batch = (place["round_id"], place["batch_id"])
+        made_at_ms = uuid7_time_ms(ticket_id)
+        for near_ms in NEAR_MS:
+            near = (_first_id_of(made_at_ms - near_ms), _first_id_of(made_at_ms + near_ms))
+            batch = await self._pool.fetch("read_batch", BATCH, *of_batch, *near)
+            if len(batch) == place["batch_tickets"]:
+                return batch
+        return await self._pool.fetch("read_batch", BATCH, *of_batch, FIRST_ID, LAST_ID)
+
+
+def _first_id_of(time_ms: int) -> UUID:
+    """The lowest UUIDv7 of a millisecond."""
+    return UUID(int=max(time_ms, 0) << 80)

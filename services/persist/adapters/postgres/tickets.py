@@ -14,7 +14,7 @@ from services.persist.domain.round import Phase
 from services.persist.domain.ticket import EventKind, Line, Ticket, TicketEvent, TicketState, standing, uncapped_minor
 
 _SELECT: Final = """
-SELECT t.round_id, t.ticket_id, t.account_id, t.stake_minor, t.placed_at, t.terminal, r.currency, r.phase,
+SELECT t.round_id, t.ticket_id, t.account_id, t.stake_minor, t.placed_at, t.terminal, r.currency, r.phase, r.withdrawn,
     (SELECT array_agg(ROW (l.market, l.selection, l.stake_minor, l.price_hundredths) ORDER BY l.line)
      FROM lines l WHERE l.round_id = t.round_id AND l.ticket_id = t.ticket_id) AS lines,
     (SELECT array_agg(ROW (e.kind, e.settlement_no, e.payout_minor, e.payout_uncapped_minor))
@@ -120,7 +120,9 @@ def _ticket(row: asyncpg.Record) -> Ticket:
         )
         for kind, settlement_no, payout_minor, payout_uncapped_minor in row["events"] or ()
     ]
-    state, payout_minor = standing(Phase(row["phase"]), row["stake_minor"], events)
+    withdrawn = frozenset(row["withdrawn"])
+    all_withdrawn = bool(withdrawn) and all(withdrawn.issuperset(selection) for _, selection, *_ in row["lines"])
+    state, payout_minor = standing(Phase(row["phase"]), row["stake_minor"], events, all_withdrawn=all_withdrawn)
     return _as_of(row, state, payout_minor=payout_minor, uncapped_minor=uncapped_minor(events))
 
 

@@ -62,7 +62,7 @@ async def test_a_round_whose_time_has_come_is_fetched_and_checked(beacon: Loopba
     assert is_signed(public_key=bytes.fromhex(asked.chain.public_key), beacon_round=50, signature=signed(50))
 
 
-@pytest.mark.parametrize("mood", ["silent", "lying", "babbling", "another"])
+@pytest.mark.parametrize("mood", ["silent", "lying", "babbling", "nesting", "another"])
 async def test_a_mirror_that_does_not_answer_as_it_should_is_silent(beacon: LoopbackBeacon, mood: str) -> None:
     beacon.mood = mood
 

@@ -1,6 +1,7 @@
 """The keeper moves rounds on in order and in time, and picks them up wherever an outage left them."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,6 +12,7 @@ from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.refusal import Refusal
 from services.game.domain.card import RaceCard, Runner
+from services.game.domain.chances import Chances, chances
 from services.game.domain.draw import commitment
 from services.game.domain.order import Line, Market, Order, judge, offer_of
 from services.game.domain.race_result import RaceResult
@@ -26,6 +28,7 @@ from tests.fakes.persist_store import FakePersist
 from tests.fakes.plain_seal import PlainSeal
 from tests.fakes.seeded_chance import SeededChance
 from tests.fakes.virtual_clock import VirtualClock
+from tests.loopback import until
 from tests.model import draw as model
 from tests.rounds import CARD, TRACK
 
@@ -815,3 +818,29 @@ async def test_a_track_whose_beacon_is_not_known_here_opens_no_round_and_a_locke
         await stable.run_to(START_MS + 2 * WAIT_MS)
 
     assert await stable.history() == [(1, "OPEN"), (1, "LOCKED"), (1, "VOID")]
+
+
+async def test_the_chances_of_a_large_field_are_worked_out_where_they_hold_nobody_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worked_in: list[threading.Thread] = []
+
+    def noting(weights: tuple[int, ...], places: int) -> Chances:
+        worked_in.append(threading.current_thread())
+        return chances(weights, places)
+
+    monkeypatch.setattr("services.game.engine.keeper.chances", noting)
+    field = tuple(
+        Runner(runner=number, name=f"Runner {number}", weight=1_000 + number**3, win_price_hundredths=0)
+        for number in range(1, 41)
+    )
+    stable = Stable()
+    await stable.prepare(cards=0)
+    await stable.store.put_cards(request_id="", track=TRACK.track, cards=[replace(CARD, card_id=0, runners=field)])
+    before = chances.cache_info().misses
+    async with stable.kept():
+        await until(lambda: bool(stable.published))
+
+    assert chances.cache_info().misses == before + 1, "who prices the round finds them"
+    assert [thread is threading.main_thread() for thread in worked_in] == [False]
+    assert all(runner.place_price_hundredths for runner in stable.published[0].runners)

@@ -134,13 +134,31 @@ async def test_a_watcher_that_goes_gives_its_write_up_and_hears_no_more_of_it() 
         watcher.mailbox.put_transition((1, b"t1"))
         await turns()
     assert stream.given_up
-    assert stream.room is not None
-    stream.room.set_exception(ConnectionError("gone"))  # unheard, it would be a warning, which fails the test
     watcher.mailbox.put_transition((2, b"t2"))
     await turns()
 
     assert stream.written == []
     assert stream.offered == [b"t1"]
+
+
+async def test_a_write_that_is_given_up_has_its_future_cancelled_as_a_task_would() -> None:
+    stream = Stream(is_open=False)
+    async with watching(stream) as watcher:
+        watcher.mailbox.put_transition((1, b"t1"))
+        await turns()
+
+    assert stream.room is not None
+    assert stream.room.cancelled()
+
+
+async def test_a_write_that_has_failed_when_it_is_given_up_is_heard() -> None:
+    stream = Stream(is_open=False)
+    async with watching(stream) as watcher:
+        watcher.mailbox.put_transition((1, b"t1"))
+        await turns()
+        assert stream.room is not None
+        watcher.task.cancel()
+        stream.room.set_exception(ConnectionError("gone"))  # unheard, it would be a warning, which fails the test
 
 
 async def test_what_goes_wrong_with_a_write_is_raised_and_hurts_no_other_line() -> None:

@@ -1,5 +1,6 @@
 """The public services: who may see and do what, and how it is answered."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from furlong.common.v1.account_pb2 import Account, Transfer
 from furlong.common.v1.error_pb2 import Reason
 from furlong.common.v1.policy_pb2 import Role
+from furlong.common.v1.round_pb2 import Program as ProgramMessage
 from furlong.common.v1.round_pb2 import RaceCard, Round, Runner, Timetable, Track
 from furlong.common.v1.ticket_pb2 import Line, Price, Ticket, TicketOrder, TicketResult
 from furlong.game.v1 import account_service_pb2 as accounts
@@ -365,6 +367,40 @@ async def test_another_terminal_than_the_tokens_refuses_the_whole_call(game: Pla
         assert refused.value.reason == Reason.TERMINAL_NOT_YOURS
 
 
+@pytest.mark.parametrize(("of_token", "named", "listed"), [("till-4", "", "till-4"), ("till-4", "till-4", "till-4")])
+async def test_a_watcher_is_listed_as_the_terminal_of_its_token(
+    game: Playing, of_token: str, named: str, listed: str
+) -> None:
+    become(Role.CASHIER, terminal=of_token)
+    watching = asyncio.create_task(watch(game, named))
+    await clock_of(game).settle()
+    terminals = game.hub.room(TRACK.track).presence.listed()
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+    assert [each.terminal for each in terminals] == [listed]
+
+
+async def test_a_watcher_that_names_another_terminal_than_its_tokens_is_refused(game: Playing) -> None:
+    become(Role.CASHIER, terminal="till-4")
+    with pytest.raises(Refusal) as refused:
+        await asyncio.wait_for(watch(game, "till-3"), timeout=5)
+
+    assert refused.value.reason == Reason.TERMINAL_NOT_YOURS
+    assert game.hub.room(TRACK.track).watchers == 0
+
+
+class Screen:
+    """The context of a watch that takes every frame."""
+
+    async def write(self, frame: bytes) -> None:
+        pass
+
+
+async def watch(game: Playing, terminal: str) -> None:
+    await game.rounds.WatchRounds(rounds.WatchRoundsRequest(track=TRACK.track, terminal=terminal), Screen())
+
+
 async def test_settings_change_from_the_next_round_on(game: Playing) -> None:
     become(Role.OPERATOR)
     times = Timetable(betting_window_ms=5_000, lock_ms=200, race_ms=300, finish_ms=400)
@@ -381,6 +417,21 @@ async def test_settings_change_from_the_next_round_on(game: Playing) -> None:
     assert (before.return_bps, after.return_bps) == (TRACK.return_bps, 8_000)
     assert after.schedule.locks_at_ms - after.schedule.opens_at_ms == 5_000
     assert after.schedule.starts_at_ms - after.schedule.locks_at_ms == 200
+
+
+async def test_no_track_is_made_or_changed_to_take_a_beacon_that_is_not_asked(game: Playing) -> None:
+    become(Role.OPERATOR)
+    program = ProgramMessage(beacon="nobody")
+    asked = Track(track="by-the-stars", display_name="Stars", currency="EUR", program=program)
+    with pytest.raises(Refusal) as made:
+        await game.track_service.CreateTrack(tracks.CreateTrackRequest(request_id=MINE, track=asked), CONTEXT)
+    change = tracks.UpdateTrackRequest(request_id=MINE, track=TRACK.track, program=program, reason="summer")
+    with pytest.raises(Refusal) as changed:
+        await game.track_service.UpdateTrack(change, CONTEXT)
+
+    assert [each.value.reason for each in (made, changed)] == [Reason.MALFORMED] * 2
+    fields = [violation.field for each in (made, changed) for violation in each.value.violations]
+    assert fields == ["track.program.beacon", "program.beacon"]
 
 
 async def test_the_proof_comes_with_the_end_of_the_race_and_not_before(game: Playing) -> None:

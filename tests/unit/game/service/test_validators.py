@@ -216,6 +216,9 @@ TABLE: list[tuple[Message, str]] = [
     (rounds.WatchRoundsRequest(track="t", update_interval_ms=99), "update_interval_ms"),
     (rounds.WatchRoundsRequest(track="t", tick_interval_ms=60_001), "tick_interval_ms"),
     (rounds.WatchRoundsRequest(track="t", tick_interval_ms=-1), "tick_interval_ms"),
+    (rounds.WatchRoundsRequest(track="t", terminal="till-3.a_B"), ""),
+    (rounds.WatchRoundsRequest(track="t", terminal="-till"), "terminal"),
+    (rounds.WatchRoundsRequest(track="t", terminal="t" * 41), "terminal"),
     # tracks
     (tracks.ListTracksRequest(), ""),
     (tracks.ListTracksRequest(page_size=-1), "page_size"),

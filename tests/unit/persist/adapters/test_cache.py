@@ -141,6 +141,19 @@ async def test_a_cache_that_fails_is_left_alone_and_one_that_refuses_is_not(
     assert len(methods.requests) == asked
 
 
+async def test_a_refusal_is_told_when_it_begins_and_when_it_is_another_or_begins_again(
+    cache: ServiceCache, methods: Methods, caplog: pytest.LogCaptureFixture
+) -> None:
+    denied, full = grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.RESOURCE_EXHAUSTED
+    for code in (denied, denied, full, full, None, full):
+        methods.fails_with = code
+        await cache.recall(ROUNDS, "17")
+
+    told = [record.getMessage() for record in caplog.records]
+    assert [message.split(":")[0] for message in told] == ["the cache refuses what persist asks"] * 3
+    assert ["DENIED" in message for message in told] == [True, False, False]
+
+
 @pytest.mark.parametrize(
     "defects", [[], [RuntimeError("a defect"), RuntimeError("another")]], ids=["", "after defects"]
 )

@@ -63,6 +63,25 @@ def test_a_ticket_stands_where_its_latest_event_has_put_it(
 
 
 @pytest.mark.parametrize(
+    ("happened", "state", "payout_minor"),
+    [
+        ("",                                     "LOST",        0),  # the correction that withdraws is not posted yet
+        ("WON 1 235",                            "WON",       235),  # nor here
+        ("WON 1 100",                            "VOIDED",    100),
+        ("WON 1 235, WON 2 100",                 "VOIDED",    100),
+        ("WON 1 100, PAID 1 100",                "PAID",      100),
+        ("WON 1 100, EXPIRED 1 100",             "EXPIRED",     0),
+    ],
+)  # fmt: skip
+def test_a_ticket_on_withdrawn_runners_alone_has_its_stake_back_and_did_not_win(
+    happened: str, state: str, payout_minor: int
+) -> None:
+    found = standing(Phase.SETTLED, STAKE, events(happened), all_withdrawn=True)
+
+    assert found == (TicketState[state], payout_minor)
+
+
+@pytest.mark.parametrize(
     ("happened", "expected_minor"),
     [
         ([], 0),
