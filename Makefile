@@ -10,7 +10,7 @@ DEV := $(VENV)/.installed-dev
 PIP := $(BIN)/pip --disable-pip-version-check --no-input install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo down status test kills check protos bench format
+.PHONY: help install up demo down status drill test kills check protos bench format
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ down: $(RUN) ## end the local stack that runs
 
 status: $(RUN) ## tell what runs
 	@$(BIN)/python -m deploy.local status
+
+drill: $(RUN) ## back the database up, restore it elsewhere, prove every invariant on the copy (DATABASE_URL, FURLONG_DATA)
+	@$(BIN)/python -m deploy.drill
 
 # SHARED tests share no machine-wide thing, each worker has stores of its own. LONE ones measure how
 # soon a killed part is back, or want the machine for their load, and run by themselves; the other end-to-end tests, which

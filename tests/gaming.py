@@ -135,7 +135,7 @@ class Playing:
             seed_chain_length=50,
         )
         self.offers = Offers(self.store)
-        self.quotes = Quotes(offers=self.offers, clock=clock, key=b"quotes", hold_ms=QUOTE_HOLD_MS)
+        self.quotes = Quotes(offers=self.offers, clock=clock, keys=[b"quotes"], hold_ms=QUOTE_HOLD_MS)
         self.desk = Desk(
             store=self.store,
             offers=self.offers,

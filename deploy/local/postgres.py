@@ -83,6 +83,11 @@ class PostgresServer:
         return f"postgresql://{ROLE}:{password}@127.0.0.1:{self._port}/{database}"
 
     @property
+    def port(self) -> int:
+        """The port that the server listens on, which names its socket too; valid once `start` has returned."""
+        return self._port
+
+    @property
     def pid(self) -> int | None:
         """The process that heads the server; None while it is down."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import jwt
+import structlog
 from furlong.common.v1.error_pb2 import Reason
 from furlong.common.v1.policy_pb2 import Role
 
@@ -27,6 +28,9 @@ LEEWAY_S: Final = 5
 VERIFIED_TOKENS_MAX: Final = 4_096
 """Tokens whose signature is not computed again. Metadata is at most 8 KiB, so this is at most 32 MiB."""
 
+READ_AGAIN_S: Final = 10.0
+"""How old what is known of the JWKS file may be: a key that was put in or taken out counts from then on."""
+
 _SCHEME: Final = "bearer "
 _ROLES: Final[Mapping[str, Role.ValueType]] = {
     name: role for name, role in Role.items() if role not in (Role.ROLE_UNSPECIFIED, Role.ANYONE)
@@ -39,25 +43,34 @@ _WHY: Final[Mapping[type[Exception], str]] = {
 }
 
 
+_log = structlog.get_logger(__name__)
+
+
 class KeysUnusable(Exception):
     """The JWKS file is missing, or holds no Ed25519 key that can be used."""
 
 
 class TokenVerifier:
-    """Verifies tokens against one JWKS file, read once at start.
+    """Verifies tokens against one JWKS file, which may change meanwhile: keys are rotated without a restart.
 
-    A token that was verified is remembered until it expires, so that a caller pays for the signature once.
+    A token that was verified is remembered until it expires or the file changes, so that a caller pays for the
+    signature once. A file that has become unusable changes nothing, but for an error in the log.
     """
 
     def __init__(self, *, jwks_file: Path, issuer: str, audience: str, clock: Clock) -> None:
-        self._keys = _read_keys(jwks_file)
+        self._jwks_file = jwks_file
         self._issuer = issuer
         self._audience = audience
         self._clock = clock
         self._verified: dict[str, tuple[Principal, int]] = {}
+        self._jwks = _read(jwks_file)
+        self._keys = _keys_of(self._jwks, jwks_file)
+        self._read_at_s = clock.monotonic_s()
 
     def verify(self, authorization: str) -> Principal:
         """Read an `authorization` header; raise Refusal(TOKEN_INVALID) for one that cannot be trusted."""
+        if self._clock.monotonic_s() - self._read_at_s >= READ_AGAIN_S:
+            self._read_again()
         known = self._verified.get(authorization)
         if known is None:
             known = self._verify(authorization)
@@ -89,6 +102,20 @@ class TokenVerifier:
             raise Refusal(Reason.TOKEN_INVALID, why) from error
         return _principal(claims), (int(claims["exp"]) + LEEWAY_S) * 1_000
 
+    def _read_again(self) -> None:
+        self._read_at_s = self._clock.monotonic_s()
+        try:
+            jwks = _read(self._jwks_file)
+            if jwks == self._jwks:
+                return
+            self._keys = _keys_of(jwks, self._jwks_file)
+        except KeysUnusable:
+            _log.exception("keys not read, the known ones still count", file=str(self._jwks_file))
+            return
+        self._jwks = jwks
+        self._verified.clear()
+        _log.info("keys read again", file=str(self._jwks_file), keys=sorted(map(str, self._keys)))
+
     def _key_of(self, token: str) -> jwt.PyJWK:
         key_id = jwt.get_unverified_header(token).get("kid")
         if key_id is None and len(self._keys) == 1:
@@ -98,10 +125,17 @@ class TokenVerifier:
         return self._keys[key_id]
 
 
-def _read_keys(jwks_file: Path) -> Mapping[str | None, jwt.PyJWK]:
+def _read(jwks_file: Path) -> str:
     try:
-        keys = jwt.PyJWKSet.from_json(jwks_file.read_text(encoding="utf-8")).keys
-    except (OSError, ValueError, jwt.PyJWTError) as error:
+        return jwks_file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise KeysUnusable(f"AUTH_JWKS_FILE {jwks_file}: {error}") from error
+
+
+def _keys_of(jwks: str, jwks_file: Path) -> Mapping[str | None, jwt.PyJWK]:
+    try:
+        keys = jwt.PyJWKSet.from_json(jwks).keys
+    except (ValueError, jwt.PyJWTError) as error:
         raise KeysUnusable(f"AUTH_JWKS_FILE {jwks_file}: {error}") from error
     for key in keys:
         if key.algorithm_name != ALGORITHM:

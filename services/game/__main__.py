@@ -44,7 +44,7 @@ from services.game.adapters.persist.ledger import PersistLedger
 from services.game.adapters.persist.rounds import PersistRounds
 from services.game.adapters.persist.tickets import PersistTickets
 from services.game.adapters.persist.tracks import PersistTracks
-from services.game.adapters.seal import AesGcmSeal, read_key
+from services.game.adapters.seal import AesGcmSeal, read_keys
 from services.game.adapters.topics import CacheTopics
 from services.game.config import GameConfig
 from services.game.domain.quote import quote_key
@@ -89,8 +89,8 @@ class Game:
 @asynccontextmanager
 async def game(config: GameConfig, clock: Clock, chance: Chance) -> AsyncIterator[Game]:
     """Put game together, looking after its tracks, and take it apart again."""
-    key = read_key(config.seed_key_file)
-    seal = AesGcmSeal(key, chance)
+    seed_keys = read_keys(config.seed_key_file)
+    seal = AesGcmSeal(seed_keys, chance)
     token = ServiceToken(Path(config.service_token_file) if config.service_token_file else None, clock)
     channel = open_channel(target(config.persist_address), services=PERSIST_SERVICES, token=token, health_check=True)
     cache = _cache(config.cache_address, token)
@@ -115,7 +115,9 @@ async def game(config: GameConfig, clock: Clock, chance: Chance) -> AsyncIterato
     names.WATCHERS.gauge(get_meter(NAME), hub.observe_watchers)
     beacons = _beacons(config)
     offers = Offers(rounds)
-    quotes = Quotes(offers=offers, clock=clock, key=quote_key(key), hold_ms=config.quote_hold_ms)
+    quotes = Quotes(
+        offers=offers, clock=clock, keys=[quote_key(key) for key in seed_keys], hold_ms=config.quote_hold_ms
+    )
     desk = Desk(
         store=tickets,
         offers=offers,

@@ -25,7 +25,7 @@ class GameConfig:
         "SERVICE_TOKEN_FILE", "", "file with the token that game shows to persist and cache; none where access is off"
     )
     seed_key_file: Path = setting(  # noqa: RUF009 - setting() makes a field, as dataclasses.field() does
-        "SEED_KEY_FILE", doc="file with the key of 32 bytes, in hex, that seals seeds"
+        "SEED_KEY_FILE", doc="file with keys of 32 bytes, in hex, a line each: the first seals seeds, each opens them"
     )
     seed_chain_length: int = setting(
         "SEED_CHAIN_LENGTH", 100_000, "seeds of a track's chain, one for a round", unit="seeds", min=10, max=1_000_000

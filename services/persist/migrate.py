@@ -12,6 +12,7 @@ from typing import Final
 
 import alembic.command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -58,10 +59,20 @@ async def current(database_url: str) -> str:
         await engine.dispose()
 
 
-def _run(connection: Connection, to: str) -> None:
+def latest() -> str:
+    """Tell the last step that this code knows."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
+    return config
+
+
+def _run(connection: Connection, to: str) -> None:
+    config = _config()
     config.attributes["connection"] = connection
     if to.startswith("-"):
         alembic.command.downgrade(config, to)

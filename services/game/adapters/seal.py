@@ -3,8 +3,12 @@
 sealed   0x01 || nonce (12 bytes) || ciphertext and tag
 bound    ASCII "furlong/seed/v1|<track>|<commitment>", so that a sealed seed opens only in the round it was made for;
          for the checkpoints of a seed chain "chain <anchor>" stands in the place of the commitment
+
+There may be several keys, so that one can be replaced while the rounds and chains sealed under it are still needed: the
+first seals, each of them opens.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,37 +28,42 @@ class KeyUnusable(Exception):
 
 
 class AesGcmSeal:
-    """The port `SeedSeal` with one key."""
+    """The port `SeedSeal`. Of `keys`, at least one, the first seals and each opens."""
 
-    def __init__(self, key: bytes, chance: Chance) -> None:
-        self._cipher = AESGCM(key)
+    def __init__(self, keys: Sequence[bytes], chance: Chance) -> None:
+        self._ciphers = [AESGCM(key) for key in keys]
         self._chance = chance
 
     def seal(self, *, seed: bytes, track: str, commitment: str) -> bytes:
         """Close a seed."""
         nonce = self._chance.bytes(NONCE_BYTES)
-        return VERSION + nonce + self._cipher.encrypt(nonce, seed, _bound(track, commitment))
+        return VERSION + nonce + self._ciphers[0].encrypt(nonce, seed, _bound(track, commitment))
 
     def unseal(self, *, sealed_seed: bytes, track: str, commitment: str) -> bytes:
         """Open a seed, or raise SeedLost."""
         version, nonce = sealed_seed[:1], sealed_seed[1 : 1 + NONCE_BYTES]
         if version != VERSION or len(nonce) != NONCE_BYTES:
             raise SeedLost(f"a sealed seed of {track} has no form that is known")
-        try:
-            return self._cipher.decrypt(nonce, sealed_seed[1 + NONCE_BYTES :], _bound(track, commitment))
-        except InvalidTag as error:
-            raise SeedLost(f"the seed of {track} with commitment {commitment} was sealed otherwise") from error
+        for cipher in self._ciphers:
+            try:
+                return cipher.decrypt(nonce, sealed_seed[1 + NONCE_BYTES :], _bound(track, commitment))
+            except InvalidTag:
+                continue
+        raise SeedLost(f"the seed of {track} with commitment {commitment} was sealed otherwise")
 
 
-def read_key(file: Path) -> bytes:
-    """Read a key of 32 bytes, written in hex. Raises KeyUnusable."""
+def read_keys(file: Path) -> Sequence[bytes]:
+    """Read keys of 32 bytes, written in hex, a line each; there is at least one. Raises KeyUnusable."""
     try:
-        key = bytes.fromhex(file.read_text("ascii").strip())
+        keys = [bytes.fromhex(line) for line in file.read_text("ascii").split("\n") if line.strip()]
     except (OSError, ValueError) as error:
-        raise KeyUnusable(f"{file} cannot be read as a key in hex ({type(error).__name__})") from None
-    if len(key) != KEY_BYTES:
-        raise KeyUnusable(f"{file} holds {len(key)} bytes, not {KEY_BYTES}")
-    return key
+        raise KeyUnusable(f"{file} cannot be read as keys in hex, a line each ({type(error).__name__})") from None
+    if not keys:
+        raise KeyUnusable(f"{file} holds no key")
+    for place, key in enumerate(keys, start=1):
+        if len(key) != KEY_BYTES:
+            raise KeyUnusable(f"{file} holds {len(key)} bytes in the place of key {place}, not {KEY_BYTES}")
+    return keys
 
 
 def _bound(track: str, commitment: str) -> bytes:

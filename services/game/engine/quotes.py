@@ -37,12 +37,12 @@ class Quoted:
 
 
 class Quotes:
-    """Holds prices for `hold_ms`; `key` is the same for every game."""
+    """Holds prices for `hold_ms`. `keys` are the same for every game: the first signs, a quote under any is known."""
 
-    def __init__(self, *, offers: Offers, clock: Clock, key: bytes, hold_ms: int) -> None:
+    def __init__(self, *, offers: Offers, clock: Clock, keys: Sequence[bytes], hold_ms: int) -> None:
         self._offers = offers
         self._clock = clock
-        self._key = key
+        self._keys = keys
         self._hold_ms = hold_ms
 
     async def quote(self, round_id: int, lines: tuple[Line, ...]) -> Quoted:
@@ -65,13 +65,15 @@ class Quotes:
         return Quoted(
             lines=at_offered_prices(lines, offer),
             parts=parts_at_offered_prices(lines, offer),
-            quote=signed(quote, self._key),
+            quote=signed(quote, self._keys[0]),
             expires_at_ms=quote.expires_at_ms,
         )
 
     def judge(self, order: Order, offer: Offer) -> Judgement:
         """Hold an order with a quote against the rules, at the prices that the quote holds."""
-        return judge_quoted(order, offer, known(order.quote, self._key), self._clock.now_ms())
+        quotes = (known(order.quote, key) for key in self._keys)
+        quote = next((quote for quote in quotes if quote is not None), None)
+        return judge_quoted(order, offer, quote, self._clock.now_ms())
 
 
 def _refuse_what_is_not_offered(lines: Sequence[Line], offer: Offer) -> None:

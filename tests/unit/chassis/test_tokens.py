@@ -16,7 +16,7 @@ from jwt.algorithms import ECAlgorithm
 from services.chassis import tokens
 from services.chassis.clock import Clock, SystemClock
 from services.chassis.refusal import Refusal
-from services.chassis.tokens import LEEWAY_S, KeysUnusable, TokenVerifier
+from services.chassis.tokens import LEEWAY_S, READ_AGAIN_S, KeysUnusable, TokenVerifier
 from tests.clocks import ManualClock
 from tests.tokens import SigningKey
 
@@ -168,6 +168,64 @@ def test_only_so_many_tokens_are_remembered(tmp_path: Path, monkeypatch: pytest.
     for subject in "abcde":
         assert verifier.verify(f"Bearer {KEY.token(subject=subject)}").subject == subject
     assert len(verifier._verified) == 3
+
+
+def trusts(verifier: TokenVerifier, key: SigningKey) -> bool:
+    """Whether a token of the key is good now."""
+    try:
+        verifier.verify(f"Bearer {key.token(exp=FUTURE_S)}")
+    except Refusal:
+        return False
+    return True
+
+
+def test_a_key_is_rotated_without_a_restart(tmp_path: Path) -> None:
+    clock, fresh = ManualClock(), SigningKey.make("fresh")
+    verifier = make_verifier(tmp_path, clock)
+    old_token = f"Bearer {KEY.token(exp=FUTURE_S)}"
+    verifier.verify(old_token)
+    jwks_file = tmp_path / "jwks.json"
+
+    def publish(*keys: SigningKey) -> None:
+        jwks_file.write_text(json.dumps({"keys": [key.jwk() for key in keys]}))
+        clock.advance_ms(int(READ_AGAIN_S * 1_000))
+
+    assert not trusts(verifier, fresh)
+    publish(KEY, fresh)
+    assert trusts(verifier, fresh)
+    verifier.verify(old_token)
+    publish(fresh)
+    with pytest.raises(Refusal, match="cannot be trusted"):
+        verifier.verify(old_token)  # what was remembered of it does not outlive its key
+    assert trusts(verifier, fresh)
+
+
+def test_the_key_file_is_looked_at_again_after_some_seconds_and_not_at_each_call(tmp_path: Path) -> None:
+    clock, fresh = ManualClock(), SigningKey.make("fresh")
+    verifier = make_verifier(tmp_path, clock)
+    fresh.write_jwks(tmp_path / "jwks.json")
+    clock.advance_ms(int(READ_AGAIN_S * 1_000) - 1)
+
+    assert not trusts(verifier, fresh)
+    clock.advance_ms(1)
+    assert trusts(verifier, fresh)
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"keys": []}', None])
+def test_a_key_file_that_becomes_unusable_leaves_the_known_keys_in_force(tmp_path: Path, text: str | None) -> None:
+    clock, fresh = ManualClock(), SigningKey.make("fresh")
+    verifier = make_verifier(tmp_path, clock)
+    jwks_file = tmp_path / "jwks.json"
+    if text is None:
+        jwks_file.unlink()
+    else:
+        jwks_file.write_text(text)
+    clock.advance_ms(int(READ_AGAIN_S * 1_000))
+
+    assert trusts(verifier, KEY)
+    fresh.write_jwks(jwks_file)
+    clock.advance_ms(int(READ_AGAIN_S * 1_000))
+    assert (trusts(verifier, KEY), trusts(verifier, fresh)) == (False, True)
 
 
 UNUSABLE_KEYS: list[tuple[str, str]] = [

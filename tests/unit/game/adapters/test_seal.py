@@ -4,17 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from services.game.adapters.seal import AesGcmSeal, KeyUnusable, read_key
+from services.game.adapters.seal import AesGcmSeal, KeyUnusable, read_keys
 from services.game.ports import SeedLost
 from tests.fakes.seeded_chance import SeededChance
 
 KEY = bytes(range(32))
+OTHER = bytes(range(32, 64))
 SEED = b"s" * 32
 
 
 @pytest.fixture
 def seal() -> AesGcmSeal:
-    return AesGcmSeal(KEY, SeededChance())
+    return AesGcmSeal([KEY], SeededChance())
 
 
 def test_a_sealed_seed_is_opened_again(seal: AesGcmSeal) -> None:
@@ -38,7 +39,7 @@ def test_with_another_key_track_or_commitment_it_is_lost(
     sealed = seal.seal(seed=SEED, track="t", commitment="ab")
 
     with pytest.raises(SeedLost):
-        AesGcmSeal(key, SeededChance()).unseal(sealed_seed=sealed, track=track, commitment=commitment)
+        AesGcmSeal([key], SeededChance()).unseal(sealed_seed=sealed, track=track, commitment=commitment)
 
 
 @pytest.mark.parametrize("place", [0, 1, 12, 13, 40, -1])
@@ -60,19 +61,49 @@ def test_a_key_is_read_from_hex(tmp_path: Path) -> None:
     file = tmp_path / "seed.key"
     file.write_text(KEY.hex() + "\n")
 
-    assert read_key(file) == KEY
+    assert read_keys(file) == [KEY]
 
 
-@pytest.mark.parametrize("text", ["", "zz", "00" * 31, "00" * 33, "\u00e9"])
+def test_several_keys_are_read_a_line_each(tmp_path: Path) -> None:
+    file = tmp_path / "seed.key"
+    file.write_text(f"{OTHER.hex()}\n{KEY.hex()}\n")
+
+    assert read_keys(file) == [OTHER, KEY]
+
+
+def test_a_key_is_replaced_while_what_it_sealed_is_still_needed() -> None:
+    def sealing_under(*keys: bytes) -> AesGcmSeal:
+        return AesGcmSeal(keys, SeededChance())
+
+    def opens(seal: AesGcmSeal, sealed: bytes) -> bool:
+        try:
+            return seal.unseal(sealed_seed=sealed, track="t", commitment="ab") == SEED
+        except SeedLost:
+            return False
+
+    before, known, first, after = (
+        sealing_under(KEY),
+        sealing_under(KEY, OTHER),
+        sealing_under(OTHER, KEY),
+        sealing_under(OTHER),
+    )
+    of_old, of_new = (seal.seal(seed=SEED, track="t", commitment="ab") for seal in (known, first))
+
+    # Neighbours of a step open what the other seals, so replicas may take the step one after the other.
+    assert [opens(seal, of_old) for seal in (before, known, first, after)] == [True, True, True, False]
+    assert [opens(seal, of_new) for seal in (before, known, first, after)] == [False, True, True, True]
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "zz", "00" * 31, "00" * 33, "\u00e9", KEY.hex() + "\n" + "00" * 31])
 def test_a_file_without_a_key_is_named_and_not_shown(tmp_path: Path, text: str) -> None:
     file = tmp_path / "seed.key"
     file.write_text(text)
 
     with pytest.raises(KeyUnusable, match=r"seed\.key") as told:
-        read_key(file)
-    assert not text or text not in str(told.value)
+        read_keys(file)
+    assert not text.strip() or text.strip() not in str(told.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(KeyUnusable, match="nowhere"):
-        read_key(tmp_path / "nowhere")
+        read_keys(tmp_path / "nowhere")

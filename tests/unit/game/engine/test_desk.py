@@ -105,7 +105,7 @@ def desk_of(store: Counter, clock: ManualClock) -> tuple[Desk, Quotes]:
             store.changed.append((track, accounts))
 
     offers = Offers(store)  # type: ignore[arg-type] # only rounds are asked for
-    quotes = Quotes(offers=offers, clock=clock, key=b"quotes", hold_ms=500)
+    quotes = Quotes(offers=offers, clock=clock, keys=[b"quotes"], hold_ms=500)
     desk = Desk(
         store=store,  # type: ignore[arg-type] # only appends are asked for
         offers=offers,
