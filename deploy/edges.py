@@ -1,5 +1,6 @@
-"""Every edge between parts that there is, once: the picture in the documents, the trace test and later the network
-policies are made from this table. A call that is not here is a defect, and so is a row that nobody calls."""
+"""Every edge between parts that there is, once: the picture in the documents is made from this table; traces, the channels
+in the code, open connections and network policies are held against it. A call that is not here is a defect, and so is a
+row that nobody calls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Final
 class Edge:
     """`caller` speaks `protocol` to `callee`, which is another part or a store. `why` says what for.
 
-    `traced` edges show as a parent and its child in a trace; the others carry telemetry itself.
+    `traced` edges show as a parent and its child in a trace; the others carry telemetry itself, or are no part of any call.
     """
 
     caller: str
@@ -29,6 +30,12 @@ EDGES: Final[Sequence[Edge]] = (
     Edge(caller="game", callee="cache", protocol="gRPC", why="the topic of each track, between replicas"),
     Edge(caller="persist", callee="cache", protocol="gRPC", why="hot reads and their invalidation"),
     Edge(caller="persist", callee="postgresql", protocol="SQL", why="everything that must not be lost"),
+    Edge(caller="migrations", callee="postgresql", protocol="SQL", why="the schema", traced=False),
     Edge(caller="cache", callee="redis", protocol="RESP", why="entries and topics that replicas share"),
     Edge(caller="every part", callee="metrics", protocol="OTLP", why="spans and metrics", traced=False),
+    Edge(caller="metrics", callee="collector", protocol="OTLP", why="all of it, where one is configured", traced=False),
+    Edge(caller="game", callee="beacon", protocol="HTTPS", why="public chance, where one is configured", traced=False),
 )
+
+OUTSIDE: Final = frozenset(("postgresql", "redis", "collector", "beacon"))
+"""The callees that are no parts of ours."""
