@@ -1,9 +1,14 @@
 """Every edge between parts that there is, once: the picture in the documents, the trace test and later the network
-policies are made from this table. A call that is not here is a defect, and so is a row that nobody calls."""
+policies are made from this table, and a part's certificate lets it call those whom it has an edge to. A call that is not
+here is a defect, and so is a row that nobody calls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
+
+EVERY_PART: Final = "every part"
+STORES: Final = frozenset(("postgresql", "redis"))
+"""What stands at the end of an edge and is no part of ours: it has no certificate from us."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,5 +35,17 @@ EDGES: Final[Sequence[Edge]] = (
     Edge(caller="persist", callee="cache", protocol="gRPC", why="hot reads and their invalidation"),
     Edge(caller="persist", callee="postgresql", protocol="SQL", why="everything that must not be lost"),
     Edge(caller="cache", callee="redis", protocol="RESP", why="entries and topics that replicas share"),
-    Edge(caller="every part", callee="metrics", protocol="OTLP", why="spans and metrics", traced=False),
+    Edge(caller=EVERY_PART, callee="metrics", protocol="OTLP", why="spans and metrics", traced=False),
 )
+
+
+def parts() -> frozenset[str]:
+    """Name every part; metrics sends its telemetry to itself."""
+    named = {name for edge in EDGES for name in (edge.caller, edge.callee)}
+    return frozenset(named - STORES - {EVERY_PART})
+
+
+def callers_of(callee: str, *protocols: str) -> frozenset[str]:
+    """Name the parts that speak one of the protocols to `callee`."""
+    named = {edge.caller for edge in EDGES if edge.callee == callee and edge.protocol in protocols}
+    return parts() if EVERY_PART in named else frozenset(named)
