@@ -58,7 +58,6 @@ class Daemon:
                 "DOCKER_HOST": f"unix://{self._run}/docker.sock",
                 "DOCKER_CONFIG": str(self.folder / "config"),
                 "DOCKER_BUILDKIT": "0",  # BuildKit wants a plugin that is no package of this release
-                "COMPOSE_BAKE": "false",
             },
             is_own=True,
         )
@@ -158,11 +157,11 @@ class Daemon:
 @contextmanager
 def an_engine() -> Iterator[Docker]:
     """An engine to work with: one that answers, else our own. Raises EngineMissing, which says why there is none."""
-    found = Docker()
-    if found.answers():
+    found, own = Docker(), Daemon()
+    if os.environ.get("DOCKER_HOST") != own.docker.environment["DOCKER_HOST"] and found.answers():
         yield found
         return
-    with Daemon().used() as docker:
+    with own.used() as docker:
         yield docker
 
 
