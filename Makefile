@@ -10,7 +10,7 @@ DEV := $(VENV)/.installed-dev
 PIP := $(BIN)/pip --disable-pip-version-check --no-input install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo down status test kills check protos bench format
+.PHONY: help install up demo down status images test kills check protos bench format
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,11 @@ test: check ## check, then run every test, those that get along in two processes
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile tests/e2e $(LONE:%=--ignore=%) || failed=$$?; \
 	$(BIN)/python -m pytest $(LONE) || failed=$$?; \
 	exit $$failed
+
+images: $(DEV) ## build every container image, its bill of materials, and tell sizes and start-up times
+	$(BIN)/python -m deploy.images build
+	$(BIN)/python -m deploy.images sbom
+	$(BIN)/python -m deploy.images report
 
 kills: $(DEV) ## kill parts at random under load, for ten minutes: make kills SECONDS=600 SEED=7
 	KILLS_S=$(or $(SECONDS),600) KILLS_SEED=$(SEED) OUTAGE_S=60 $(BIN)/python -m pytest -s \
