@@ -2,9 +2,9 @@
 
     python -m deploy.compose.roll SERVICE...       in the order given; with none: cache persist game metrics web gateway
 
-For each replica: one more is started, which takes the image and the settings of now; when it is healthy, and the gateway
-has had the time to find it, the old one is told to end. It drains, says so to those who balance, finishes what it has, and
-goes. The gateway stands alone on its port, so it is made anew in its place; clients of the library wait for it, others
+As many replicas as there are are started beside them, with the image and the settings of now. When they are healthy, and
+the gateway has had the time to find them, the old ones are told to end, one after the other: each drains, says so to those
+who balance, finishes what it has, and goes. The gateway stands alone on its port, so it is made anew in its place; clients of the library wait for it, others
 see a second or two without a door.
 
 Which stack is meant says Compose's own environment: COMPOSE_FILE, COMPOSE_PROJECT_NAME. PostgreSQL and Redis are not
@@ -26,8 +26,8 @@ SERVICES: Final = ("cache", "persist", "game", "metrics", "web", "gateway")
 ALONE: Final = frozenset(("gateway",))
 """What holds a port of the machine, which no two containers can."""
 HEALTHY_TIMEOUT_S: Final = 120.0
-FOUND_S: Final = 7.0
-"""How long a new replica is left beside the old one: the gateway looks names up every five seconds, and wants one good
+FOUND_S: Final = 3.0
+"""How long the new replicas are left beside the old ones: the gateway looks names up every second, and wants one good
 answer before it sends a call."""
 STOP_TIMEOUT_S: Final = 30
 LOOK_S: Final = 0.5
@@ -55,23 +55,25 @@ class Roller:
         if service in ALONE:
             self._renew_in_place(service)
             return
+        self._say(f"{service}: starting {len(old)}")
+        self._add(service, old)
+        time.sleep(FOUND_S)
         for number, container in enumerate(old, start=1):
-            self._say(f"{service}: {number} of {len(old)}")
-            self._add(service, len(old) + 1)
-            time.sleep(FOUND_S)
-            self._docker("stop", f"--time={STOP_TIMEOUT_S}", container)
+            self._say(f"{service}: ending {number} of {len(old)}")
+            self._docker("stop", "-t", str(STOP_TIMEOUT_S), container)
             self._docker("rm", container)
 
-    def _add(self, service: str, replicas: int) -> None:
-        """Start one more replica and wait until it is well; it goes again where it never is."""
-        before = set(self._containers(service))
+    def _add(self, service: str, old: Sequence[str]) -> None:
+        """Start as many replicas as there are and wait until they are well; they go again where one never is."""
+        replicas = 2 * len(old)
         self._compose("up", "--detach", "--no-deps", "--no-recreate", f"--scale={service}={replicas}", service)
-        for container in set(self._containers(service)) - before:
-            try:
+        fresh = sorted(set(self._containers(service)) - set(old))
+        try:
+            for container in fresh:
                 self._wait_healthy(container)
-            except RollFailed:
-                self._docker("rm", "--force", container)
-                raise
+        except RollFailed:
+            self._docker("rm", "--force", *fresh)
+            raise
 
     def _renew_in_place(self, service: str) -> None:
         self._say(f"{service}: in its place")
