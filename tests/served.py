@@ -1,6 +1,6 @@
 """A chassis server on loopback for tests, with stand-ins for services of which a test says how they answer."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,8 +129,9 @@ async def serving(
     clock: Clock | None = None,
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
+    callers: Set[str] = frozenset(),
 ) -> AsyncIterator[Served]:
-    """Start a server, open a channel of its own to it, and drain it at the end unless the test did."""
+    """Start a server, open a channel of its own to it, in clear text, and drain it at the end unless the test did."""
     ready = [True]
     server = Server(
         name="tested",
@@ -141,6 +142,7 @@ async def serving(
         readiness=lambda: ready[0],
         on_drain=on_drain,
         clock=clock or SystemClock(),
+        callers=callers,
         tracer_provider=tracer_provider,
         meter_provider=meter_provider,
     )

@@ -105,14 +105,14 @@ def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
     return grpc.dynamic_ssl_server_credentials(_server_material(known), renewed, require_client_authentication=True)
 
 
-class CallContext(Protocol):
-    """What is asked of gRPC's context to tell who calls."""
+class Handshake(Protocol):
+    """What is asked of a call's context to tell who calls."""
 
     def auth_context(self) -> Mapping[str, Iterable[bytes]]:
         """Tell what the handshake found out."""
 
 
-def caller(context: CallContext) -> str | None:
+def caller(context: Handshake) -> str | None:
     """Tell the part that calls; None for a certificate that names none."""
     for identity in context.auth_context().get(_PEER_IDENTITY, ()):
         return part_of(identity.decode(errors="replace"))
