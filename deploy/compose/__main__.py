@@ -8,8 +8,8 @@ OBSERVABILITY   `1` adds collector, Prometheus, Jaeger and Grafana, which shows 
 FURLONG_IMAGES  where images come from that were built elsewhere, like registry.example/furlong; unset builds them
 FURLONG_TAG     which of them, `dev` unless set
 
-An engine that answers is used. Where none does, one is started (`python -m deploy.engine`), with stand-ins for the images
-of others, and ended by `down`. `docker compose --file deploy/compose/compose.yaml` does the same by hand.
+An engine that answers is used. Where none does, one is started (`python -m deploy.engine`), with stand-ins for the
+images of others, and ended by `down`. `docker compose --file deploy/compose/compose.yaml` does the same by hand.
 """
 
 import os
@@ -51,7 +51,9 @@ def _up(environ: Mapping[str, str]) -> None:
     docker = _engine()
     compose = _aimed(docker, environ)
     if docker.is_own and _observed(environ) and not set(WATCHERS) <= STAND_INS.keys():
-        raise EngineMissing("the images of OBSERVABILITY come from a registry, which the engine of our own does not ask")
+        raise EngineMissing(
+            "the images of OBSERVABILITY come from a registry, which the engine of our own does not ask"
+        )
     base_images = provide(docker, Daemon().packages) if docker.is_own else bases.read()
     if not environ.get("FURLONG_IMAGES"):
         _build(docker, base_images, environ)

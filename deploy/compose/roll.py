@@ -2,10 +2,10 @@
 
     python -m deploy.compose.roll SERVICE...       in the order given; with none: cache persist game metrics web gateway
 
-As many replicas as there are are started beside them, with the image and the settings of now. When they are healthy, and
-the gateway has had the time to find them, the old ones are told to end, one after the other: each drains, says so to those
-who balance, finishes what it has, and goes. The gateway stands alone on its port, so it is made anew in its place; clients of the library wait for it, others
-see a second or two without a door.
+As many replicas as there are are started beside them, with the image and the settings of now. When they are healthy,
+and the gateway has had the time to find them, the old ones are told to end, one after the other: each drains, tells
+those who balance, finishes what it has, and goes. The gateway stands alone on its port, so it is made anew in place;
+clients of the library wait for it, others see a second or two without a door.
 
 Which stack is meant says Compose's own environment: COMPOSE_FILE, COMPOSE_PROJECT_NAME. PostgreSQL and Redis are not
 rolled, they have no second replica.

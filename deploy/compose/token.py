@@ -1,7 +1,7 @@
 """Prints a token that the stack's key has signed.
 
-    docker compose run --rm token                                an operator's, for a day
-    docker compose run --rm token --role CASHIER --account '*'   a till's, which may act for every account
+docker compose run --rm token                                an operator's, for a day
+docker compose run --rm token --role CASHIER --account '*'   a till's, which may act for every account
 """
 
 import argparse

@@ -3,8 +3,8 @@
     python -m deploy.observability.dashboard            write grafana/furlong.json
     python -m deploy.observability.dashboard --check    change nothing; exit 1 where the file says something else
 
-Names are those that Prometheus makes of OpenTelemetry's. Durations are exponential histograms, which Prometheus keeps as
-native ones: a quantile is within a few percent of the exact one, and there is no `le`.
+Names are those that Prometheus makes of OpenTelemetry's. Durations are exponential histograms, which Prometheus keeps
+as native ones: a quantile is within a few percent of the exact one, and there is no `le`.
 """
 
 import json

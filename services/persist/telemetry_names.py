@@ -34,8 +34,8 @@ WRITER_WAITING: Final = Metric(
 LIABILITY: Final = Metric(
     name="furlong.round.liability_minor",
     unit="{minor_unit}",
-    brief="what the round that is being sold would pay if every line won, less its stakes, in minor units of the track's "
-    "currency; from rounds that took a ticket at this replica within the last minute",
+    brief="what the round that is sold would pay if every line won, less its stakes, in minor units of the track's "
+    "currency; of rounds that took a ticket at this replica within the last minute",
     attributes=(FURLONG_TRACK,),
 )
 METRICS: Final = (CACHE_LOOKUPS, WRITER_WAITING, LIABILITY)

@@ -47,9 +47,7 @@ class Bridge:
 async def bridging(port: int, prometheus: str) -> AsyncIterator[Bridge]:
     """Listen on every address of this machine, since containers come by the address of their network."""
     bridge = Bridge(prometheus)
-    server = grpc.aio.server(
-        options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX)]
-    )
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX)])
     for service, take in ((METRICS, bridge.metrics), (TRACES, bridge.traces)):
         handler = grpc.unary_unary_rpc_method_handler(take)
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {EXPORT: handler}),))

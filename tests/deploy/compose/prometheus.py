@@ -68,7 +68,8 @@ def _flags(program: Path) -> list[str]:
 def _wait_ready(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     ends_at_s = time.monotonic() + READY_S
     while True:
-        assert process.poll() is None and time.monotonic() < ends_at_s, log.read_text()[-2_000:]
+        assert process.poll() is None, log.read_text()[-2_000:]
+        assert time.monotonic() < ends_at_s, log.read_text()[-2_000:]
         try:
             if httpx.get(f"http://{address}/-/ready", verify=False).status_code == httpx.codes.OK:
                 return

@@ -73,7 +73,9 @@ def test_verdicts_and_stakes_are_counted_and_repeats_are_not() -> None:
 def test_an_order_that_is_judged_again_is_counted_when_it_is_decided() -> None:
     reader = InMemoryMetricReader()
     sales = Sales(MeterProvider([reader]).get_meter("test"), VirtualClock())
-    sales.count("harbour-mile", judged([decided(Verdict.UNDECIDED), decided(Verdict.ACCEPTED)], order(500)), NOTHING_SOLD)
+    sales.count(
+        "harbour-mile", judged([decided(Verdict.UNDECIDED), decided(Verdict.ACCEPTED)], order(500)), NOTHING_SOLD
+    )
 
     assert counted(reader, names.TICKETS.name) == {("harbour-mile", "ACCEPTED"): 1}
 
