@@ -35,6 +35,7 @@ NETWORKS = "base=10.213.0.0/16,size=24"
 """Where the networks of containers take their addresses from."""
 PLUGIN = Path("cli-plugins", "docker-compose")
 COMPOSE_PACKAGE = "docker-compose"
+COMPOSE_PROGRAM = Path("usr", "libexec", "docker", "cli-plugins", "docker-compose")
 
 
 def usual_folder() -> Path:
@@ -137,7 +138,7 @@ class Daemon:
             return
         unpacked = self.folder / "compose"
         packages.unpack_newer(COMPOSE_PACKAGE, unpacked, self.packages / "newer")
-        (program,) = unpacked.rglob("docker-compose")
+        program = unpacked / COMPOSE_PROGRAM
         plugin.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(program, plugin)
 

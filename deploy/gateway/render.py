@@ -37,6 +37,8 @@ ANSWER_TIMEOUT_S = 11
 DIALOGUE_IDLE_TIMEOUT_S = 300
 """A stream of requests on which neither side has said anything for this long is ended; its client opens another one."""
 CONNECT_TIMEOUT_S = 1
+RESOLVE_S = 1
+"""How often names are looked up: so soon a new replica gets calls, and one that is gone gets none."""
 HEALTH_SERVICE = "readiness"
 WEB_HEALTH_PATH = "/healthz"
 WEB_IDLE_TIMEOUT_S = 60
@@ -263,6 +265,7 @@ def _cluster(name: str, addresses: Sequence[Address], protocol: Mapping[str, Any
     return {
         "name": name,
         "type": "STRICT_DNS",
+        "dns_refresh_rate": f"{RESOLVE_S}s",
         "connect_timeout": f"{CONNECT_TIMEOUT_S}s",
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
         "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},

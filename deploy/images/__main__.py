@@ -2,7 +2,7 @@
 
 build    fetch the wheels and build; print sizes and times
 sbom     write a bill of materials of each (CycloneDX) to build/sbom/
-report   print what the images that are there weigh, and how soon those serve that need nobody else
+report   print what the images weigh and how soon they serve; all of them must have been built
 
 An engine that answers is used, with the base images of deploy/images/bases.env. Where none does, one is started, and
 stand-ins take the place of base images; what is built then is for tests. FURLONG_TAG is the tag, `dev` unless set.
@@ -10,23 +10,18 @@ stand-ins take the place of base images; what is built then is for tests. FURLON
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from deploy.engine.daemon import Daemon, an_engine
 from deploy.engine.docker import Docker, EngineFailed, EngineMissing
 from deploy.engine.stand_ins import provide
 from deploy.images.build import BASES_OF_BUILDS, build, pinned, version_of_sources
-from deploy.images.catalogue import IMAGES, PYTHON, reference
+from deploy.images.catalogue import IMAGES, reference
 from deploy.images.sbom import SbomFailed, usual_file, write
 from deploy.images.startup import measure
 from deploy.images.wheels import WheelsMissing
 
 BYTES_PER_MB = 1_000_000
-ALONE = {
-    "web": (PYTHON, "-m", "services.chassis.probe", "8001", "pages"),
-    "gateway": (PYTHON, "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:9901/ready', timeout=2)"),
-}
-"""The images that serve without anybody else, and how one asks them."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -47,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
 def _build(names: Sequence[str]) -> None:
     version = version_of_sources()
     with an_engine() as docker:
-        base_images = provide(docker, Daemon().packages, BASES_OF_BUILDS) if docker.is_own else pinned()
+        base_images = _base_images(docker, BASES_OF_BUILDS)
         for name in names:
             built = build(docker, name, base_images, version, tag=_tag())
             print(f"{built.reference:<28} {_megabytes(docker, built.reference):>7.1f} MB {built.seconds:>7.1f} s")
@@ -60,11 +55,17 @@ def _sbom(names: Sequence[str]) -> None:
 
 
 def _report(names: Sequence[str]) -> None:
+    called = {name: reference(name, tag=_tag()) for name in IMAGES}
     with an_engine() as docker:
+        weights = {name: _megabytes(docker, called[name]) for name in called}
+        serves_s = dict(measure(docker, called, _base_images(docker, ("POSTGRES_IMAGE",))["POSTGRES_IMAGE"]))
         for name in names:
-            called = reference(name, tag=_tag())
-            started = f"serves after {measure(docker, called, (), ALONE[name]):.2f} s" if name in ALONE else ""
-            print(f"{called:<28} {_megabytes(docker, called):>7.1f} MB  {started}".rstrip())
+            started = f"serves after {serves_s[name]:.2f} s" if name in serves_s else ""
+            print(f"{called[name]:<28} {weights[name]:>7.1f} MB  {started}".rstrip())
+
+
+def _base_images(docker: Docker, variables: Sequence[str]) -> Mapping[str, str]:
+    return provide(docker, Daemon().packages, variables) if docker.is_own else pinned()
 
 
 def _megabytes(docker: Docker, called: str) -> float:

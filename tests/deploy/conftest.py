@@ -7,6 +7,7 @@ that must have one, and they fail instead.
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,12 @@ def docker() -> Iterator[Docker]:
                 raise
             pytest.skip(f"there is no container engine: {why}")
         yield engine
+
+
+@pytest.fixture(scope="session")
+def engine_cache() -> Path:
+    """Where Debian's packages are kept from run to run."""
+    return Daemon().packages
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from deploy.images import bases
 from deploy.images.build import BASES_OF_BUILDS, DOCKERFILE, ROOT, Built, build, version_of_sources
 from deploy.images.catalogue import IMAGES, PYTHON, USER
 from deploy.images.sbom import write
-from deploy.images.startup import HARDENED
+from deploy.images.startup import HARDENED, MAKE_KEYS, STARTS, measure, running
 from deploy.images.wheels import LOCK
 
 HEALTHY_WITHIN_S = 30.0
@@ -26,9 +26,13 @@ STARTED_WITHIN_S = 20.0
 POLL_S = 0.1
 SHELLS = ("sh", "bash", "dash", "ash", "busybox", "zsh")
 TOOLS = ("apt", "apt-get", "dpkg", "pip", "pip3", "curl", "wget", "gcc", "perl")
-SECRET = re.compile(r"\.(key|p12|pfx|jks|env)$|(^|/)(id_[a-z0-9]+|\.netrc|\.npmrc|\.pypirc|\.git|\.furlong)($|/)|token$")
+SECRET = re.compile(
+    r"\.(key|p12|pfx|jks|env)$|(^|/)(id_[a-z0-9]+|\.netrc|\.npmrc|\.pypirc|\.git|\.furlong)($|/)|token$"
+)
 WIDE_RIGHTS = 0o6000
 LABELS = ("title", "description", "vendor", "licenses", "version", "revision", "created", "base.name")
+
+ALONE = (*HARDENED, "--network", "none")
 
 ALL = pytest.mark.parametrize("name", list(IMAGES))
 PYTHONS = pytest.mark.parametrize("name", [image.name for image in IMAGES.values() if image.has_wheels])
@@ -54,8 +58,7 @@ def files(docker: Docker, images: Mapping[str, Built]) -> Files:
 def keys(docker: Docker, images: Mapping[str, Built]) -> Iterator[str]:
     """A volume with the keys of a stack, made by the image that makes them."""
     volume = docker("volume", "create")
-    make = "from pathlib import Path; from deploy.local.keys import KeyRing; KeyRing(Path('/keys'))"
-    docker("run", "--rm", *HARDENED, "--volume", f"{volume}:/keys", images["setup"].reference, "-c", make)
+    docker("run", "--rm", *ALONE, "--volume", f"{volume}:/keys", images["setup"].reference, "-c", MAKE_KEYS)
     yield volume
     docker("volume", "rm", "--force", volume)
 
@@ -94,7 +97,9 @@ def test_nothing_in_an_image_gives_more_rights_or_may_be_changed_by_all(files: F
 
 @ALL
 def test_no_secret_and_no_test_is_in_an_image(files: Files, name: str) -> None:
-    ours = [path for path in files(name) if path.startswith("opt/furlong/") and not path.startswith("opt/furlong/wheels/")]
+    ours = [
+        path for path in files(name) if path.startswith("opt/furlong/") and not path.startswith("opt/furlong/wheels/")
+    ]
     assert not [path for path in files(name) if SECRET.search(path) and not path.startswith(("usr/", "proc/", "sys/"))]
     assert not [path for path in ours if re.search(r"(^|/)(tests?|conftest\.py|test_[^/]*)(/|$)", path)]
     assert name == "gateway" or ours
@@ -123,17 +128,15 @@ def test_an_image_that_serves_asks_itself_how_it_is(docker: Docker, images: Mapp
     assert check[:2] == ["CMD", PYTHON]  # CMD-SHELL would want a shell
 
 
-@pytest.mark.parametrize("name", ["web", "metrics", "gateway"])
+@pytest.mark.parametrize("name", ["cache", "metrics", "web", "gateway"])
 def test_what_needs_nobody_else_becomes_healthy_on_a_file_system_that_cannot_be_written(
     docker: Docker, images: Mapping[str, Built], keys: str, name: str
 ) -> None:
-    options = ("--health-interval", "500ms", "--volume", f"{keys}:/keys:ro", "--env", "AUTH_JWKS_FILE=/keys/jwks.json")
-    container = docker("run", "--detach", *HARDENED, *options, images[name].reference)
-    try:
+    given = [word for variable in STARTS[name].environment.items() for word in ("--env", "=".join(variable))]
+    options = ("--health-interval", "500ms", "--volume", f"{keys}:/keys:ro", *given)
+    with running(docker, *ALONE, *options, images[name].reference) as container:
         _wait_healthy(docker, container)
         assert docker("top", container, "-eo", "uid").split()[1] == USER.partition(":")[0]
-    finally:
-        docker("rm", "--force", container)
 
 
 @PYTHONS
@@ -148,12 +151,30 @@ def test_what_an_image_runs_is_all_there(docker: Docker, images: Mapping[str, Bu
         "            importlib.import_module(module.name)\n"
     )
     service = {"migrations": "services.persist", "setup": "deploy.local"}.get(name, f"services.{name}")
-    arguments = ("--entrypoint", PYTHON, images[name].reference, "-c", look, service, "services.chassis", "furlong.client")
-    docker("run", "--rm", *HARDENED, *arguments)
+    arguments = (
+        "--entrypoint",
+        PYTHON,
+        images[name].reference,
+        "-c",
+        look,
+        service,
+        "services.chassis",
+        "furlong.client",
+    )
+    docker("run", "--rm", *ALONE, *arguments)
+
+
+def test_every_image_that_serves_does_so_soon(
+    docker: Docker, base_images: Mapping[str, str], images: Mapping[str, Built]
+) -> None:
+    references = {name: built.reference for name, built in images.items()}
+    seconds = dict(measure(docker, references, base_images["POSTGRES_IMAGE"]))
+    assert set(seconds) == {image.name for image in IMAGES.values() if image.serves}
+    assert max(seconds.values()) < STARTED_WITHIN_S, seconds
 
 
 def test_migrations_say_what_they_lack_and_end(docker: Docker, images: Mapping[str, Built]) -> None:
-    done = docker.run("run", "--rm", *HARDENED, images["migrations"].reference, check=False)
+    done = docker.run("run", "--rm", *ALONE, images["migrations"].reference, check=False)
     assert done.returncode == 1
     assert b"DATABASE_URL" in done.stderr
 
@@ -162,7 +183,7 @@ def test_a_fresh_volume_over_a_folder_of_setup_belongs_to_its_user(
     docker: Docker, images: Mapping[str, Built], keys: str
 ) -> None:
     look = "import os; print(sorted((f, os.stat('/keys/' + f).st_uid) for f in os.listdir('/keys')))"
-    found = docker("run", "--rm", *HARDENED, "--volume", f"{keys}:/keys", images["setup"].reference, "-c", look)
+    found = docker("run", "--rm", *ALONE, "--volume", f"{keys}:/keys", images["setup"].reference, "-c", look)
     assert found == str([(file, 65_532) for file in ("jwks.json", "jwt-private.pem", "seed.key")])
 
 
@@ -214,7 +235,11 @@ def _digests(docker: Docker, reference: str) -> Mapping[str, object]:
     """What an image says of itself and its layers, which are the same only if every byte, owner, right and time is."""
     found = docker.inspect(reference)
     assert found is not None
-    config = {key: found["Config"][key] for key in ("User", "Env", "Cmd", "Entrypoint", "Labels", "Healthcheck") if key in found["Config"]}
+    config = {
+        key: found["Config"][key]
+        for key in ("User", "Env", "Cmd", "Entrypoint", "Labels", "Healthcheck")
+        if key in found["Config"]
+    }
     return {"layers": found["RootFS"]["Layers"], "config": config}
 
 

@@ -23,6 +23,9 @@ RESPONSE_BYTES_MAX = 4 * 1024 * 1024
 # With gRPC's own waits a channel needs up to ten seconds to notice that a server is back.
 RECONNECT_FIRST_MS = 100
 RECONNECT_MAX_MS = 1_000
+# A name is looked up again when a connection is lost. By default gRPC does so twice a minute at the most, and replicas
+# that are renewed one after the other would all be gone before it does.
+RESOLVE_AGAIN_MS = 1_000
 # A peer that vanished without a word is noticed while calls are open; the servers allow pings as often as this.
 KEEPALIVE_MS = 30_000
 KEEPALIVE_TIMEOUT_MS = 10_000
@@ -62,6 +65,7 @@ def open_channel(
         ("grpc.initial_reconnect_backoff_ms", RECONNECT_FIRST_MS),
         ("grpc.min_reconnect_backoff_ms", RECONNECT_FIRST_MS),
         ("grpc.max_reconnect_backoff_ms", RECONNECT_MAX_MS),
+        ("grpc.dns_min_time_between_resolutions_ms", RESOLVE_AGAIN_MS),
         ("grpc.keepalive_time_ms", KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
         ("grpc.keepalive_permit_without_calls", 0),
