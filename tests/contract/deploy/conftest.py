@@ -20,6 +20,7 @@ Render: TypeAlias = Callable[[str], Manifests]
 EVERYTHING = {
     "apiVersion": "kustomize.config.k8s.io/v1beta1",
     "kind": "Kustomization",
+    "namespace": "furlong",
     "resources": ["../production"],
     "components": ["../../components/beacon"],
 }
