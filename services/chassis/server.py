@@ -261,7 +261,10 @@ def _limits(config: ServerConfig) -> dict[AdmissionClass.ValueType, int]:
 
 
 def _options(config: ServerConfig) -> list[tuple[str, int]]:
+    # Only new calls go elsewhere: streams stay for as long as they like, by gRPC's default of an endless grace.
+    age = [("grpc.max_connection_age_ms", config.connection_age_ms)] if config.connection_age_ms else []
     return [
+        *age,
         ("grpc.so_reuseport", 0),  # a second server on the same port is a mistake to hear about
         ("grpc.server.max_pending_requests", PENDING_CALLS_MAX),
         ("grpc.server.max_pending_requests_hard_limit", 2 * PENDING_CALLS_MAX),

@@ -49,6 +49,15 @@ class ServerConfig:
     drain_grace_ms: int = setting(
         "DRAIN_GRACE_MS", 10_000, "time for calls in flight to finish", unit="ms", min=0, max=600_000
     )
+    connection_age_ms: int = setting(
+        "CONNECTION_AGE_MS",
+        0,
+        "age at which a connection takes no new calls, so that its client makes another one and meets new replicas; "
+        "0: never",
+        unit="ms",
+        min=0,
+        max=86_400_000,
+    )
     admission_read_max: int = setting("ADMISSION_READ_MAX", 4_000, "reads in progress at once", min=1, max=1_000_000)
     admission_write_max: int = setting("ADMISSION_WRITE_MAX", 4_000, "writes in progress at once", min=1, max=1_000_000)
     admission_stream_max: int = setting("ADMISSION_STREAM_MAX", 10_000, "streams open at once", min=1, max=1_000_000)

@@ -9,7 +9,7 @@ import yaml
 
 from deploy.images.bases import read as read_bases
 from deploy.kubernetes import gateway
-from tests.contract.deploy.conftest import KUBERNETES, Render
+from tests.contract.kubernetes.conftest import KUBERNETES, Render
 from tests.kubernetes import kubectl, restricted, rollouts, wiring
 from tests.kubernetes.network import network
 from tests.kubernetes.objects import Manifests, containers_of, environment_of, pod_of, told

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from deploy.edges import EDGES, Edge
-from tests.contract.deploy.conftest import Render
+from tests.contract.kubernetes.conftest import Render
 from tests.kubernetes import restricted, rollouts, wiring
 from tests.kubernetes.network import network
 from tests.kubernetes.objects import Manifests, Object, containers_of, pod_of, told
