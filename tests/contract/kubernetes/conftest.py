@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from deploy.kubernetes import secrets
-from tests.kubernetes import kubectl
+from tests.kubernetes import custom, kubectl
 from tests.kubernetes.objects import Manifests
 
 KUBERNETES = Path(__file__).resolve().parents[3] / "deploy" / "kubernetes"
@@ -32,6 +32,15 @@ def command() -> Sequence[str]:
     try:
         return kubectl.kubectl()
     except kubectl.NoKubectl as why:
+        pytest.skip(str(why))
+
+
+@pytest.fixture(scope="session")
+def packages() -> Path:
+    """The packages that know the kinds of others."""
+    try:
+        return custom.installed()
+    except custom.NoPackages as why:
         pytest.skip(str(why))
 
 

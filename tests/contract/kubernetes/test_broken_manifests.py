@@ -10,6 +10,7 @@ import pytest
 from deploy.edges import EDGES, Edge
 from tests.contract.kubernetes.conftest import Render
 from tests.kubernetes import restricted, rollouts, wiring
+from tests.kubernetes.custom import custom
 from tests.kubernetes.network import network
 from tests.kubernetes.objects import Manifests, Object, containers_of, pod_of, told
 from tests.kubernetes.schemas import schemas
@@ -244,3 +245,16 @@ def test_a_figure_that_nobody_tells_is_told(broken: Manifests, adapter_rules: Ma
     found = told(wiring.load_figures(broken, rules))
     assert "no service exports furlong_nothing" in found
     assert "nobody tells furlong_watchers" in found
+
+
+def test_an_object_of_another_kind_that_has_not_its_form_is_told(broken: Manifests, packages: Path) -> None:
+    broken.one("Certificate", "game")["spec"]["privateKey"]["algorithm"] = "RSB"
+    broken.one("HTTPRoute", "gateway")["spec"]["rules"][0]["backends"] = []
+    broken.one("Cluster", "postgresql")["spec"]["postgresql"]["synchronous"]["methode"] = "any"
+    broken.one("ScheduledBackup", "postgresql")["spec"]["method"] = "magic"
+    broken.one("ObjectStore", "postgresql-backups")["spec"]["configuration"]["destination"] = "s3://"
+    found = told(custom(broken, packages))
+    assert "Certificate/game: data/spec/privateKey/algorithm must be equal to one of the allowed values" in found
+    assert "ScheduledBackup/postgresql: data/spec/method must be" in found
+    for field in ("backends", "methode", "destination"):
+        assert f"'\"{field}\"' does not exist in type" in found

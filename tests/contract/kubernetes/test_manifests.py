@@ -11,6 +11,7 @@ from deploy.images.bases import read as read_bases
 from deploy.kubernetes import gateway
 from tests.contract.kubernetes.conftest import KUBERNETES, Render
 from tests.kubernetes import kubectl, restricted, rollouts, wiring
+from tests.kubernetes.custom import custom
 from tests.kubernetes.network import network
 from tests.kubernetes.objects import Manifests, containers_of, environment_of, pod_of, told
 from tests.kubernetes.schemas import schemas
@@ -18,6 +19,11 @@ from tests.kubernetes.schemas import schemas
 
 def test_every_object_has_the_form_that_kubernetes_knows(manifests: Manifests) -> None:
     assert told(schemas(manifests)) == ""
+
+
+def test_every_object_of_another_kind_has_the_form_of_its_kind(rendered: Render, packages: Path) -> None:
+    """Those of the production overlay; the local one has no other kinds."""
+    assert told(custom(rendered("production"), packages)) == ""
 
 
 def test_every_pod_is_admitted_under_the_restricted_profile(manifests: Manifests) -> None:
