@@ -1,6 +1,6 @@
-"""Every edge between parts that there is, once: the picture in the documents is made from this table, and a part's certificate
-lets it call those whom it has an edge to; traces, the channels that the code opens, open connections and network policies
-are held against it. A call that is not here is a defect, and so is a row that nobody calls."""
+"""Every edge between parts that there is, once: the picture in the documents is made from this table, and a part's
+certificate lets it call those whom it has an edge to; traces, the channels that the code opens, open connections and
+network policies are held against it. A call that is not here is a defect, and so is a row that nobody calls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ COMMANDS: Final = frozenset(("migrations",))
 class Edge:
     """`caller` speaks `protocol` to `callee`, which is another part or a store. `why` says what for.
 
-    `traced` edges show as a parent and its child in a trace; the others carry telemetry itself, or are no part of a call.
+    `traced` edges show as a parent and its child in a trace; the others carry telemetry, or are no part of a call.
     """
 
     caller: str

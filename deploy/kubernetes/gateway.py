@@ -1,7 +1,7 @@
 """The gateway's configuration for Kubernetes, made of the one template: `python -m deploy.kubernetes.gateway`.
 
-Kustomize makes a ConfigMap of the files and calls no program, so they are committed; a test says when they are to be made
-anew.
+Kustomize makes a ConfigMap of the files and calls no program, so they are committed; a test says when they are to be
+made anew.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""What must be secret, made as files of which Kubernetes' Secrets are made: `python -m deploy.kubernetes.secrets [FOLDER]`.
+"""The files of which Kubernetes' Secrets are made: `python -m deploy.kubernetes.secrets [FOLDER] [--cloudnative-pg]`.
 
-Each folder is one Secret, `game/` of `game-keys`; its files are the Secret's keys. What is there is kept, but for the tokens,
-which are signed anew: who runs this again renews them and nothing else. `keys/` stays with whoever runs it.
+Each folder is one Secret, `game/` of `game-keys`; its files are the Secret's keys. What is there is kept, but for the
+tokens, which are signed anew: who runs this again renews them and nothing else. `keys/` stays with whoever runs it.
 
     keys/          jwt-private.pem signs the tokens of people and services; no part has it
     game/          jwks.json, seed.key, service.token
@@ -12,8 +12,8 @@ which are signed anew: who runs this again renews them and nothing else. `keys/`
     postgresql/    password                            of the local overlay's PostgreSQL
     redis/         redis.conf                          of the local overlay's Redis
 
-With --cloudnative-pg the stores are those of the production overlay: in the place of the last two come `postgresql-app/` and
-`postgresql-deploy/`, each with username and password, and `cache/redis-url` is yours to write.
+With --cloudnative-pg the stores are those of the production overlay: in the place of the last two come
+`postgresql-app/` and `postgresql-deploy/`, each with username and password, and `cache/redis-url` is yours to write.
 """
 
 import argparse

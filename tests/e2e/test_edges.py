@@ -1,5 +1,5 @@
-"""Every edge of deploy/edges.py is seen in real traces, and no trace shows an edge that is not in the table; the same of the
-connections that the kernel knows of, whether they are traced or not.
+"""Every edge of deploy/edges.py is seen in real traces, and no trace shows an edge that is not in the table; the same
+of the connections that the kernel knows of, whether they are traced or not.
 
 A part's span below another part's is an edge between the two; a statement or a command below a part's own span is an
 edge to its store.

@@ -1,7 +1,7 @@
 """Objects of kinds that are not Kubernetes' own, against the types and validators that npm packages carry of them.
 
-The packages are installed from their lock into a folder of their own. Two look at each object: the validator made from the kind's
-schema, and the compiler of TypeScript, which knows every field that a type has and finds one that it has not.
+The packages are installed from their lock into a folder of their own. Two look at each object: the validator made from
+the kind's schema, and the compiler of TypeScript, which knows every field of a type and finds one that it has not.
 """
 
 import hashlib

@@ -49,7 +49,9 @@ def kubectl() -> Sequence[str]:
 
 def render(command: Sequence[str], folder: Path) -> Manifests:
     """Everything that a kustomization makes. Raises RenderFailed."""
-    done = subprocess.run([*command, str(folder)], capture_output=True, text=True, timeout=RENDER_TIMEOUT_S, check=False)
+    done = subprocess.run(
+        [*command, str(folder)], capture_output=True, text=True, timeout=RENDER_TIMEOUT_S, check=False
+    )
     if done.returncode or done.stderr.strip():
         raise RenderFailed(done.stderr)
     return Manifests(objects=tuple(yaml.safe_load_all(done.stdout)))
@@ -98,7 +100,9 @@ def _mirror() -> str:
     """Where the machine has its own packages from, if that is Debian's archive."""
     for file in SOURCES:
         if file.exists():
-            for address in re.findall(r"(?:^URIs: *|^deb (?:\[.*?\] )?)(\S+/debian)/?\s", file.read_text(), re.MULTILINE):
+            for address in re.findall(
+                r"(?:^URIs: *|^deb (?:\[.*?\] )?)(\S+/debian)/?\s", file.read_text(), re.MULTILINE
+            ):
                 return str(address)
     return MIRROR
 

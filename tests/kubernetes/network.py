@@ -61,7 +61,9 @@ def _flows(edges: Sequence[Edge]) -> Iterator[tuple[str, str, int]]:
 def _pods(manifests: Manifests) -> Iterator[Pods]:
     for workload in manifests.workloads():
         labels = labels_of(workload)
-        ports = [port["containerPort"] for each in pod_of(workload)["spec"]["containers"] for port in each.get("ports", ())]
+        ports = [
+            port["containerPort"] for each in pod_of(workload)["spec"]["containers"] for port in each.get("ports", ())
+        ]
         yield Pods(name=labels[NAME], labels=labels, ports=ports)
     for cluster in manifests.of("Cluster"):
         name = cluster["metadata"]["name"]
@@ -93,9 +95,7 @@ def _denied_by_default(manifests: Manifests, pods: Sequence[Pods]) -> Iterator[s
                 yield f"{name_of(policy)}: allows every port"
 
 
-def _between_pods(
-    manifests: Manifests, pods: Sequence[Pods], wanted: set[tuple[str, str, int]]
-) -> Iterator[str]:
+def _between_pods(manifests: Manifests, pods: Sequence[Pods], wanted: set[tuple[str, str, int]]) -> Iterator[str]:
     for caller in pods:
         for callee in pods:
             if "cnpg.io/cluster" in caller.labels and caller == callee:
@@ -144,7 +144,10 @@ def _from_outside(manifests: Manifests, pods: Sequence[Pods]) -> Iterator[str]:
             if policy["metadata"]["name"].startswith(OF_THE_OPERATOR) and "cnpg.io/cluster" in each.labels:
                 continue
             for rule in policy["spec"].get("ingress", ()):
-                if all("namespaceSelector" not in peer and "ipBlock" not in peer for peer in rule.get("from", [{"ipBlock": {}}])):
+                if all(
+                    "namespaceSelector" not in peer and "ipBlock" not in peer
+                    for peer in rule.get("from", [{"ipBlock": {}}])
+                ):
                     continue
                 for port in rule.get("ports", ()):
                     if (each.name, port["port"]) not in FROM_OUTSIDE:
@@ -174,5 +177,3 @@ def _allowed(manifests: Manifests, subject: Pods, peer: Pods, port: int, directi
             if at_port and is_peer:
                 return True
     return False
-
-

@@ -85,7 +85,7 @@ def _meets(expression: Object, labels: Mapping[str, str]) -> bool:
 
 
 def environment_of(workload: Object, manifests: Manifests) -> dict[str, str]:
-    """The environment that a workload's first container is started with. What the kubelet fills in has a made-up value."""
+    """The environment of a workload's first container. What the kubelet fills in has a made-up value."""
     container = pod_of(workload)["spec"]["containers"][0]
     environment: dict[str, str] = {}
     for source in container.get("envFrom", ()):

@@ -13,7 +13,7 @@ SINGLE = frozenset(("metrics",))
 NAME_OUTLIVES_POD_S = 6
 """How long a name may still lead to a pod that is going: the cluster's DNS keeps answers for five seconds."""
 HEALTH_CHECKS_S = 3
-"""How long the gateway may take to see that a replica does not want calls: two checks, a second apart, and their answer."""
+"""How long the gateway may take to see that a replica wants no calls: two checks, a second apart, and their answer."""
 
 
 def rollouts(manifests: Manifests) -> Iterator[str]:
@@ -123,7 +123,9 @@ def _budget(deployment: Object, manifests: Manifests) -> Iterator[str]:
 
 
 def _spread(deployment: Object) -> Iterator[str]:
-    constraints = {each["topologyKey"]: each for each in pod_of(deployment)["spec"].get("topologySpreadConstraints", ())}
+    constraints = {
+        each["topologyKey"]: each for each in pod_of(deployment)["spec"].get("topologySpreadConstraints", ())
+    }
     for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone"):
         constraint = constraints.get(key)
         if constraint is None:
@@ -138,7 +140,11 @@ def selectors(manifests: Manifests) -> Iterator[str]:
     """Whoever selects pods selects those of the part with its name, and its ports are theirs."""
     for service in manifests.of("Service"):
         name = service["metadata"]["name"]
-        chosen = [each for each in manifests.workloads() if selects({"matchLabels": service["spec"]["selector"]}, labels_of(each))]
+        chosen = [
+            each
+            for each in manifests.workloads()
+            if selects({"matchLabels": service["spec"]["selector"]}, labels_of(each))
+        ]
         if [labels_of(each)[NAME] for each in chosen] != [name]:
             yield f"{name_of(service)}: leads to {[name_of(each) for each in chosen]}"
             continue

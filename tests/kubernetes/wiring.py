@@ -37,7 +37,9 @@ def configured(manifests: Manifests, secrets: Mapping[str, Path]) -> Iterator[st
         environment = environment_of(deployment, manifests)
         known = {each.env for each, _ in settings(config)}
         known |= {each.env + FILE_SUFFIX for each, _ in settings(config) if each.secret}
-        yield from (f"{name}: {variable} is no setting of its" for variable in sorted(set(environment) - known - NOT_OURS))
+        yield from (
+            f"{name}: {variable} is no setting of its" for variable in sorted(set(environment) - known - NOT_OURS)
+        )
         placed = {}
         for variable, value in environment.items():
             placed[variable] = value
@@ -74,7 +76,7 @@ def ports(manifests: Manifests) -> Iterator[str]:
         environment = environment_of(deployment, manifests)
         for port in pod_of(deployment)["spec"]["containers"][0]["ports"]:
             if environment.get(variables[port["name"]]) != str(port["containerPort"]):
-                yield f"{name}: the port {port['name']} is {port['containerPort']}, and {variables[port['name']]} another"
+                yield f"{name}: {port['name']} is {port['containerPort']}, and {variables[port['name']]} another"
 
 
 def addresses(manifests: Manifests) -> Iterator[str]:
@@ -125,7 +127,9 @@ def references(manifests: Manifests, documented: Mapping[str, frozenset[str]]) -
 
 def certificates(manifests: Manifests) -> Iterator[str]:
     """Each part, and nobody else, has a certificate that names it twice, that is short-lived, and that is its own."""
-    own = {each["metadata"]["name"]: each["spec"] for each in manifests.of("Certificate") if not each["spec"].get("isCA")}
+    own = {
+        each["metadata"]["name"]: each["spec"] for each in manifests.of("Certificate") if not each["spec"].get("isCA")
+    }
     if set(own) != parts():
         yield f"certificates are made for {sorted(own)}, and the parts are {sorted(parts())}"
     for name, spec in own.items():
@@ -140,7 +144,11 @@ def certificates(manifests: Manifests) -> Iterator[str]:
         if spec["privateKey"].get("rotationPolicy") != "Always":
             yield f"{name}: its key outlives its certificate"
         deployment = manifests.find("Deployment", name)
-        mounts = [volume.get("secret", {}).get("secretName") for volume in pod_of(deployment)["spec"]["volumes"]] if deployment else []
+        mounts = (
+            [volume.get("secret", {}).get("secretName") for volume in pod_of(deployment)["spec"]["volumes"]]
+            if deployment
+            else []
+        )
         if spec["secretName"] not in mounts:
             yield f"{name}: does not have its certificate"
         others = {other["secretName"] for part, other in own.items() if part != name}

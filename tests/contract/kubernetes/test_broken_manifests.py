@@ -1,4 +1,5 @@
 """Each check of the manifests can fail: one thing is broken on purpose, and the check says which."""
+# ruff: noqa: E501 - one row of a table, one line
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
@@ -149,7 +150,7 @@ WIRING = [
     ("missing setting", setting("game-settings", "PERSIST_ADDRESS", None), wiring.configured, "PERSIST_ADDRESS is not set"),
     ("half of TLS", setting("common-settings", "TLS_KEY_FILE", None), wiring.configured, "TLS_KEY_FILE is not set"),
     ("no such file", setting("game-settings", "SEED_KEY_FILE", "/etc/furlong/keys/seed"), wiring.configured, "which no Secret puts there"),
-    ("another port", setting("game-settings", "FURLONG_PORT", "50052"), wiring.ports, "game: the port grpc"),
+    ("another port", setting("game-settings", "FURLONG_PORT", "50052"), wiring.ports, "game: grpc is 50051"),
     ("no such Service", setting("game-settings", "PERSIST_ADDRESS", "dns:///persists:50053"), wiring.addresses, "no Service persists"),
     ("no such port", setting("game-settings", "PERSIST_ADDRESS", "dns:///persist:50052"), wiring.addresses, "no port of the Service"),
     ("one address", lambda m: m.one("Service", "persist")["spec"].pop("clusterIP"), wiring.addresses, "one address for all replicas"),

@@ -21,7 +21,12 @@ OPENERS: Final = frozenset(
         *("open_channel", "insecure_channel", "secure_channel"),  # gRPC
         *("OTLPSpanExporter", "OTLPMetricExporter", "TlsSpanExporter", "TlsMetricExporter"),  # OpenTelemetry
         *("create_pool", "create_async_engine", "create_engine"),  # databases; asyncpg.connect is below
-        *("create_connection", "open_connection", "open_unix_connection", "create_datagram_endpoint"),  # the library's own
+        *(
+            "create_connection",
+            "open_connection",
+            "open_unix_connection",
+            "create_datagram_endpoint",
+        ),  # the library's own
         *("urlopen", "HTTPConnection", "HTTPSConnection", "AsyncClient", "ClientSession"),  # HTTP
     )
 )
@@ -87,7 +92,9 @@ def _opens(node: ast.AST) -> bool:
 
 
 def test_every_place_that_opens_a_connection_is_known() -> None:
-    assert set(places(ROOT / "services")) == set(PLACES), "say in PLACES which edge it is; a new edge goes to deploy/edges.py"
+    assert set(places(ROOT / "services")) == set(PLACES), (
+        "say in PLACES which edge it is; a new edge goes to deploy/edges.py"
+    )
 
 
 def test_every_connection_is_an_edge_and_every_edge_has_one() -> None:

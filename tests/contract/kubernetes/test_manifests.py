@@ -1,4 +1,4 @@
-"""The manifests of every overlay, as kubectl renders them, are in order: for the API, for the cluster, for each other."""
+"""The manifests of every overlay, as kubectl renders them, are in order: for Kubernetes and for each other."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -87,9 +87,7 @@ def test_what_is_set_fits_into_what_there_is(manifests: Manifests) -> None:
     assert told(wiring.room(manifests)) == ""
 
 
-def test_replicas_are_scaled_by_figures_that_somebody_tells(
-    rendered: Render, adapter_rules: Mapping[str, Any]
-) -> None:
+def test_replicas_are_scaled_by_figures_that_somebody_tells(rendered: Render, adapter_rules: Mapping[str, Any]) -> None:
     assert told(wiring.load_figures(rendered("production"), adapter_rules)) == ""
 
 
@@ -160,6 +158,8 @@ def test_every_yaml_file_belongs_to_an_overlay_or_a_component() -> None:
     loose = [
         file.relative_to(KUBERNETES)
         for file in KUBERNETES.rglob("*.yaml")
-        if file.name != "kustomization.yaml" and file.resolve() not in named and file.parent.name not in ("gateway", "metrics-adapter")
+        if file.name != "kustomization.yaml"
+        and file.resolve() not in named
+        and file.parent.name not in ("gateway", "metrics-adapter")
     ]
     assert loose == []
