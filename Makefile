@@ -10,10 +10,10 @@ DEV := $(VENV)/.installed-dev
 PIP := $(BIN)/pip --disable-pip-version-check --no-input install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo down status drill test kills check protos bench format
+.PHONY: help install up demo down status drill images compose-up compose-test compose-down test kills check protos bench format
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(DEV) ## install everything, tools for development included, into .venv
 
@@ -46,6 +46,20 @@ test: check ## check, then run every test, those that get along in two processes
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile tests/e2e $(LONE:%=--ignore=%) || failed=$$?; \
 	$(BIN)/python -m pytest $(LONE) || failed=$$?; \
 	exit $$failed
+
+images: $(DEV) ## build every container image, its bill of materials, and tell sizes and start-up times
+	$(BIN)/python -m deploy.images build
+	$(BIN)/python -m deploy.images sbom
+	$(BIN)/python -m deploy.images report
+
+compose-up: $(RUN) ## run the stack in containers (GATEWAY_PORT, OBSERVABILITY=1 for dashboards); it goes on until compose-down
+	@$(BIN)/python -m deploy.compose up
+
+compose-down: $(RUN) ## end the stack in containers; its data stays
+	@$(BIN)/python -m deploy.compose down
+
+compose-test: $(DEV) ## test the stack in containers: start, sell, renew every service under load
+	$(BIN)/python -m pytest tests/deploy/compose
 
 kills: $(DEV) ## kill parts at random under load, for ten minutes: make kills SECONDS=600 SEED=7
 	KILLS_S=$(or $(SECONDS),600) KILLS_SEED=$(SEED) OUTAGE_S=60 $(BIN)/python -m pytest -s \

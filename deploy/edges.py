@@ -1,16 +1,25 @@
-"""Every edge between parts that there is, once: the picture in the documents, the trace test and later the network
-policies are made from this table. A call that is not here is a defect, and so is a row that nobody calls."""
+"""Every edge between parts that there is, once: the picture in the documents is made from this table, and a part's
+certificate lets it call those whom it has an edge to; traces, the channels that the code opens, open connections and
+network policies are held against it. A call that is not here is a defect, and so is a row that nobody calls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
+
+EVERY_PART: Final = "every part"
+STORES: Final = frozenset(("postgresql", "redis"))
+"""What stands at the end of an edge and is no part of ours: it has no certificate from us."""
+ELSEWHERE: Final = frozenset(("collector", "beacon"))
+"""What is not even of the stack: somebody else's, where there is one."""
+COMMANDS: Final = frozenset(("migrations",))
+"""What runs and ends: nobody calls it, and it calls no part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
     """`caller` speaks `protocol` to `callee`, which is another part or a store. `why` says what for.
 
-    `traced` edges show as a parent and its child in a trace; the others carry telemetry itself.
+    `traced` edges show as a parent and its child in a trace; the others carry telemetry, or are no part of a call.
     """
 
     caller: str
@@ -29,6 +38,21 @@ EDGES: Final[Sequence[Edge]] = (
     Edge(caller="game", callee="cache", protocol="gRPC", why="the topic of each track, between replicas"),
     Edge(caller="persist", callee="cache", protocol="gRPC", why="hot reads and their invalidation"),
     Edge(caller="persist", callee="postgresql", protocol="SQL", why="everything that must not be lost"),
+    Edge(caller="migrations", callee="postgresql", protocol="SQL", why="the schema", traced=False),
     Edge(caller="cache", callee="redis", protocol="RESP", why="entries and topics that replicas share"),
-    Edge(caller="every part", callee="metrics", protocol="OTLP", why="spans and metrics", traced=False),
+    Edge(caller=EVERY_PART, callee="metrics", protocol="OTLP", why="spans and metrics", traced=False),
+    Edge(caller="metrics", callee="collector", protocol="OTLP", why="all of it, where one is configured", traced=False),
+    Edge(caller="game", callee="beacon", protocol="HTTPS", why="public chance, where one is configured", traced=False),
 )
+
+
+def parts() -> frozenset[str]:
+    """Name every part, which has a certificate; metrics sends its telemetry to itself."""
+    named = {name for edge in EDGES for name in (edge.caller, edge.callee)}
+    return frozenset(named - STORES - ELSEWHERE - COMMANDS - {EVERY_PART})
+
+
+def callers_of(callee: str, *protocols: str) -> frozenset[str]:
+    """Name the parts that speak one of the protocols to `callee`."""
+    named = {edge.caller for edge in EDGES if edge.callee == callee and edge.protocol in protocols}
+    return parts() if EVERY_PART in named else frozenset(named)

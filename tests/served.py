@@ -1,6 +1,6 @@
 """A chassis server on loopback for tests, with stand-ins for services of which a test says how they answer."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,8 +130,9 @@ async def serving(
     keepalive: Keepalive = KEEPALIVE,
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
+    callers: Set[str] = frozenset(),
 ) -> AsyncIterator[Served]:
-    """Start a server, open a channel of its own to it, and drain it at the end unless the test did."""
+    """Start a server, open a channel of its own to it, in clear text, and drain it at the end unless the test did."""
     ready = [True]
     server = Server(
         name="tested",
@@ -143,6 +144,7 @@ async def serving(
         on_drain=on_drain,
         clock=clock or SystemClock(),
         keepalive=keepalive,
+        callers=callers,
         tracer_provider=tracer_provider,
         meter_provider=meter_provider,
     )

@@ -82,6 +82,7 @@ def configuration() -> str:
         WRITTEN.format(source="each service's `config.py`"),
         "Every setting is a variable of the environment, read once at start, checked, and printed in the service's",
         "first log line with secrets masked. A service that is configured wrongly says so, every error, and ends.",
+        "A secret may stand in a file instead, which the variable with `_FILE` behind its name tells.",
     ]
     for service in sorted(path.parent.name for path in (ROOT / "services").glob("*/config.py")):
         if service == "chassis":

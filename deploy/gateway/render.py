@@ -2,6 +2,11 @@
 
     python -m deploy.gateway.render --game game:50051 --web web:8000 --listen 0.0.0.0:8080 > envoy.yaml
 
+With `--tls` the parts are spoken to over mutual TLS, and with `--public-tls` so is the outside, one way. Both name a
+folder of the gateway's with tls.crt, tls.key and, for the parts, ca.crt; files that are replaced there, by renaming, are
+taken up without a restart. Envoy finds the folders through files of their own, which `--secrets` says where to write
+and `--secrets-path` where Envoy finds them, if that is another place.
+
 What is filled in is written as JSON, which is YAML as well, so no value can break out of its place.
 """
 
@@ -18,7 +23,7 @@ from urllib.parse import urlsplit
 from google.api import annotations_pb2  # type: ignore[import-untyped]  # ships no types
 from google.protobuf import descriptor_pb2
 
-from deploy.gateway import errors
+from deploy.gateway import errors, tls
 
 TEMPLATE = Path(__file__).with_name("envoy.yaml")
 DESCRIPTOR_SET = Path(__file__).resolve().parents[2] / "gen" / "furlong.binpb"
@@ -32,6 +37,8 @@ ANSWER_TIMEOUT_S = 11
 DIALOGUE_IDLE_TIMEOUT_S = 300
 """A stream of requests on which neither side has said anything for this long is ended; its client opens another one."""
 CONNECT_TIMEOUT_S = 1
+RESOLVE_S = 1
+"""How often names are looked up: so soon a new replica gets calls, and one that is gone gets none."""
 HEALTH_SERVICE = "readiness"
 WEB_HEALTH_PATH = "/healthz"
 WEB_IDLE_TIMEOUT_S = 60
@@ -76,7 +83,12 @@ class GatewaySettings:
     descriptor_set: Path = DESCRIPTOR_SET
     """Where the gateway finds the contract; may be another path than the one that routes are read from here."""
     otlp_endpoint: str = ""
-    """Where spans go, as `http://host:port`; empty makes none and passes the caller's trace context on."""
+    """Where spans go, as `http://host:port`, or `https://` to a part that speaks TLS; empty makes none and passes the
+    caller's trace context on."""
+    otlp_part: str = "metrics"
+    """The part that the certificate at an https:// endpoint must name."""
+    certificates: tls.Folders = tls.CLEAR_TEXT
+    """Where it speaks TLS, and where its certificates are."""
     trace_sample_ratio: float = 0.05
     """Share of the traces beginning at the gateway that are kept, 0 to 1; a caller's own decision is followed."""
     body_bytes_max: int = 256 * 1024
@@ -87,6 +99,8 @@ class GatewaySettings:
     def __post_init__(self) -> None:
         assert self.game, "a gateway without a service behind it"
         assert 0 <= self.trace_sample_ratio <= 1
+        if self.otlp_endpoint.startswith("https://") and self.certificates.parts is None:
+            raise ValueError("an https:// OTLP endpoint needs the gateway's certificate towards the parts")
 
 
 def render(settings: GatewaySettings) -> str:
@@ -94,9 +108,16 @@ def render(settings: GatewaySettings) -> str:
     replicas = {"game": settings.game, "cache": settings.cache, "metrics": settings.metrics}
     methods = [method for method in public_methods() if replicas[method.cluster]]
     otlp = otlp_address(settings.otlp_endpoint) if settings.otlp_endpoint else None
-    clusters = [_service_cluster(name, addresses) for name, addresses in replicas.items() if addresses]
-    clusters += [_web_cluster(settings.web)]
-    clusters += [_cluster("otlp", (otlp,))] if otlp else []
+    clusters = [
+        {**_service_cluster(name, addresses), **tls.towards(settings.certificates, name, tls.HTTP_2)}
+        for name, addresses in replicas.items()
+        if addresses
+    ]
+    clusters += [{**_web_cluster(settings.web), **tls.towards(settings.certificates, "web", tls.HTTP_1)}]
+    if otlp:
+        secure = settings.otlp_endpoint.startswith("https://")
+        around = tls.towards(settings.certificates, settings.otlp_part, tls.HTTP_2) if secure else {}
+        clusters += [{**_cluster("otlp", (otlp,)), **around}]
     values = {
         "admin_host": settings.admin.host,
         "admin_port": settings.admin.port,
@@ -115,6 +136,7 @@ def render(settings: GatewaySettings) -> str:
     }
     filled = {name: json.dumps(value) for name, value in values.items()}
     filled["tracing"] = f"tracing: {json.dumps(_tracing(settings.trace_sample_ratio))}" if otlp else ""
+    filled["public_tls"] = "\n".join(f"{key}: {json.dumps(value)}" for key, value in tls.public(settings.certificates).items())
     return string.Template(TEMPLATE.read_text()).substitute(filled)
 
 
@@ -228,12 +250,12 @@ def _web_cluster(address: Address) -> dict[str, Any]:
     return {**_cluster("web", (address,), protocol), "health_checks": [health_check]}
 
 
-HTTP2_IN_CLEAR: Mapping[str, Any] = {
+HTTP2: Mapping[str, Any] = {
     "explicit_http_config": {"http2_protocol_options": {"connection_keepalive": {"interval": "30s", "timeout": "10s"}}}
 }
 
 
-def _cluster(name: str, addresses: Sequence[Address], protocol: Mapping[str, Any] = HTTP2_IN_CLEAR) -> dict[str, Any]:
+def _cluster(name: str, addresses: Sequence[Address], protocol: Mapping[str, Any] = HTTP2) -> dict[str, Any]:
     """A cluster that is spoken to in one protocol."""
     endpoints = [
         {"endpoint": {"address": {"socket_address": {"address": address.host, "port_value": address.port}}}}
@@ -243,6 +265,7 @@ def _cluster(name: str, addresses: Sequence[Address], protocol: Mapping[str, Any
     return {
         "name": name,
         "type": "STRICT_DNS",
+        "dns_refresh_rate": f"{RESOLVE_S}s",
         "connect_timeout": f"{CONNECT_TIMEOUT_S}s",
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
         "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
@@ -310,12 +333,13 @@ def _access_log() -> list[dict[str, Any]]:
 def otlp_address(endpoint: str) -> Address:
     """Read where spans go. Raises ValueError."""
     parts = urlsplit(endpoint)
-    if parts.scheme != "http" or not parts.hostname or not parts.port:
+    if parts.scheme not in ("http", "https") or not parts.hostname or not parts.port:
         raise ValueError(f"the OTLP endpoint {endpoint!r} is not http://host:port")
     return Address(host=parts.hostname, port=parts.port)
 
 
-def _read_arguments() -> GatewaySettings:
+def _read_arguments() -> tuple[GatewaySettings, Path | None]:
+    """The settings, and where the files of the secrets are written, if there are some."""
     parser = argparse.ArgumentParser(prog="python -m deploy.gateway.render", description=__doc__.split("\n")[0])
     parser.add_argument("--listen", type=Address.parse, default="0.0.0.0:8080", metavar="HOST:PORT")
     parser.add_argument("--admin", type=Address.parse, default="127.0.0.1:9901", metavar="HOST:PORT")
@@ -325,9 +349,16 @@ def _read_arguments() -> GatewaySettings:
     parser.add_argument("--web", type=Address.parse, required=True, metavar="HOST:PORT")
     parser.add_argument("--descriptor-set", type=Path, default=DESCRIPTOR_SET, metavar="FILE")
     parser.add_argument("--otlp-endpoint", default="", metavar="URL")
+    parser.add_argument("--otlp-part", default="metrics", metavar="PART")
     parser.add_argument("--trace-sample-ratio", type=float, default=0.05, metavar="RATIO")
+    parser.add_argument("--tls", type=Path, metavar="FOLDER")
+    parser.add_argument("--public-tls", type=Path, metavar="FOLDER")
+    parser.add_argument("--secrets", type=Path, metavar="FOLDER")
+    parser.add_argument("--secrets-path", type=Path, metavar="FOLDER")
     given = parser.parse_args()
-    return GatewaySettings(
+    if (given.tls or given.public_tls) and not given.secrets:
+        parser.error("--tls and --public-tls need --secrets")
+    settings = GatewaySettings(
         listen=given.listen,
         admin=given.admin,
         game=tuple(given.game),
@@ -336,9 +367,22 @@ def _read_arguments() -> GatewaySettings:
         metrics=tuple(given.metrics),
         descriptor_set=given.descriptor_set,
         otlp_endpoint=given.otlp_endpoint,
+        otlp_part=given.otlp_part,
         trace_sample_ratio=given.trace_sample_ratio,
+        certificates=tls.Folders(parts=given.tls, public=given.public_tls, secrets=given.secrets_path or given.secrets),
     )
+    return settings, given.secrets
+
+
+def main() -> None:
+    """Print the configuration, and write the files that it needs beside it."""
+    settings, secrets = _read_arguments()
+    for name, content in tls.secrets(settings.certificates).items():
+        assert secrets is not None, "who asks for TLS says where its files go"
+        secrets.mkdir(parents=True, exist_ok=True)
+        (secrets / name).write_text(content)
+    print(render(settings))
 
 
 if __name__ == "__main__":
-    print(render(_read_arguments()))
+    main()

@@ -2,6 +2,8 @@
 
 import http
 import http.client
+import ssl
+from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -22,9 +24,14 @@ def serves_grpc(address: str) -> bool:
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-def answers_http(address: str, path: str) -> bool:
-    """Whether a GET of the path at `host:port` is answered with 200."""
-    connection = http.client.HTTPConnection(address, timeout=PROBE_TIMEOUT_S)  # knows of no proxy, as loopback needs
+def answers_http(address: str, path: str, authority: Path | None = None) -> bool:
+    """Whether a GET of the path at `host:port` is answered with 200; over TLS where `authority` signs for it."""
+    # Neither knows of a proxy, as loopback needs.
+    if authority is None:
+        connection = http.client.HTTPConnection(address, timeout=PROBE_TIMEOUT_S)
+    else:
+        trusting = ssl.create_default_context(cafile=authority)
+        connection = http.client.HTTPSConnection(address, timeout=PROBE_TIMEOUT_S, context=trusting)
     try:
         connection.request("GET", path)
         return connection.getresponse().status == http.HTTPStatus.OK

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.gateway.render import WEB_HEALTH_PATH, Address, GatewaySettings, render
+from deploy.gateway.tls import AUTHORITY, CERTIFICATE, CLEAR_TEXT, KEY, Folders, secrets
 from deploy.local.keys import KeyRing, write_private
 from deploy.local.part import ProcessPart
+from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.probes import answers_http, serves_grpc
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +33,9 @@ class ProgramMissing(RuntimeError):
 class StackSettings:
     """How a stack differs from the usual one.
 
-    `extra_env` adds variables to a part's environment, by its name; replicas have one name.
+    `extra_env` adds variables to a part's environment, by its name; replicas have one name. With `certificates`, a
+    folder of `deploy.certificates`, the parts speak mutual TLS, and with `public_tls` the gateway shows the certificate
+    named `public` to the outside.
     """
 
     data_dir: Path
@@ -42,10 +46,18 @@ class StackSettings:
     otlp_endpoint: str = ""
     trace_sample_ratio: float = 0.05
     auth: str = "on"
+    certificates: Path | None = None
+    public_tls: bool = False
     extra_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         assert 1 <= self.replicas <= REPLICAS_MAX, f"{self.replicas} replicas, not 1 to {REPLICAS_MAX}"
+        assert self.certificates is not None or not self.public_tls, "the gateway has no certificate to show"
+
+    @property
+    def public_authority(self) -> Path | None:
+        """Who signed what the gateway shows to the outside; None where that is nothing."""
+        return self.certificates / AUTHORITY if self.certificates is not None and self.public_tls else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +86,9 @@ def replicas_of(addresses: str) -> tuple[Address, ...]:
 
 def gateway_part(settings: StackSettings, addresses: Addresses, folder: Path) -> ProcessPart:
     """Envoy, with its configuration rendered into the folder."""
+    certificates = _gateway_certificates(settings, folder)
+    for name, content in secrets(certificates).items():
+        write_private(folder / name, content)
     configuration = render(
         GatewaySettings(
             listen=Address.parse(addresses.gateway),
@@ -84,6 +99,7 @@ def gateway_part(settings: StackSettings, addresses: Addresses, folder: Path) ->
             web=Address.parse(addresses.web),
             otlp_endpoint=_telemetry(settings, addresses),
             trace_sample_ratio=settings.trace_sample_ratio,
+            certificates=certificates,
         )
     )
     file = folder / "envoy.yaml"
@@ -140,7 +156,9 @@ def metrics_part(settings: StackSettings, addresses: Addresses, folder: Path, ke
 def web_part(settings: StackSettings, addresses: Addresses, folder: Path) -> ProcessPart:
     """The service web, which serves the pages."""
     address = Address.parse(addresses.web)
+    secure = _certificate(settings, "web")
     environment = {
+        **secure,
         "FURLONG_HOST": address.host,
         "FURLONG_PORT": str(address.port),
         "OTEL_EXPORTER_OTLP_ENDPOINT": _telemetry(settings, addresses),
@@ -152,7 +170,7 @@ def web_part(settings: StackSettings, addresses: Addresses, folder: Path) -> Pro
         environment={**_python_environment(), **environment, **settings.extra_env.get("web", {})},
         folder=ROOT,
         log=folder / "logs" / "web.log",
-        is_ready=lambda: answers_http(addresses.web, WEB_HEALTH_PATH),
+        is_ready=lambda: answers_http(_health_address(addresses.web, secure), WEB_HEALTH_PATH),
         stop_timeout_s=SERVICE_STOP_TIMEOUT_S,
     )
 
@@ -185,7 +203,7 @@ def _services(
             name if len(replicas) == 1 else f"{name}-{number}",
             command=[sys.executable, "-m", f"services.{name}"],
             address=address,
-            environment={**common, **environment, **settings.extra_env.get(name, {})},
+            environment={**common, **environment, **_certificate(settings, name), **settings.extra_env.get(name, {})},
             folder=folder,
         )
         for number, address in enumerate(replicas, start=1)
@@ -202,14 +220,43 @@ def _service(
         environment={**_python_environment(), **place, **environment},
         folder=ROOT,
         log=folder / "logs" / f"{name}.log",
-        is_ready=lambda: serves_grpc(str(address)),
+        is_ready=lambda: serves_grpc(_health_address(str(address), environment)),
         stop_timeout_s=SERVICE_STOP_TIMEOUT_S,
     )
 
 
 def _telemetry(settings: StackSettings, addresses: Addresses) -> str:
     """Where the parts send their telemetry: to metrics, if there is one."""
-    return f"http://{addresses.otlp}" if addresses.otlp else settings.otlp_endpoint
+    if not addresses.otlp:
+        return settings.otlp_endpoint
+    return f"http://{addresses.otlp}" if settings.certificates is None else f"https://{addresses.otlp}"
+
+
+def _gateway_certificates(settings: StackSettings, folder: Path) -> Folders:
+    """Where Envoy finds its certificates, if it has some."""
+    if settings.certificates is None:
+        return CLEAR_TEXT
+    outside = settings.certificates / "public" if settings.public_tls else None
+    return Folders(parts=settings.certificates / "gateway", public=outside, secrets=folder)
+
+
+def _certificate(settings: StackSettings, name: str) -> dict[str, str]:
+    """What makes a service speak mutual TLS, and tell its health in clear text beside it; nothing without certificates."""
+    if settings.certificates is None:
+        return {}
+    own = settings.certificates / name
+    return {
+        "TLS_CERT_FILE": str(own / CERTIFICATE),
+        "TLS_KEY_FILE": str(own / KEY),
+        "TLS_CA_FILE": str(own / AUTHORITY),
+        "HEALTH_PORT": str(free_port()),
+    }
+
+
+def _health_address(address: str, environment: Mapping[str, str]) -> str:
+    """Where a service tells its health: at a port of its own, if it has one."""
+    port = environment.get("HEALTH_PORT", "0")
+    return address if port == "0" else f"{LOOPBACK}:{port}"
 
 
 def _service_token(subject: str, folder: Path, keys: KeyRing) -> str:

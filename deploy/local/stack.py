@@ -247,7 +247,8 @@ class LocalStack:
     def _wait_answered(self) -> None:
         """Every part says that it is ready; wait for the first answer that passes through all of them."""
         deadline_s = time.monotonic() + READY_TIMEOUT_S
-        while not answers_http(self.addresses.gateway, "/v1/tracks"):
+        authority = self._settings.public_authority
+        while not answers_http(self.addresses.gateway, "/v1/tracks", authority):
             if time.monotonic() >= deadline_s:
                 raise PartFailed(f"no answer through the gateway after {READY_TIMEOUT_S:.0f} s; see {self.logs}")
             time.sleep(POLL_S)

@@ -34,6 +34,8 @@ from services.chassis.launch import launch
 from services.chassis.server import serve
 
 NAME = "cache"
+CALLERS = frozenset(("game", "gateway", "persist"))
+"""The parts that may call the cache, where parts speak TLS."""
 METER = "furlong.cache"
 
 REPLICA_NAME_BYTES = 8
@@ -160,6 +162,7 @@ async def run(config: CacheConfig) -> None:
             readiness=lambda: True,  # a cache without Redis is slow, and still better than none
             on_drain=drain,
             clock=clock,
+            callers=CALLERS,
         )
 
 

@@ -1,6 +1,6 @@
 """The values that pass through the stages: one method, one call of it, and what a stage is."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Never, Protocol
 
@@ -41,6 +41,9 @@ class CallContext(Protocol):
 
     def code(self) -> grpc.StatusCode | int:
         """Tell the status that the call was aborted with."""
+
+    def auth_context(self) -> Mapping[str, Iterable[bytes]]:
+        """Tell what the handshake found out about the caller."""
 
     async def send_initial_metadata(self, initial_metadata: tuple[tuple[str, str], ...]) -> None:
         """Answer that the call was accepted."""

@@ -2,6 +2,8 @@
 
 A field is declared with `setting(...)`, which carries its variable, default, range and meaning; the reference in the
 documentation is made from the same words. A field that is itself such a dataclass is read as part of the whole.
+
+A secret may stand in a file, which `<variable>_FILE` names: an environment is shown by too many tools.
 """
 
 import dataclasses
@@ -13,6 +15,9 @@ from typing import Any, Final, TypeVar, get_type_hints
 _KEY: Final = "furlong.setting"
 _REQUIRED: Final = object()
 _MASK: Final = "***"
+
+FILE_SUFFIX: Final = "_FILE"
+"""What follows a secret's variable in the name of the one that tells its file."""
 
 C = TypeVar("C")
 
@@ -43,6 +48,10 @@ class Setting:
                 return f"at most {high}{unit}"
             case low, high:
                 return f"{low} to {high}{unit}"
+
+
+class SecretUnreadable(ValueError):
+    """A secret is not to be had; the message names the variable and never what stands in it."""
 
 
 class ConfigError(Exception):
@@ -85,6 +94,26 @@ def read(cls: type[C], environ: Mapping[str, str]) -> C:
     return config
 
 
+def secret(environ: Mapping[str, str], variable: str) -> str:
+    """Read a secret from its variable, or from the file that `<variable>_FILE` names; empty where neither is set.
+
+    Raises SecretUnreadable where both are set, and where the file cannot be read or is empty.
+    """
+    text, file = environ.get(variable, ""), environ.get(variable + FILE_SUFFIX, "")
+    if not file:
+        return text
+    if text:
+        raise SecretUnreadable(f"{variable} and {variable}{FILE_SUFFIX} are both set; one of them is enough")
+    try:
+        found = Path(file).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        problem = getattr(error, "strerror", None) or "it is no text"
+        raise SecretUnreadable(f"{variable}{FILE_SUFFIX} is {file!r}, which cannot be read: {problem}") from error
+    if not found:
+        raise SecretUnreadable(f"{variable}{FILE_SUFFIX} is {file!r}, which is empty")
+    return found
+
+
 def describe(config: object) -> dict[str, Any]:
     """Show a configuration by variable, with secrets masked; it is logged once at start."""
     return {
@@ -125,7 +154,11 @@ def _read(cls: type[C], environ: Mapping[str, str], errors: list[str]) -> C | No
         if known is None:
             values[field.name] = _read(hints[field.name], environ, errors)
             continue
-        text = environ.get(known.env, "")
+        try:
+            text = secret(environ, known.env) if known.secret else environ.get(known.env, "")
+        except SecretUnreadable as unreadable:
+            errors.append(str(unreadable))
+            continue
         if text:
             values[field.name] = _parse(known, hints[field.name], text, errors)
         elif field.default is dataclasses.MISSING:

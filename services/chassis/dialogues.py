@@ -172,6 +172,9 @@ class _MessageContext:
     def code(self) -> Never:
         raise AssertionError(_RETURNED)
 
+    def auth_context(self) -> Never:
+        raise AssertionError("who is at the other end was asked when the stream was opened")
+
     async def send_initial_metadata(self, _: object) -> None:
         raise AssertionError(_RETURNED)
 

@@ -12,6 +12,7 @@ from services.chassis.call import Call, Handler, Method, Stage
 from services.chassis.dialogues import Dialogues
 from services.chassis.hosted import function_of
 from services.chassis.refusal import Refusal
+from services.chassis.stages.peers import Peers
 from services.chassis.status import to_rpc_status
 
 
@@ -19,13 +20,20 @@ class StagesInterceptor(grpc.aio.ServerInterceptor):
     """Wraps each handler in the stages, the first of them outermost, and keeps the wrapped one.
 
     One interceptor, not one per stage: gRPC rebuilds the chain of interceptors for every call. Health and reflection
-    are not among `methods` and pass untouched.
+    are not among `methods` and pass untouched, but for `peers`, where there are some.
     """
 
-    def __init__(self, methods: Mapping[str, Method], stages: Sequence[Stage], dialogues: Dialogues) -> None:
+    def __init__(
+        self,
+        methods: Mapping[str, Method],
+        stages: Sequence[Stage],
+        dialogues: Dialogues,
+        peers: Peers | None = None,
+    ) -> None:
         self._methods = methods
         self._stages = stages
         self._dialogues = dialogues
+        self._peers = peers
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def intercept_service(self, continuation: Any, handler_call_details: grpc.HandlerCallDetails) -> Any:
@@ -38,9 +46,12 @@ class StagesInterceptor(grpc.aio.ServerInterceptor):
         if handler is None:
             return _UNKNOWN
         method = self._methods.get(path)
-        if method is None:
+        if method is not None:
+            self._wrapped[path] = self._wrap(method, handler)
+        elif self._peers is not None:
+            self._wrapped[path] = _guard(self._peers, handler)
+        else:
             return handler
-        self._wrapped[path] = self._wrap(method, handler)
         return self._wrapped[path]
 
     def _wrap(self, method: Method, handler: "grpc.RpcMethodHandler[Any, Any]") -> "grpc.RpcMethodHandler[Any, Any]":
@@ -52,14 +63,36 @@ class StagesInterceptor(grpc.aio.ServerInterceptor):
         async def answer(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
             return await way(request, Call(context, dict(context.invocation_metadata() or ())))
 
-        make: Callable[..., grpc.RpcMethodHandler[Any, Any]] = getattr(grpc, f"{kind}_rpc_method_handler")
-        return make(answer, handler.request_deserializer, handler.response_serializer)
+        return _answering(answer, kind, handler)
 
     def _innermost(self, method: Method, function: Callable[..., Any]) -> Handler:
         if method.dialogue is None:
             return _calling(function)
         service, _, _ = method.name.partition("/")
         return self._dialogues.handler(method, self._methods[f"/{service}/{method.dialogue.like}"], function)
+
+
+def _guard(peers: Peers, handler: "grpc.RpcMethodHandler[Any, Any]") -> "grpc.RpcMethodHandler[Any, Any]":
+    """Have a method answer the parts alone that this server is called by."""
+    kind, function = function_of(handler)
+    way = _calling(function)
+
+    async def answer(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
+        try:
+            peers.check(context)
+        except Refusal as refusal:
+            await context.abort_with_status(to_rpc_status(refusal))
+        return await way(request, Call(context, {}))
+
+    return _answering(answer, kind, handler)
+
+
+def _answering(
+    answer: Callable[..., Any], kind: str, handler: "grpc.RpcMethodHandler[Any, Any]"
+) -> "grpc.RpcMethodHandler[Any, Any]":
+    """Make a handler like another one, which is answered in another way."""
+    make: Callable[..., grpc.RpcMethodHandler[Any, Any]] = getattr(grpc, f"{kind}_rpc_method_handler")
+    return make(answer, handler.request_deserializer, handler.response_serializer)
 
 
 def _calling(function: Callable[..., Any]) -> Handler:

@@ -8,9 +8,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol, TypeVar
 
 import structlog
+from furlong.client.tls import TlsUnusable
 
 from services.chassis import logs, telemetry
 from services.chassis.config import ConfigError, describe, read
+from services.chassis.tls import TlsConfig, explain, open_files, towards
 
 EXIT_CONFIG_UNUSABLE = 2
 
@@ -34,6 +36,10 @@ class ProcessConfig(Protocol):
     def trace_sample_ratio(self) -> float:
         """Share of traces without a parent that are recorded."""
 
+    @property
+    def tls(self) -> TlsConfig:
+        """The files of the part's own certificate."""
+
 
 class ServiceConfig(Protocol):
     """A service's configuration, which embeds the one that every server of its kind has."""
@@ -49,7 +55,8 @@ C = TypeVar("C", bound=ServiceConfig)
 def launch(name: str, config_class: type[C], run: Callable[[C], Coroutine[Any, Any, None]]) -> None:
     """Run a service called `name` (as telemetry knows it) until `run(config)` returns.
 
-    Every error of the configuration is printed at once, and the process ends with status 2.
+    Every error of the configuration is printed at once, and the process ends with status 2. It ends the same way when
+    the files of its certificate cannot be used.
     """
     try:
         config = read(config_class, os.environ)
@@ -58,8 +65,16 @@ def launch(name: str, config_class: type[C], run: Callable[[C], Coroutine[Any, A
         sys.exit(EXIT_CONFIG_UNUSABLE)
     logs.set_up(config.server.log_level)
     structlog.get_logger(__name__).info("configuration", service=name, **describe(config))
+    tls = config.server.tls
+    try:
+        files = open_files(tls)
+    except TlsUnusable as unusable:
+        print(explain(tls, unusable), file=sys.stderr)
+        sys.exit(EXIT_CONFIG_UNUSABLE)
     _spare_the_collector()
-    sending = telemetry.set_up(name, config.server.otlp_endpoint or None, config.server.trace_sample_ratio)
+    sending = telemetry.set_up(
+        name, config.server.otlp_endpoint or None, config.server.trace_sample_ratio, towards(tls.otlp_name, files)
+    )
     try:
         asyncio.run(run(config))
     finally:

@@ -11,7 +11,7 @@ Each step waits no longer than its setting: DRAIN_NOTICE_MS, DRAIN_GRACE_MS, and
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,14 +30,16 @@ from services.chassis.health import Health
 from services.chassis.hosted import Hosted
 from services.chassis.interceptor import StagesInterceptor
 from services.chassis.line_budget import LineBudget
-from services.chassis.server_config import ServerConfig
+from services.chassis.server_config import ServerConfig, is_loopback
 from services.chassis.stages.access import Access, OpenAccess
 from services.chassis.stages.access_log import AccessLog
 from services.chassis.stages.admission import Admission
 from services.chassis.stages.deadline import Deadline
+from services.chassis.stages.peers import Peers
 from services.chassis.stages.recovery import Recovery
 from services.chassis.stages.tracing import Tracing
 from services.chassis.stages.validation import Validation
+from services.chassis.tls import open_files, server_credentials
 from services.chassis.tokens import TokenVerifier
 from services.chassis.validation import Validators
 
@@ -56,6 +58,9 @@ CONCURRENT_STREAMS_MAX: Final = 50_000
 """Calls and streams open at once on one connection; a gateway carries all its watchers over one."""
 
 METADATA_BYTES_MAX: Final = 8_192
+HEALTH_STREAMS_MAX: Final = 100
+"""Calls open at once on one connection to the health port."""
+HEALTH_BYTES_MAX: Final = 4_096
 KEEPALIVE_INTERVAL_MIN_MS: Final = 15_000
 KEEPALIVE_STRIKES_MAX: Final = 2
 
@@ -80,7 +85,8 @@ class Server:
     """One gRPC server in this process. `serve()` runs one until it is told to end; tests start and drain it by hand.
 
     `liveness` and `readiness` answer health at once, from memory. `on_drain` ends the service's streams with a hint
-    how to resume, and gives back what it holds.
+    how to resume, and gives back what it holds. `callers` are the parts that may call where parts speak TLS: everything
+    that the port answers is for them, health too.
     """
 
     def __init__(
@@ -95,6 +101,7 @@ class Server:
         on_drain: Callable[[], Awaitable[None]],
         clock: Clock,
         keepalive: Keepalive = KEEPALIVE,
+        callers: Set[str] = frozenset(),
         tracer_provider: trace.TracerProvider | None = None,
         meter_provider: metrics.MeterProvider | None = None,
     ) -> None:
@@ -102,6 +109,7 @@ class Server:
         self._keepalive = keepalive
         self._config = config
         self._hosted = hosted
+        self._peers = Peers(callers) if config.tls.on else None
         self._on_drain = on_drain
         self._clock = clock
         self._validators = validators
@@ -110,8 +118,10 @@ class Server:
         self._admission = Admission(_limits(config))
         self._health = Health([each.descriptor.full_name for each in hosted], liveness, readiness)
         self._server: grpc.aio.Server | None = None
+        self._health_server: grpc.aio.Server | None = None
         self._dialogues: Dialogues | None = None
         self._port = 0
+        self._health_port = 0
 
     @property
     def port(self) -> int:
@@ -119,16 +129,23 @@ class Server:
         assert self._port, "the server has a port once it is started"
         return self._port
 
+    @property
+    def health_port(self) -> int:
+        """The port that tells health and nothing else, once started; 0 where there is none."""
+        return self._health_port
+
     async def start(self) -> None:
         """Begin to serve.
 
-        Raises ValueError for a method without a policy, KeysUnusable, and RuntimeError for an address in use.
+        Raises ValueError for a method without a policy, KeysUnusable, TlsUnusable, and RuntimeError for an address in
+        use.
         """
         methods = {path: method for each in self._hosted for path, method in each.methods().items()}
         stages = self._stages()
-        dialogues = Dialogues(recovery=stages[0], stages=stages[1:], messages_max=self._config.stream_messages_max)
+        of_messages = [stage for stage in stages[1:] if stage is not self._peers]
+        dialogues = Dialogues(recovery=stages[0], stages=of_messages, messages_max=self._config.stream_messages_max)
         server = grpc.aio.server(
-            interceptors=[StagesInterceptor(methods, stages, dialogues)],
+            interceptors=[StagesInterceptor(methods, stages, dialogues, self._peers)],
             options=_options(self._config, self._keepalive),
         )
         for each in self._hosted:
@@ -136,14 +153,21 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._config.reflection == "on":
             _add_reflection(self._hosted, server)
-        host = f"[{self._config.host}]" if ":" in self._config.host else self._config.host
-        self._port = server.add_insecure_port(f"{host}:{self._config.port}")
+        files = open_files(self._config.tls)
+        address = self._address(self._config.port)
+        if files is None:
+            self._port = server.add_insecure_port(address)
+        else:
+            self._port = server.add_secure_port(address, server_credentials(files))
         names.ADMISSION_IN_PROGRESS.gauge(self._meter_provider.get_meter("furlong.chassis"), self._admission.observe)
         await server.start()
         self._server, self._dialogues = server, dialogues
-        log.info("serving", service=self._name, host=self._config.host, port=self._port)
+        await self._start_health()
+        log.info("serving", service=self._name, host=self._config.host, port=self._port, tls=files is not None)
         if self._config.auth == "off":
             log.warning("access is off: everybody may do anything", service=self._name)
+        if files is None and not is_loopback(self._config.host):
+            log.warning("clear text: whoever is on the network may read and call", service=self._name)
 
     async def drain(self) -> None:
         """Go away: tell it, refuse new calls, let those in flight finish, stop. Every step is bounded in time."""
@@ -165,7 +189,23 @@ class Server:
         finally:
             self._health.end()
             await self._server.stop(FLUSH_S)
+            if self._health_server is not None:
+                await self._health_server.stop(0)
         log.info("drained", service=self._name)
+
+    async def _start_health(self) -> None:
+        """Open the port that is for those who look after processes, and have no certificate."""
+        if not self._config.health_port:
+            return
+        server = grpc.aio.server(options=_HEALTH_OPTIONS)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        self._health_port = server.add_insecure_port(self._address(self._config.health_port))
+        await server.start()
+        self._health_server = server
+
+    def _address(self, port: int) -> str:
+        host = f"[{self._config.host}]" if ":" in self._config.host else self._config.host
+        return f"{host}:{port}"
 
     def _stages(self) -> tuple[Recovery, *tuple[Stage, ...]]:
         budget = LineBudget(self._clock)
@@ -174,6 +214,7 @@ class Server:
             Deadline(),
             Tracing(self._tracer_provider, self._meter_provider, root_sample_ratio=self._config.trace_sample_ratio),
             AccessLog(budget, successes=self._config.log_level == "debug"),
+            *(() if self._peers is None else (self._peers,)),
             self._access(),
             self._admission,
             Validation(self._validators),
@@ -202,6 +243,7 @@ async def serve(
     readiness: Callable[[], bool],
     on_drain: Callable[[], Awaitable[None]],
     clock: Clock,
+    callers: Set[str],
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain. A second signal ends the process at once.
 
@@ -216,6 +258,7 @@ async def serve(
         readiness=readiness,
         on_drain=on_drain,
         clock=clock,
+        callers=callers,
     )
     asked_to_end = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -238,7 +281,10 @@ def _limits(config: ServerConfig) -> dict[AdmissionClass.ValueType, int]:
 
 
 def _options(config: ServerConfig, keepalive: Keepalive) -> list[tuple[str, int]]:
+    # Only new calls go elsewhere: streams stay for as long as they like, by gRPC's default of an endless grace.
+    age = [("grpc.max_connection_age_ms", config.connection_age_ms)] if config.connection_age_ms else []
     return [
+        *age,
         ("grpc.so_reuseport", 0),  # a second server on the same port is a mistake to hear about
         ("grpc.server.max_pending_requests", PENDING_CALLS_MAX),
         ("grpc.server.max_pending_requests_hard_limit", 2 * PENDING_CALLS_MAX),
@@ -253,6 +299,15 @@ def _options(config: ServerConfig, keepalive: Keepalive) -> list[tuple[str, int]
         ("grpc.http2.min_recv_ping_interval_without_data_ms", KEEPALIVE_INTERVAL_MIN_MS),
         ("grpc.http2.max_ping_strikes", KEEPALIVE_STRIKES_MAX),
     ]
+
+
+_HEALTH_OPTIONS: Final = (
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_concurrent_streams", HEALTH_STREAMS_MAX),
+    ("grpc.max_receive_message_length", HEALTH_BYTES_MAX),
+    ("grpc.max_metadata_size", METADATA_BYTES_MAX),
+    ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
+)
 
 
 def _add_reflection(hosted: Sequence[Hosted], server: grpc.aio.Server) -> None:

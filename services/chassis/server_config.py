@@ -1,10 +1,11 @@
 """The settings that every server has. A service embeds them in its own configuration as the field `server`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
 from services.chassis.config import setting
+from services.chassis.tls import TlsConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +14,14 @@ class ServerConfig:
 
     host: str = setting("FURLONG_HOST", "127.0.0.1", "address to listen on")
     port: int = setting("FURLONG_PORT", 0, "port to listen on; 0 takes a free one and logs it", min=0, max=65_535)
+    health_port: int = setting(
+        "HEALTH_PORT",
+        0,
+        "port that tells health in clear text, and does nothing else; 0 opens none",
+        min=0,
+        max=65_535,
+    )
+    tls: TlsConfig = field(default_factory=TlsConfig)
     auth: str = setting("FURLONG_AUTH", "on", "off makes everybody an operator; loopback only", choices=("on", "off"))
     jwks_file: Path = setting(  # noqa: RUF009 - setting() makes a field, as dataclasses.field() does
         "AUTH_JWKS_FILE", Path(".furlong/keys/jwks.json"), "public keys that tokens are signed with"
@@ -40,6 +49,15 @@ class ServerConfig:
     drain_grace_ms: int = setting(
         "DRAIN_GRACE_MS", 10_000, "time for calls in flight to finish", unit="ms", min=0, max=600_000
     )
+    connection_age_ms: int = setting(
+        "CONNECTION_AGE_MS",
+        0,
+        "age at which a connection takes no new calls, so that its client makes another one and meets new replicas; "
+        "0: never",
+        unit="ms",
+        min=0,
+        max=86_400_000,
+    )
     admission_read_max: int = setting("ADMISSION_READ_MAX", 4_000, "reads in progress at once", min=1, max=1_000_000)
     admission_write_max: int = setting("ADMISSION_WRITE_MAX", 4_000, "writes in progress at once", min=1, max=1_000_000)
     admission_stream_max: int = setting("ADMISSION_STREAM_MAX", 10_000, "streams open at once", min=1, max=1_000_000)
@@ -55,11 +73,12 @@ class ServerConfig:
 
     def __post_init__(self) -> None:
         """Check the relations between settings; ValueError names the variables."""
-        if self.auth == "off" and not _is_loopback(self.host):
+        if self.auth == "off" and not is_loopback(self.host):
             raise ValueError(f"FURLONG_AUTH is off, which needs a loopback FURLONG_HOST, not {self.host!r}")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach `host`."""
     if host == "localhost":
         return True
     try:

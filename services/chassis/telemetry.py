@@ -2,23 +2,28 @@
 
 Whoever begins a trace decides for all of it: a call with a parent is recorded when its parent is, one without by the
 sample ratio. Every queue is bounded; an endpoint that is slow or gone costs spans, never calls.
+
+An endpoint that begins with https:// is spoken to over TLS: with the certificate of this part, where it has one, else as
+OpenTelemetry's own variables say (OTEL_EXPORTER_OTLP_CERTIFICATE and its like).
 """
 
 import uuid
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from furlong.client.tls import ChannelTls
 from opentelemetry import metrics, trace
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics import Histogram, MeterProvider
-from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 
+from services.chassis.exporters import TlsMetricExporter, TlsSpanExporter
 from services.chassis.sampling import RootSampler
 
 SPAN_QUEUE_MAX: Final = 8_192
@@ -47,48 +52,63 @@ class Telemetry:
             self.meter_provider.shutdown()
 
 
-def set_up(service_name: str, endpoint: str | None, sample_ratio: float) -> Telemetry:
+def set_up(service_name: str, endpoint: str | None, sample_ratio: float, tls: ChannelTls | None = None) -> Telemetry:
     """Set telemetry up for this process, once. Without an endpoint nothing is recorded, but calls have trace ids."""
-    telemetry = build(service_name, endpoint, sample_ratio)
+    telemetry = build(service_name, endpoint, sample_ratio, tls)
     trace.set_tracer_provider(telemetry.tracer_provider)
     metrics.set_meter_provider(telemetry.meter_provider)
     return telemetry
 
 
-def build(service_name: str, endpoint: str | None, sample_ratio: float) -> Telemetry:
+def build(service_name: str, endpoint: str | None, sample_ratio: float, tls: ChannelTls | None = None) -> Telemetry:
     """Make the providers of a service without making them those of the process."""
     resource = Resource.create({"service.name": service_name, "service.instance.id": str(uuid.uuid4())})
     if endpoint:
-        return _exporting(resource, endpoint, sample_ratio)
+        return _exporting(resource, endpoint, sample_ratio, tls)
     return Telemetry(
         tracer_provider=TracerProvider(sampler=ALWAYS_OFF, resource=resource, shutdown_on_exit=False),
         meter_provider=metrics.NoOpMeterProvider(),
     )
 
 
-def _exporting(resource: Resource, endpoint: str, sample_ratio: float) -> Telemetry:
-    insecure = not endpoint.startswith("https://")
+def _exporting(resource: Resource, endpoint: str, sample_ratio: float, tls: ChannelTls | None) -> Telemetry:
     tracer_provider = TracerProvider(
         sampler=ParentBased(RootSampler(sample_ratio)), resource=resource, shutdown_on_exit=False
     )
     tracer_provider.add_span_processor(
         BatchSpanProcessor(
-            OTLPSpanExporter(endpoint=endpoint, insecure=insecure, timeout=EXPORT_TIMEOUT_S),
+            _span_exporter(endpoint, tls),
             max_queue_size=SPAN_QUEUE_MAX,
             schedule_delay_millis=SPAN_DELAY_MS,
             max_export_batch_size=SPAN_BATCH_MAX,
         )
     )
     reader: MetricReader = PeriodicExportingMetricReader(
-        OTLPMetricExporter(
-            endpoint=endpoint,
-            insecure=insecure,
-            timeout=EXPORT_TIMEOUT_S,
-            preferred_aggregation={Histogram: DISTRIBUTION},
-        ),
-        export_interval_millis=METRIC_INTERVAL_MS,
+        _metric_exporter(endpoint, tls), export_interval_millis=METRIC_INTERVAL_MS
     )
     return Telemetry(
         tracer_provider=tracer_provider,
         meter_provider=MeterProvider([reader], resource=resource, shutdown_on_exit=False),
     )
+
+
+def _span_exporter(endpoint: str, tls: ChannelTls | None) -> SpanExporter:
+    if tls is not None and _is_secure(endpoint):
+        return TlsSpanExporter(tls, endpoint=endpoint, timeout_s=EXPORT_TIMEOUT_S)
+    return OTLPSpanExporter(endpoint=endpoint, insecure=not _is_secure(endpoint), timeout=EXPORT_TIMEOUT_S)
+
+
+def _metric_exporter(endpoint: str, tls: ChannelTls | None) -> MetricExporter:
+    aggregation: dict[type, Any] = {Histogram: DISTRIBUTION}
+    if tls is not None and _is_secure(endpoint):
+        return TlsMetricExporter(tls, endpoint=endpoint, timeout_s=EXPORT_TIMEOUT_S, preferred_aggregation=aggregation)
+    return OTLPMetricExporter(
+        endpoint=endpoint,
+        insecure=not _is_secure(endpoint),
+        timeout=EXPORT_TIMEOUT_S,
+        preferred_aggregation=aggregation,
+    )
+
+
+def _is_secure(endpoint: str) -> bool:
+    return endpoint.startswith("https://")

@@ -10,6 +10,7 @@ import grpc
 from furlong.cache.v1 import topic_service_pb2
 from furlong.client.channel import open_channel
 from furlong.client.identity import uuid7
+from furlong.client.tls import TlsFiles
 from furlong.game.v1 import (
     account_service_pb2,
     account_service_pb2_grpc,
@@ -37,6 +38,7 @@ from services.chassis.hosted import Hosted
 from services.chassis.launch import launch
 from services.chassis.server import serve
 from services.chassis.service_token import ServiceToken
+from services.chassis.tls import open_files, towards
 from services.game.adapters.bls import is_key
 from services.game.adapters.drand import DrandBeacon
 from services.game.adapters.persist.leases import PersistLeases
@@ -65,6 +67,10 @@ from services.game.service.tracks import TrackService
 from services.game.service.validators import VALIDATORS
 
 NAME = "game"
+CALLERS = frozenset(("gateway",))
+"""The parts that may call game, where parts speak TLS."""
+PERSIST, CACHE = "persist", "cache"
+"""The parts that game calls."""
 
 PERSIST_SERVICES = (
     round_store_service_pb2.DESCRIPTOR.services_by_name["RoundStoreService"],
@@ -92,8 +98,15 @@ async def game(config: GameConfig, clock: Clock, chance: Chance) -> AsyncIterato
     seed_keys = read_keys(config.seed_key_file)
     seal = AesGcmSeal(seed_keys, chance)
     token = ServiceToken(Path(config.service_token_file) if config.service_token_file else None, clock)
-    channel = open_channel(target(config.persist_address), services=PERSIST_SERVICES, token=token, health_check=True)
-    cache = _cache(config.cache_address, token)
+    files = open_files(config.server.tls)
+    channel = open_channel(
+        target(config.persist_address),
+        services=PERSIST_SERVICES,
+        token=token,
+        health_check=True,
+        tls=towards(PERSIST, files),
+    )
+    cache = _cache(config.cache_address, token, files)
     name = uuid7()
     relay = Relay(topics=CacheTopics(cache, clock), clock=clock, game=name) if cache is not None else None
     rounds = PersistRounds(channel)
@@ -188,11 +201,13 @@ def _beacons(config: GameConfig) -> Beacons:
     return Beacons(by_name={chain.name: DrandBeacon(chain, config.beacon_mirrors)}, wait_ms=config.beacon_wait_ms)
 
 
-def _cache(addresses: str, token: ServiceToken) -> grpc.aio.Channel | None:
+def _cache(addresses: str, token: ServiceToken, files: TlsFiles | None) -> grpc.aio.Channel | None:
     """Open the channel to the cache, if there is one."""
     if not addresses:
         return None
-    return open_channel(target(addresses), services=CACHE_SERVICES, token=token, health_check=True)
+    return open_channel(
+        target(addresses), services=CACHE_SERVICES, token=token, health_check=True, tls=towards(CACHE, files)
+    )
 
 
 def _hosted(
@@ -237,6 +252,7 @@ async def run(config: GameConfig) -> None:
             readiness=parts.readiness,
             on_drain=parts.on_drain,
             clock=clock,
+            callers=CALLERS,
         )
 
 

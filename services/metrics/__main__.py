@@ -22,6 +22,10 @@ from services.metrics.service.validators import VALIDATORS
 
 NAME = "metrics"
 INTAKE = "metrics-otlp"
+CALLERS = frozenset(("gateway",))
+"""The parts that may ask metrics, where parts speak TLS."""
+TELLERS = frozenset(("cache", "game", "gateway", "metrics", "persist", "web"))
+"""The parts that may send it their telemetry; it does so itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +86,7 @@ def _intake(config: MetricsConfig, hosted: Sequence[Hosted], clock: Clock) -> Se
         config=replace(
             config.server,
             port=config.otlp_port,
+            health_port=0,
             message_bytes_max=MESSAGE_BYTES_MAX,
             admission_write_max=CALLS_MAX,
             drain_notice_ms=0,
@@ -92,6 +97,7 @@ def _intake(config: MetricsConfig, hosted: Sequence[Hosted], clock: Clock) -> Se
         readiness=_always,
         on_drain=_nothing_to_end,
         clock=clock,
+        callers=TELLERS,
         tracer_provider=otel_trace.NoOpTracerProvider(),
         meter_provider=otel_metrics.NoOpMeterProvider(),
     )
@@ -110,6 +116,7 @@ async def run(config: MetricsConfig) -> None:
             readiness=_always,
             on_drain=parts.on_drain,
             clock=clock,
+            callers=CALLERS,
         )
 
 

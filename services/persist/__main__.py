@@ -33,6 +33,7 @@ from services.chassis.launch import launch
 from services.chassis.refusal import Refusal
 from services.chassis.server import serve
 from services.chassis.service_token import ServiceToken
+from services.chassis.tls import open_files, towards
 from services.persist.adapters.cache import ServiceCache
 from services.persist.adapters.postgres.accounts import PostgresLedger
 from services.persist.adapters.postgres.database import Database, DatabaseSettings
@@ -70,6 +71,10 @@ from services.persist.service.tracks import TrackStore
 from services.persist.service.validators import VALIDATORS
 
 NAME = "persist"
+CALLERS = frozenset(("game",))
+"""The parts that may call persist, where parts speak TLS."""
+CACHE = "cache"
+"""The part that persist calls."""
 
 NOT_MIGRATED = (
     asyncpg.UndefinedTableError,
@@ -154,7 +159,13 @@ async def _hot_reads(config: PersistConfig, database: Database, clock: Clock) ->
         return
     name = await identity(database.reads)
     token = ServiceToken(Path(config.service_token_file) if config.service_token_file else None, clock)
-    channel = open_channel(target(config.cache_address), services=CACHE_SERVICES, token=token, health_check=True)
+    channel = open_channel(
+        target(config.cache_address),
+        services=CACHE_SERVICES,
+        token=token,
+        health_check=True,
+        tls=towards(CACHE, open_files(config.server.tls)),
+    )
     cache = ServiceCache(channel, database=name, form=FORM)
     hot = HotReads(cache)
     try:
@@ -245,6 +256,7 @@ async def run(config: PersistConfig) -> None:
             readiness=parts.readiness,
             on_drain=_nothing_to_end,
             clock=clock,
+            callers=CALLERS,
         )
 
 

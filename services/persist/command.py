@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import asyncpg
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from services.chassis.config import SecretUnreadable, secret
 from services.persist.config import check_address
 
 T = TypeVar("T")
@@ -22,7 +23,10 @@ def run(work: Callable[[str], Coroutine[Any, Any, T]], *, if_refused: str = "the
     Ends the process with a sentence and status 1 where DATABASE_URL is missing or no address, where the server does not
     answer, and, begun with `if_refused`, where it says no.
     """
-    database_url = os.environ.get("DATABASE_URL", "")
+    try:
+        database_url = secret(os.environ, "DATABASE_URL")
+    except SecretUnreadable as unreadable:
+        sys.exit(str(unreadable))
     if not database_url:
         sys.exit(f"DATABASE_URL is not set; it must be an address like {EXAMPLE}")
     try:

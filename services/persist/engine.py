@@ -22,7 +22,7 @@ from typing import Final
 import structlog
 from furlong.common.v1.error_pb2 import Reason
 from opentelemetry import trace
-from opentelemetry.metrics import MeterProvider, get_meter
+from opentelemetry.metrics import MeterProvider, Observation, get_meter
 
 from services.chassis.clock import Clock
 from services.chassis.crash_points import reach
@@ -90,7 +90,9 @@ class TicketWriter:
         self._queue_max = queue_max
         self._clock = clock
         self._waiting = 0
-        sales = Sales(get_meter(__name__, meter_provider=meter_provider))
+        meter = get_meter(__name__, meter_provider=meter_provider)
+        sales = Sales(meter, clock)
+        names.WRITER_WAITING.gauge(meter, lambda: [Observation(self._waiting)])
         self._lanes = [
             _Lane(store=store, batch_max=batch_max, clock=clock, on_taken=self._taken, sales=sales) for store in stores
         ]
@@ -268,7 +270,7 @@ class _Lane:
         await batch.commit()
         reach("placing.committed")
         if facts.round is not None:
-            self._sales.count(facts.round.track, judged)
+            self._sales.count(facts.round.track, judged, totals)
         return Answer(
             decisions=judged.decisions,
             totals=totals if facts.round else None,

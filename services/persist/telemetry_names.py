@@ -2,7 +2,13 @@
 
 from typing import Final
 
-from services.chassis.telemetry_names import FURLONG_CACHE_NAMESPACE, FURLONG_CACHE_OUTCOME, Attribute, Metric
+from services.chassis.telemetry_names import (
+    FURLONG_CACHE_NAMESPACE,
+    FURLONG_CACHE_OUTCOME,
+    FURLONG_TRACK,
+    Attribute,
+    Metric,
+)
 
 SPAN_BATCH: Final = "persist.batch"
 SPAN_SQL_PREFIX: Final = "sql "
@@ -22,4 +28,14 @@ CACHE_LOOKUPS: Final = Metric(
     "cache did not answer in time or is left alone",
     attributes=(FURLONG_CACHE_NAMESPACE, FURLONG_CACHE_OUTCOME),
 )
-METRICS: Final = (CACHE_LOOKUPS,)
+WRITER_WAITING: Final = Metric(
+    name="furlong.persist.writer.waiting", unit="{ticket}", brief="tickets that wait to be written at this replica"
+)
+LIABILITY: Final = Metric(
+    name="furlong.round.liability_minor",
+    unit="{minor_unit}",
+    brief="what the round that is sold would pay if every line won, less its stakes, in minor units of the track's "
+    "currency; of rounds that took a ticket at this replica within the last minute",
+    attributes=(FURLONG_TRACK,),
+)
+METRICS: Final = (CACHE_LOOKUPS, WRITER_WAITING, LIABILITY)

@@ -1,8 +1,9 @@
 """web's settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.chassis.config import setting
+from services.chassis.tls import TlsConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,6 +12,14 @@ class SiteServerConfig:
 
     host: str = setting("FURLONG_HOST", "127.0.0.1", "address to listen on")
     port: int = setting("FURLONG_PORT", 0, "port to listen on; 0 takes a free one and logs it", min=0, max=65_535)
+    health_port: int = setting(
+        "HEALTH_PORT",
+        0,
+        "port that tells health in clear text, and does nothing else; 0 opens none",
+        min=0,
+        max=65_535,
+    )
+    tls: TlsConfig = field(default_factory=TlsConfig)
     log_level: str = setting(
         "LOG_LEVEL", "info", "least level that is logged", choices=("debug", "info", "warning", "error")
     )

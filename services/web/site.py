@@ -33,5 +33,10 @@ def site(pages: Path, tracer_provider: TracerProvider) -> Starlette:
     )
 
 
+def health() -> Starlette:
+    """Make the site that tells health and nothing else."""
+    return Starlette(routes=[Route("/healthz", _health)])
+
+
 async def _health(_: Request) -> PlainTextResponse:
     return PlainTextResponse("serving\n")

@@ -1,4 +1,5 @@
-"""Every edge of deploy/edges.py is seen in real traces, and no trace shows an edge that is not in the table.
+"""Every edge of deploy/edges.py is seen in real traces, and no trace shows an edge that is not in the table; the same
+of the connections that the kernel knows of, whether they are traced or not.
 
 A part's span below another part's is an edge between the two; a statement or a command below a part's own span is an
 edge to its store.
@@ -6,14 +7,16 @@ edge to its store.
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import pytest
 
-from deploy.edges import EDGES
-from deploy.local.stack import StackSettings
+from deploy.edges import COMMANDS, EDGES, EVERY_PART, parts
+from deploy.local.stack import LocalStack, StackSettings
 from tests.e2e.collector import Collector, Span, collecting
+from tests.e2e.connections import Connection, connections
 from tests.e2e.doors import doors
 from tests.e2e.people import People
 from tests.e2e.private_stack import private_stack
@@ -25,7 +28,24 @@ EXPORT_S = 30.0
 STORES = {"sql ": "postgresql", "redis ": "redis"}
 TRACED = {(edge.caller, edge.callee) for edge in EDGES if edge.traced}
 
+NOT_RUNNING = COMMANDS | {"beacon"}
+"""Who has no part in a local stack that runs: a command has ended, and a beacon would be on the Internet."""
+CONNECTED = {
+    (caller, edge.callee, edge.protocol)
+    for edge in EDGES
+    if not {edge.caller, edge.callee} & NOT_RUNNING
+    for caller in (parts() if edge.caller == EVERY_PART else [edge.caller])
+}
+
 Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What was seen of a stack in use."""
+
+    traced: set[Pair]
+    connected: set[Connection] = field(default_factory=set)
 
 
 def pairs(spans: Iterable[Span]) -> set[Pair]:
@@ -43,25 +63,32 @@ def pairs(spans: Iterable[Span]) -> set[Pair]:
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> set[Pair]:
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     return asyncio.run(play(tmp_path_factory.mktemp("edges") / "data"))
 
 
-async def play(data_dir: Path) -> set[Pair]:
+async def play(data_dir: Path) -> Seen:
     async with collecting() as collector:
         settings = StackSettings(data_dir=data_dir, otlp_endpoint=collector.endpoint, trace_sample_ratio=1.0)
         opening = private_stack(settings)
         own = await asyncio.to_thread(opening.__enter__)
         try:
             await use_everything(own.gateway, People(own.stack), await new_track(own.stack, "edges", SLOW))
-            await until(lambda: all_seen(collector), within_s=EXPORT_S, what=f"{sorted(TRACED)} are traced")
+            connected: set[Connection] = set()
+            await until(
+                lambda: all_seen(collector, own.stack, connected),
+                within_s=EXPORT_S,
+                what=f"{sorted(TRACED)} are traced and {sorted(CONNECTED)} connected",
+            )
         finally:
             await asyncio.to_thread(opening.__exit__, None, None, None)
-        return pairs(collector.spans)
+        return Seen(traced=pairs(collector.spans), connected=connected)
 
 
-async def all_seen(collector: Collector) -> bool | None:
-    return True if pairs(collector.spans) >= TRACED else None
+async def all_seen(collector: Collector, stack: LocalStack, connected: set[Connection]) -> bool | None:
+    """Note which connections there are, and tell whether everything was seen by now."""
+    connected |= connections(stack, collector.endpoint)
+    return True if pairs(collector.spans) >= TRACED and connected >= CONNECTED else None
 
 
 async def use_everything(gateway: str, people: People, track: str) -> None:
@@ -75,9 +102,13 @@ async def use_everything(gateway: str, people: People, track: str) -> None:
             (await client.get(path)).raise_for_status()
 
 
-def test_every_traced_edge_is_in_the_traces(seen: set[Pair]) -> None:
-    assert TRACED - seen == set()
+def test_every_traced_edge_is_in_the_traces(seen: Seen) -> None:
+    assert TRACED - seen.traced == set()
 
 
-def test_the_traces_show_no_edge_that_the_table_does_not_have(seen: set[Pair]) -> None:
-    assert seen - {(edge.caller, edge.callee) for edge in EDGES} == set()
+def test_the_traces_show_no_edge_that_the_table_does_not_have(seen: Seen) -> None:
+    assert seen.traced - {(edge.caller, edge.callee) for edge in EDGES} == set()
+
+
+def test_every_edge_is_a_connection_and_no_part_has_another_one(seen: Seen) -> None:
+    assert seen.connected == CONNECTED

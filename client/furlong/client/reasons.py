@@ -15,6 +15,7 @@ STATUS: Mapping[Reason.ValueType, StatusCode] = MappingProxyType(
         Reason.ROLE_MISSING: StatusCode.PERMISSION_DENIED,
         Reason.ACCOUNT_NOT_YOURS: StatusCode.PERMISSION_DENIED,
         Reason.TERMINAL_NOT_YOURS: StatusCode.PERMISSION_DENIED,
+        Reason.PEER_NOT_ALLOWED: StatusCode.PERMISSION_DENIED,
         Reason.TRACK_NOT_FOUND: StatusCode.NOT_FOUND,
         Reason.ROUND_UNKNOWN: StatusCode.NOT_FOUND,
         Reason.TICKET_UNKNOWN: StatusCode.NOT_FOUND,

@@ -22,7 +22,9 @@ from typing import Final, TypeVar
 import structlog
 from furlong.client.identity import CHANCE_BYTES, uuid7
 from furlong.common.v1.error_pb2 import Reason
+from opentelemetry.metrics import get_meter
 
+from services.chassis import telemetry_names as shared_names
 from services.chassis.chance import Chance
 from services.chassis.clock import Clock
 from services.chassis.refusal import Refusal
@@ -44,6 +46,7 @@ from services.game.engine.backoff import BACKOFF_MAX_MS, backoff_ms
 from services.game.engine.beacons import Beacons
 from services.game.engine.seeds import NextSeed, Seeds
 from services.game.ports import BeaconSilent, RoundStore, SeedLost, SeedSeal
+from services.game.telemetry_names import LOCK_LATENESS
 
 RECOVERY_ACTOR: Final = "outage rule"
 SEED_LOST_REASON: Final = "the sealed seed could not be opened, so there can be no fair result"
@@ -63,6 +66,7 @@ _FINAL: Final = frozenset((Reason.EPOCH_STALE, Reason.ROUND_PHASE, Reason.CARD_M
 
 _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
+_lock_lateness = LOCK_LATENESS.histogram(get_meter(__name__))
 
 
 class Keeper:
@@ -178,7 +182,7 @@ class Keeper:
     async def _transition(self, current: StoredRound, phase: Phase) -> StoredRound:
         match phase:
             case Phase.LOCKED:
-                return await self._lock(current.round.round_id)
+                return await self._lock(current.round)
             case Phase.RUNNING:
                 return await self._start(current)
             case Phase.FINISHED:
@@ -188,11 +192,14 @@ class Keeper:
             case _:
                 raise AssertionError(f"time asks for no transition into {phase.name}")
 
-    async def _lock(self, round_id: int) -> StoredRound:
+    async def _lock(self, round_: Round) -> StoredRound:
         request_id = self._request_id()
-        return await self._ask(
-            lambda: self._store.lock_round(request_id=request_id, round_id=round_id, epoch=self._epoch)
+        locked = await self._ask(
+            lambda: self._store.lock_round(request_id=request_id, round_id=round_.round_id, epoch=self._epoch)
         )
+        late_ms = max(self._clock.now_ms() - round_.schedule.locks_at_ms, 0)
+        _lock_lateness.record(late_ms / 1_000, {shared_names.FURLONG_TRACK: self._track})
+        return locked
 
     async def _start_by_beacon(self, current: StoredRound) -> StoredRound | None:
         """Start with what the beacon says. While it says nothing, wait a little, and void the round by the rule.

@@ -96,6 +96,39 @@ def test_a_secret_that_is_wrong_is_not_told() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_secret_is_read_from_the_file_that_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "database-url"
+    file.write_text("postgresql://u:hunter2@h/d\n")
+    config = read(Outer, {"ADDRESS": "a", "DATABASE_URL_FILE": str(file)})
+    assert config.database_url == "postgresql://u:hunter2@h/d"
+
+
+def test_only_a_secret_is_read_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "address"
+    file.write_text("db:1")
+    with pytest.raises(ConfigError, match="ADDRESS is not set"):
+        read(Outer, {"ADDRESS_FILE": str(file)})
+
+
+UNREADABLE = [
+    ({"DATABASE_URL": "hunter2", "DATABASE_URL_FILE": "FILE"}, "DATABASE_URL and DATABASE_URL_FILE are both set"),
+    ({"DATABASE_URL_FILE": "MISSING"}, "which cannot be read: No such file or directory"),
+    ({"DATABASE_URL_FILE": "EMPTY"}, "which is empty"),
+    ({"DATABASE_URL_FILE": "BYTES"}, "which cannot be read: it is no text"),
+]
+
+
+@pytest.mark.parametrize(("environ", "told"), UNREADABLE)
+def test_a_secret_that_is_not_to_be_had_is_told(environ: dict[str, str], told: str, tmp_path: Path) -> None:
+    (tmp_path / "FILE").write_text("hunter2")
+    (tmp_path / "EMPTY").write_text("\n")
+    (tmp_path / "BYTES").write_bytes(b"\xff\xfe")
+    placed = {name: str(tmp_path / value) if name.endswith("_FILE") else value for name, value in environ.items()}
+    with pytest.raises(ConfigError, match=told) as caught:
+        read(Outer, {"ADDRESS": "a", **placed})
+    assert "hunter2" not in str(caught.value)
+
+
 def test_the_reference_lists_every_setting_with_its_default() -> None:
     assert [(known.env, known.allowed(), default) for known, default in settings(Outer)][:3] == [
         ("INNER_COLOUR", "one of red, blue", "red"),

@@ -40,7 +40,12 @@ app = typer.Typer(
 def connect_options(
     ctx: typer.Context,
     gateway: Annotated[
-        str, typer.Option(envvar="FURLONG_GATEWAY", metavar="HOST:PORT", help="The gateway to talk to.")
+        str,
+        typer.Option(
+            envvar="FURLONG_GATEWAY",
+            metavar="HOST:PORT",
+            help="The gateway to talk to; https://HOST:PORT talks to it over TLS.",
+        ),
     ] = DEFAULT_TARGET,
     token: Annotated[
         str,
@@ -54,9 +59,18 @@ def connect_options(
     data: Annotated[
         Path, typer.Option(envvar="FURLONG_DATA", metavar="FOLDER", help="Data folder of a local stack.")
     ] = Path(".furlong"),
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="FURLONG_CA_FILE",
+            metavar="FILE",
+            show_default=False,
+            help="Who signed the gateway's certificate, PEM, where that is no public authority; means TLS.",
+        ),
+    ] = None,
 ) -> None:
     """Hand the options that every command shares to the command."""
-    ctx.obj = Session(gateway=gateway, given_token=token, data_dir=data)
+    ctx.obj = Session(gateway=gateway, given_token=token, data_dir=data, ca_file=ca_file)
 
 
 app.command("rounds", rich_help_panel=PLAY)(rounds.rounds)

@@ -26,6 +26,7 @@ class Session:
     gateway: str
     given_token: str
     data_dir: Path
+    ca_file: Path | None = None
 
     def run(self, work: Callable[[Furlong], Awaitable[_T]], *, record: bool = True) -> _T:
         """Connect, do the work and give its answer; a failed call ends the command with one line that explains it.
@@ -40,8 +41,14 @@ class Session:
                 fail(explain(error, self.gateway))
 
     async def _connected(self, work: Callable[[Furlong], Awaitable[_T]]) -> _T:
-        async with connect(self.gateway, token=self._token()) as furlong:
+        async with self._connect() as furlong:
             return await work(furlong)
+
+    def _connect(self) -> Furlong:
+        try:
+            return connect(self.gateway, token=self._token(), ca_file=self.ca_file)
+        except ValueError as error:  # a file of authorities that is none, or one for clear text
+            fail(str(error))
 
     def _token(self) -> str | None:
         if self.given_token:

@@ -25,6 +25,7 @@ OURS = {
     Reason.ACCOUNT_NOT_YOURS,
     Reason.PRICES_FIXED,
     Reason.TERMINAL_NOT_YOURS,
+    Reason.PEER_NOT_ALLOWED,
     Reason.RESULT_SOURCE,
     Reason.FELL_BEHIND,
     Reason.METHOD_UNKNOWN,

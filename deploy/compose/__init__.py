@@ -1,0 +1,1 @@
+"""Furlong in containers on one machine: what the stack needs to be made, opened and renewed."""

@@ -1,0 +1,1 @@
+"""What shows how Furlong is doing: a collector, Prometheus, Jaeger and Grafana, as files."""

@@ -1,0 +1,37 @@
+"""Which part is calling, and may it: the certificate of the connection is looked at, whatever tokens say."""
+
+from collections.abc import Set
+from typing import Any
+
+from furlong.common.v1.error_pb2 import Reason
+
+from services.chassis.call import Call, Handler, Method
+from services.chassis.refusal import Refusal
+from services.chassis.tls import Handshake, caller
+
+
+class Peers:
+    """Admits a call when the certificate of its caller names one of the parts that this server is called by."""
+
+    def __init__(self, admitted: Set[str]) -> None:
+        self._admitted = admitted
+
+    def around(self, method: Method, inner: Handler) -> Handler:
+        """Wrap the rest of the way."""
+
+        async def admit(request: Any, call: Call) -> Any:
+            self.check(call.context)
+            return await inner(request, call)
+
+        return admit
+
+    def check(self, context: Handshake) -> None:
+        """Raise Refusal(PEER_NOT_ALLOWED) for a caller that is not one of them."""
+        part = caller(context)
+        if part not in self._admitted:
+            who = "no part" if part is None else part
+            raise Refusal(
+                Reason.PEER_NOT_ALLOWED,
+                f"the certificate of the connection names {who}, which is not one to call this server",
+                metadata={"part": part or ""},
+            )

@@ -1,0 +1,103 @@
+"""Every service is renewed, and one replica of each is killed, while tickets are sold and watchers watch."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from furlong.client import connect
+
+from deploy.compose.roll import Roller
+from tests.deploy.compose.selling import (
+    LONG,
+    SHORT,
+    Sales,
+    assert_nothing_is_lost_or_doubled,
+    new_account,
+    new_track,
+    open_round,
+    sold,
+)
+from tests.deploy.compose.stacks import ROLLED, RunningStack
+from tests.e2e.waiting import until
+from tests.e2e.watching import assert_every_transition_once_and_in_order, watched
+
+SOLD_ON = 50
+"""Tickets after which a stack counts as one that goes on selling."""
+SELL_ON_S = 30.0
+WATCHERS = 3
+FLUSH = 'REDISCLI_AUTH="$(cat /run/furlong/password)" redis-cli FLUSHALL'
+
+
+@asynccontextmanager
+async def under_load(stack: RunningStack) -> AsyncIterator[Sales]:
+    """Sellers and watchers at work while the block runs; what must hold of both is looked at when it ends."""
+    async with connect(stack.gateway, token=stack.token("OPERATOR", "CASHIER")) as client:
+        sold_track, watched_track = await new_track(client, "sold", LONG), await new_track(client, "watched", SHORT)
+        ann = await new_account(client)
+        round_id = await open_round(client, sold_track)
+        await open_round(client, watched_track)
+        async with (
+            watched(client, watched_track) as one,
+            watched(client, watched_track) as two,
+            watched(client, watched_track) as three,
+        ):
+            async with sold(stack, round_id, ann) as sales:
+                yield sales
+                before = len(sales.accepted)
+                await until(
+                    lambda: sold_since(sales, before), within_s=SELL_ON_S, what="the stack sells afterwards too"
+                )
+            last = max(frame.transition_seq for frames in (one, two, three) for frame in frames)
+            await until(
+                lambda: all_saw(last, one, two, three), within_s=SELL_ON_S, what="every watcher sees what one has seen"
+            )
+        await client.tracks.pause(watched_track, "its test is over")
+    for frames in (one, two, three):
+        assert_every_transition_once_and_in_order(frames)
+    assert not sales.refused
+    await assert_nothing_is_lost_or_doubled(stack, ann, sales)
+
+
+async def sold_since(sales: Sales, before: int) -> bool:
+    return len(sales.accepted) >= before + SOLD_ON
+
+
+async def all_saw(last: int, *watchers: list[object]) -> bool:
+    return all(frames and frames[-1].transition_seq >= last for frames in watchers)  # type: ignore[attr-defined]
+
+
+@pytest.mark.timeout(420)
+async def test_a_rolling_update_of_every_service_fails_no_call_twice_and_loses_nothing(stack: RunningStack) -> None:
+    said: list[str] = []
+    roller = Roller(stack.compose.aimed, said.append)
+    async with under_load(stack) as sales:
+        for service in ROLLED:
+            before = {each["Id"] for each in stack.compose.containers(service)}
+            await asyncio.to_thread(roller.roll, service)
+            after = {each["Id"] for each in stack.compose.containers(service)}
+            assert len(after) == len(before)
+            assert not after & before
+    print(f"{len(sales.accepted)} accepted, once failed {sales.failed_once}, longest {sales.longest_s:.2f} s")
+
+    assert sales.failed_twice == []
+
+
+@pytest.mark.timeout(180)
+async def test_the_gateway_is_renewed_in_its_place_and_clients_wait_for_it(stack: RunningStack) -> None:
+    async with under_load(stack) as sales:
+        await asyncio.to_thread(Roller(stack.compose.aimed).roll, "gateway")
+    print(f"{len(sales.accepted)} accepted, longest {sales.longest_s:.2f} s, {sales.failed_twice} failed twice")
+
+
+@pytest.mark.timeout(180)
+async def test_with_one_replica_of_each_service_killed_and_redis_flushed_the_stack_sells(stack: RunningStack) -> None:
+    try:
+        async with under_load(stack) as sales:
+            for service in ROLLED:
+                victim = stack.compose.containers(service)[0]["Id"]
+                await asyncio.to_thread(stack.compose.docker, "kill", victim)
+            await asyncio.to_thread(stack.compose, "exec", "-T", "redis", "sh", "-c", FLUSH)
+    finally:
+        stack.compose("up", "--detach", "--wait", *ROLLED)
+    print(f"{len(sales.accepted)} accepted, longest {sales.longest_s:.2f} s, {sales.failed_twice} failed twice")
