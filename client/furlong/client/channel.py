@@ -68,6 +68,7 @@ def open_channel(
         ("grpc.dns_min_time_between_resolutions_ms", RESOLVE_AGAIN_MS),
         ("grpc.keepalive_time_ms", KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+        ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_MS),  # by which the connection really ends: else a minute
         ("grpc.keepalive_permit_without_calls", 0),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.max_send_message_length", REQUEST_BYTES_MAX),

@@ -9,6 +9,7 @@ import grpc
 import pytest
 from furlong.client.identity import uuid7
 from furlong.common.v1.round_pb2 import Round
+from furlong.common.v1.ticket_pb2 import Ticket
 from furlong.persist.v1.round_store_service_pb2 import (
     GetCurrentRoundRequest,
     GetRoundRequest,
@@ -307,6 +308,28 @@ async def test_an_entered_result_is_settled_and_corrected_like_any_other(world: 
     assert (list(corrected.result), list(corrected.positions), list(corrected.withdrawn)) == ([2, 1], [], [3])
     await world.post(round_id)
     assert await world.balance_minor(player) == 800 + PRICES[2]
+    await world.check_books()
+
+
+async def test_a_ticket_on_withdrawn_runners_alone_is_void_and_one_with_other_lines_is_not(world: World) -> None:
+    round_id = (await world.open()).round.round_id
+    player = await world.account(1_000)
+    alone, mixed = order(player, 100, 50, runner=3), order(player, 40, 60, runner=3)
+    mixed.lines[0].runners[:] = [1]
+    await world.place(round_id, alone, mixed)
+    await world.settle(round_id, winner(1))
+    request = world.correct_request(round_id, 2, 1, winners=[winner(2), winner(3, refund=True)])
+    request.withdrawn.append(3)
+    await world.stubs.rounds.CorrectResult(request)
+    await world.post(round_id)
+
+    told = [
+        (await world.stubs.tickets.GetTicket(GetTicketRequest(ticket_id=each.request_id))).ticket
+        for each in (alone, mixed)
+    ]
+    states = [(Ticket.State.Name(each.state), each.payout_minor) for each in told]
+    assert states == [("VOIDED", 150), ("WON", 60)]
+    assert await world.balance_minor(player) == 750 + 210
     await world.check_books()
 
 
