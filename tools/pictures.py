@@ -1,6 +1,7 @@
-"""Makes the pictures of the screens in docs/images, from a stack that runs: `python -m tools.pictures [address]`.
+"""Makes the pictures in docs/images, of the screens of a stack that runs: `python -m tools.pictures [address] [track]`.
 
-Needs Chromium. A stack with punters (`make demo`) makes better pictures than a quiet one.
+Needs Chromium, and a machine with little else to do: on a busy one the race is over before it is pictured. A track with
+punters makes better pictures than a quiet one; those of `make demo` bet on `city-sprint`.
 """
 
 import shutil
@@ -44,7 +45,7 @@ MOMENTS = (
 
 def main(arguments: Sequence[str]) -> int:
     """Make all pictures; the exit code."""
-    address = arguments[0] if arguments else ADDRESS
+    address, track = [*arguments[:2], *(ADDRESS, TRACK)[len(arguments) :]]
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         print("no Chromium is on this machine", file=sys.stderr)
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
             page = browser.new_page(
                 viewport={"width": window.width, "height": window.height}, device_scale_factor=window.scale
             )
-            page.goto(f"{address}/?track={TRACK}")
+            page.goto(f"{address}/?track={track}")
             pages.append((window, page))
         for name, state, after_ms in MOMENTS:
             _wait_for_the_beginning(pages[0][1], state)
