@@ -306,7 +306,9 @@ def _read_arguments() -> argparse.Namespace:
     parser.add_argument("--days", type=float, default=30, metavar="DAYS", help="how long certificates live")
     parser.add_argument("--authority-days", type=float, default=365, metavar="DAYS", help="how long an authority lives")
     parser.add_argument("--overlap-s", type=float, default=60, metavar="SECONDS", help="least time before it signs")
-    parser.add_argument("--public", action="append", default=[], metavar="NAME", help="host that the gateway answers as")
+    parser.add_argument(
+        "--public", action="append", default=[], metavar="NAME", help="host that the gateway answers as"
+    )
     parser.add_argument("--renew", action="store_true", help="make every certificate anew, whatever its age")
     parser.add_argument("--new-authority", action="store_true", help="make an authority, whatever the age of the last")
     return parser.parse_args()

@@ -134,7 +134,9 @@ def render(settings: GatewaySettings) -> str:
     }
     filled = {name: json.dumps(value) for name, value in values.items()}
     filled["tracing"] = f"tracing: {json.dumps(_tracing(settings.trace_sample_ratio))}" if otlp else ""
-    filled["public_tls"] = "\n".join(f"{key}: {json.dumps(value)}" for key, value in tls.public(settings.certificates).items())
+    filled["public_tls"] = "\n".join(
+        f"{key}: {json.dumps(value)}" for key, value in tls.public(settings.certificates).items()
+    )
     return string.Template(TEMPLATE.read_text()).substitute(filled)
 
 
