@@ -9,9 +9,9 @@
 
 The names are those of a Kubernetes Secret of type kubernetes.io/tls, and the files are replaced as Kubernetes does it:
 all of a part's at once, behind a symbolic link. Run it again before anything expires, once a day for instance: what has
-passed two thirds of its life is made anew, all else stays as it is. A new authority is trusted by all before it signs: it
-is published beside the old one, and signs in a later run, at the earliest after --overlap-s. For compose and for tests; in
-Kubernetes cert-manager does this.
+passed two thirds of its life is made anew, all else stays as it is. A new authority is trusted by all before it signs:
+it is published beside the old one, and signs in a later run, at the earliest after --overlap-s. For compose and for
+tests; in Kubernetes cert-manager does this.
 """
 
 import argparse

@@ -72,7 +72,7 @@ def channel_tls(folder: Path, part: str) -> ChannelTls:
 
 
 def bare_channel(port: int, part: str, folder: Path | None, *, authority: Path | None = None) -> grpc.aio.Channel:
-    """A channel to a part, without retries; with the certificate of a folder, or without one that trusts `authority`."""
+    """A channel to a part, without retries: with the certificate of a folder, or without one, trusting `authority`."""
     files = files_of(folder) if folder is not None else TlsFiles(authority=authority)
     options = [
         ("grpc.use_local_subchannel_pool", 1),

@@ -29,7 +29,7 @@ from tests.e2e.racing import (
 )
 from tests.e2e.waiting import until
 from tests.papers import Office, bare_channel, certificate_in, new_authority, shake_hands
-from tests.served import refused
+from tests.served import read_refusal
 from tests.stack import running_stack
 
 ROTATED_S = 10.0
@@ -188,10 +188,8 @@ async def ask_grpc(port: int, part: str, folder: Path | None, office: Office | N
         try:
             await call
         except grpc.aio.AioRpcError as error:
-            if (await refused(call)).reason == "PEER_NOT_ALLOWED":
-                return "not allowed"
-            assert error.code() is grpc.StatusCode.UNAVAILABLE
-            return "no connection"
+            told = read_refusal(error)
+            return {"PEER_NOT_ALLOWED": "not allowed", "UNAVAILABLE": "no connection"}[told.reason or told.code.name]
     return "answered"
 
 

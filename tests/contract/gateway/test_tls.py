@@ -52,9 +52,11 @@ class Door:
         """The certificate that the outside is shown."""
         trusting = ssl.create_default_context(cafile=self.authority)
         host, _, port = self.address.rpartition(":")
-        with socket.create_connection((host, int(port)), SOON_S) as line:
-            with trusting.wrap_socket(line, server_hostname=host) as secured:
-                found = secured.getpeercert(binary_form=True)
+        with (
+            socket.create_connection((host, int(port)), SOON_S) as line,
+            trusting.wrap_socket(line, server_hostname=host) as secured,
+        ):
+            found = secured.getpeercert(binary_form=True)
         assert found is not None
         return x509.load_der_x509_certificate(found)
 
@@ -101,9 +103,11 @@ async def door(tmp_path: Path, part: str = "game", callers: frozenset[str] = fro
     certificates = tmp_path / "certificates"
     CertificateFolder(certificates).keep(public=PUBLIC)
     settings = config(tls=config_of(certificates / part))
-    async with serving(host_tracks(), settings=settings, callers=callers) as served:
-        async with gateway(tmp_path, certificates, served.server.port) as opened:
-            yield opened
+    async with (
+        serving(host_tracks(), settings=settings, callers=callers) as served,
+        gateway(tmp_path, certificates, served.server.port) as opened,
+    ):
+        yield opened
 
 
 async def eventually_ok(opened: Door) -> None:
@@ -165,7 +169,7 @@ async def test_new_certificates_are_taken_up_without_a_failed_call(tmp_path: Pat
         CertificateFolder(opened.certificates).keep(public=PUBLIC, renew=True, now=datetime.now(UTC))
         renewed = certificate_in(opened.certificates / "public").serial_number
         async with asyncio.timeout(SOON_S):
-            while (await asyncio.to_thread(opened.shown)).serial_number != renewed:
+            while (await asyncio.to_thread(opened.shown)).serial_number != renewed:  # noqa: ASYNC110 - a file is watched
                 await asyncio.sleep(0.1)
         stop.set()
         await calling
