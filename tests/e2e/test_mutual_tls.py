@@ -28,11 +28,12 @@ from tests.e2e.racing import (
     win_line,
 )
 from tests.e2e.waiting import until
-from tests.papers import Office, bare_channel, certificate_in, new_authority, shake_hands
+from tests.papers import HTTP_1, HTTP_2, Office, bare_channel, certificate_in, new_authority, shake_hands
 from tests.served import read_refusal
 from tests.stack import running_stack
 
-ROTATED_S = 10.0
+SEEN_S = 2.0
+"""Longer than any part takes to look at its files."""
 TOLD_S = 20.0
 
 
@@ -165,16 +166,15 @@ async def test_certificates_are_replaced_while_the_stack_sells(
     reading = [asyncio.create_task(read_on()) for _ in range(4)]
     before = {part: certificate_in(certificates / part).serial_number for part in parts()}
     CertificateFolder(certificates).keep(new_authority=True, now=datetime.now(UTC))
-    await asyncio.sleep(2)
+    await asyncio.sleep(SEEN_S)
     later = datetime.now(UTC) + timedelta(minutes=2)  # the new authority has been known for long enough
     CertificateFolder(certificates).keep(renew=True, now=later)
     for (part, protocol), port in ports(tls).items():
         caller = min(callers_of(part, protocol))
-        shown = await asyncio.to_thread(
-            shake_hands, port, certificates / caller, protocol="http/1.1" if protocol == "HTTP" else "h2"
-        )
+        spoken = HTTP_1 if protocol == "HTTP" else HTTP_2
+        shown = await asyncio.to_thread(shake_hands, port, certificates / caller, protocol=spoken)
         assert shown.serial_number == certificate_in(certificates / part).serial_number != before[part]
-    await asyncio.sleep(2)
+    await asyncio.sleep(SEEN_S)
     stop.set()
     await asyncio.gather(*reading)
     assert answered > 0
