@@ -27,11 +27,13 @@ class Peers:
 
     def check(self, context: Handshake) -> None:
         """Raise Refusal(PEER_NOT_ALLOWED) for a caller that is not one of them."""
-        part = caller(context)
-        if part not in self._admitted:
-            who = "no part" if part is None else part
-            raise Refusal(
-                Reason.PEER_NOT_ALLOWED,
-                f"the certificate of the connection names {who}, which is not one to call this server",
-                metadata={"part": part or ""},
-            )
+        found = caller(context)
+        if found.part in self._admitted and not found.resumed:
+            return
+        who = "no part" if found.part is None else found.part
+        why = (
+            "the connection took up an earlier session instead of showing a certificate"
+            if found.resumed
+            else f"the certificate of the connection names {who}, which is not one to call this server"
+        )
+        raise Refusal(Reason.PEER_NOT_ALLOWED, why, metadata={"part": found.part or ""})
