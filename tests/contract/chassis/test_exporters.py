@@ -44,8 +44,8 @@ async def intake(folder: Path) -> AsyncIterator[Intake]:
             return metrics_service_pb2.ExportMetricsServiceResponse()
 
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(Traces(), server)
-    metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(Metrics(), server)
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(Traces(), server)  # type: ignore[no-untyped-call] # ships no types
+    metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(Metrics(), server)  # type: ignore[no-untyped-call] # ships no types
     taken.port = server.add_secure_port("127.0.0.1:0", server_credentials(files_of(folder)))
     await server.start()
     try:
