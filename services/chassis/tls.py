@@ -24,6 +24,8 @@ from services.chassis.config import setting
 TRUST_DOMAIN: Final = "spiffe://furlong/"
 _PEER_IDENTITY: Final = "peer_spiffe_id"
 """Where gRPC tells it, for a certificate that was verified and has exactly one."""
+_RESUMED: Final = "ssl_session_reused"
+_YES: Final = b"true"
 
 log = structlog.get_logger(__name__)
 
@@ -102,7 +104,11 @@ def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
         known = found
         return _server_material(found)
 
-    return grpc.dynamic_ssl_server_credentials(_server_material(known), renewed, require_client_authentication=True)
+    return grpc.dynamic_ssl_server_credentials(
+        _server_material(known),
+        renewed,  # type: ignore[arg-type] # the stubs do not know that None means "as before"
+        require_client_authentication=True,
+    )
 
 
 class Handshake(Protocol):
@@ -112,11 +118,25 @@ class Handshake(Protocol):
         """Tell what the handshake found out."""
 
 
-def caller(context: Handshake) -> str | None:
-    """Tell the part that calls; None for a certificate that names none."""
-    for identity in context.auth_context().get(_PEER_IDENTITY, ()):
-        return part_of(identity.decode(errors="replace"))
-    return None
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: the part that the certificate names, None where it names none.
+
+    A connection that takes up a session of an earlier one has shown no certificate itself: `resumed` is what it was
+    then, and may have expired since.
+    """
+
+    part: str | None
+    resumed: bool
+
+
+def caller(context: Handshake) -> Caller:
+    """Tell who calls."""
+    known = context.auth_context()
+    part = None
+    for identity in known.get(_PEER_IDENTITY, ()):
+        part = part_of(identity.decode(errors="replace"))
+    return Caller(part, _YES in known.get(_RESUMED, ()))
 
 
 def part_of(identity: str) -> str | None:
@@ -126,6 +146,8 @@ def part_of(identity: str) -> str | None:
 
 
 def _server_material(material: TlsMaterial) -> grpc.ServerCertificateConfiguration:
+    assert material.key is not None, "a part has a key"
+    assert material.certificate is not None, "a part has a certificate"
     return grpc.ssl_server_certificate_configuration(
         [(material.key, material.certificate)], root_certificates=material.authority
     )
