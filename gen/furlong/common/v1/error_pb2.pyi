@@ -95,6 +95,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """PRICES_FIXED: the result of the round is drawn, so its prices follow from its weights and never move."""
     TERMINAL_NOT_YOURS: _Reason.ValueType  # 36
     """TERMINAL_NOT_YOURS: the token is of another terminal than the request names."""
+    PEER_NOT_ALLOWED: _Reason.ValueType  # 37
+    """PEER_NOT_ALLOWED: the certificate of the connection names no part that this server is called by; services only."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reason is why a whole call failed. Its name is the `reason` of the google.rpc.ErrorInfo (domain "furlong") that
@@ -173,6 +175,8 @@ PRICES_FIXED: Reason.ValueType  # 35
 """PRICES_FIXED: the result of the round is drawn, so its prices follow from its weights and never move."""
 TERMINAL_NOT_YOURS: Reason.ValueType  # 36
 """TERMINAL_NOT_YOURS: the token is of another terminal than the request names."""
+PEER_NOT_ALLOWED: Reason.ValueType  # 37
+"""PEER_NOT_ALLOWED: the certificate of the connection names no part that this server is called by; services only."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
