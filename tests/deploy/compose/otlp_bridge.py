@@ -55,7 +55,7 @@ async def bridging(port: int, prometheus: str) -> AsyncIterator[Bridge]:
     bridge = Bridge(prometheus)
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX)])
     for service, take in ((METRICS, bridge.metrics), (TRACES, bridge.traces)):
-        handler = grpc.unary_unary_rpc_method_handler(take)
+        handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(take)
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {EXPORT: handler}),))
     server.add_insecure_port(f"0.0.0.0:{port}")
     await server.start()
