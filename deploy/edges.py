@@ -1,6 +1,6 @@
 """Every edge between parts that there is, once: the picture in the documents, the trace test and later the network
-policies are made from this table, and a part's certificate lets it call those whom it has an edge to. A call that is not
-here is a defect, and so is a row that nobody calls."""
+policies are made from this table, and a part's certificate lets it call those whom it has an edge to. A call that is
+not here is a defect, and so is a row that nobody calls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -3,8 +3,8 @@
     python -m deploy.gateway.render --game game:50051 --web web:8000 --listen 0.0.0.0:8080 > envoy.yaml
 
 With `--tls` the parts are spoken to over mutual TLS, and with `--public-tls` so is the outside, one way. Both name a
-folder of the gateway's with tls.crt, tls.key and, for the parts, ca.crt; files that are replaced there, by renaming, are
-taken up without a restart. Envoy finds the folders through files of their own, which `--secrets` says where to write
+folder of the gateway's with tls.crt, tls.key and, for the parts, ca.crt; what is replaced there, by renaming, is taken
+up without a restart. Envoy finds the folders through files of their own, which `--secrets` says where to write
 and `--secrets-path` where Envoy finds them, if that is another place.
 
 What is filled in is written as JSON, which is YAML as well, so no value can break out of its place.
@@ -136,7 +136,9 @@ def render(settings: GatewaySettings) -> str:
     }
     filled = {name: json.dumps(value) for name, value in values.items()}
     filled["tracing"] = f"tracing: {json.dumps(_tracing(settings.trace_sample_ratio))}" if otlp else ""
-    filled["public_tls"] = "\n".join(f"{key}: {json.dumps(value)}" for key, value in tls.public(settings.certificates).items())
+    filled["public_tls"] = "\n".join(
+        f"{key}: {json.dumps(value)}" for key, value in tls.public(settings.certificates).items()
+    )
     return string.Template(TEMPLATE.read_text()).substitute(filled)
 
 

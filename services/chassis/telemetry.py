@@ -3,7 +3,7 @@
 Whoever begins a trace decides for all of it: a call with a parent is recorded when its parent is, one without by the
 sample ratio. Every queue is bounded; an endpoint that is slow or gone costs spans, never calls.
 
-An endpoint that begins with https:// is spoken to over TLS: with the certificate of this part, where it has one, else as
+An endpoint that begins with https:// is spoken to over TLS: with the certificate of this part if it has one, else as
 OpenTelemetry's own variables say (OTEL_EXPORTER_OTLP_CERTIFICATE and its like).
 """
 
@@ -52,9 +52,7 @@ class Telemetry:
             self.meter_provider.shutdown()
 
 
-def set_up(
-    service_name: str, endpoint: str | None, sample_ratio: float, tls: ChannelTls | None = None
-) -> Telemetry:
+def set_up(service_name: str, endpoint: str | None, sample_ratio: float, tls: ChannelTls | None = None) -> Telemetry:
     """Set telemetry up for this process, once. Without an endpoint nothing is recorded, but calls have trace ids."""
     telemetry = build(service_name, endpoint, sample_ratio, tls)
     trace.set_tracer_provider(telemetry.tracer_provider)
@@ -103,9 +101,7 @@ def _span_exporter(endpoint: str, tls: ChannelTls | None) -> SpanExporter:
 def _metric_exporter(endpoint: str, tls: ChannelTls | None) -> MetricExporter:
     aggregation: dict[type, Any] = {Histogram: DISTRIBUTION}
     if tls is not None and _is_secure(endpoint):
-        return TlsMetricExporter(
-            tls, endpoint=endpoint, timeout_s=EXPORT_TIMEOUT_S, preferred_aggregation=aggregation
-        )
+        return TlsMetricExporter(tls, endpoint=endpoint, timeout_s=EXPORT_TIMEOUT_S, preferred_aggregation=aggregation)
     return OTLPMetricExporter(
         endpoint=endpoint,
         insecure=not _is_secure(endpoint),
