@@ -252,6 +252,7 @@ def _web_cluster(address: Address) -> dict[str, Any]:
     return {**_cluster("web", (address,), protocol), "health_checks": [health_check]}
 
 
+DNS_CLUSTER = "type.googleapis.com/envoy.extensions.clusters.dns.v3.DnsCluster"
 HTTP2: Mapping[str, Any] = {
     "explicit_http_config": {"http2_protocol_options": {"connection_keepalive": {"interval": "30s", "timeout": "10s"}}}
 }
@@ -266,8 +267,10 @@ def _cluster(name: str, addresses: Sequence[Address], protocol: Mapping[str, Any
     options = {"@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions", **protocol}
     return {
         "name": name,
-        "type": "STRICT_DNS",
-        "dns_refresh_rate": f"{RESOLVE_S}s",
+        "cluster_type": {
+            "name": "envoy.cluster.dns",
+            "typed_config": {"@type": DNS_CLUSTER, "dns_refresh_rate": f"{RESOLVE_S}s"},
+        },
         "connect_timeout": f"{CONNECT_TIMEOUT_S}s",
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
         "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
