@@ -169,7 +169,7 @@ def room(manifests: Manifests) -> Iterator[str]:
     def config(name: str, variable: str) -> int:
         environment = environment_of(manifests.one("Deployment", name), manifests)
         default = next(default for each, default in settings(CONFIGS[name]) if each.env == variable)
-        return int(environment.get(variable) or default)
+        return int(environment[variable] if variable in environment else default)
 
     if 2 * config("cache", "CACHE_BYTES_MAX") > memory("cache"):
         yield "cache: its entries take more than half of its memory"
