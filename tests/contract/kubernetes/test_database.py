@@ -1,5 +1,5 @@
-"""A PostgreSQL that is set up as the component for CloudNativePG says takes the migrations and serves persist, by logins
-that are no superusers. The one at hand speaks no TLS, so its name is not checked here."""
+"""A PostgreSQL that is set up as the component for CloudNativePG says takes the migrations and serves persist, by
+logins that are no superusers. The one at hand speaks no TLS, so its name is not checked here."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -27,8 +27,9 @@ AS_THEY_COME = "sslmode=prefer"
 @pytest.fixture(scope="module")
 def cluster() -> dict[str, Any]:
     """The specification of the database."""
-    found: dict[str, Any] = yaml.safe_load((KUBERNETES / "components" / "cloudnative-pg" / "cluster.yaml").read_text())
-    return found["spec"]
+    found = yaml.safe_load((KUBERNETES / "components" / "cloudnative-pg" / "cluster.yaml").read_text())
+    specification: dict[str, Any] = found["spec"]
+    return specification
 
 
 @pytest.fixture
