@@ -9,9 +9,9 @@
 
 The names are those of a Kubernetes Secret of type kubernetes.io/tls, and the files are replaced as Kubernetes does it:
 all of a part's at once, behind a symbolic link. Run it again before anything expires, once a day for instance: what has
-passed two thirds of its life is made anew, all else stays as it is. A new authority is trusted by all before it signs: it
-is published beside the old one, and signs in a later run, at the earliest after --overlap-s. For compose and for tests; in
-Kubernetes cert-manager does this.
+passed two thirds of its life is made anew, all else stays as it is. A new authority is trusted by all before it signs:
+it is published beside the old one, and signs in a later run, at the earliest after --overlap-s. For compose and for
+tests; in Kubernetes cert-manager does this.
 """
 
 import argparse
@@ -306,7 +306,9 @@ def _read_arguments() -> argparse.Namespace:
     parser.add_argument("--days", type=float, default=30, metavar="DAYS", help="how long certificates live")
     parser.add_argument("--authority-days", type=float, default=365, metavar="DAYS", help="how long an authority lives")
     parser.add_argument("--overlap-s", type=float, default=60, metavar="SECONDS", help="least time before it signs")
-    parser.add_argument("--public", action="append", default=[], metavar="NAME", help="host that the gateway answers as")
+    parser.add_argument(
+        "--public", action="append", default=[], metavar="NAME", help="host that the gateway answers as"
+    )
     parser.add_argument("--renew", action="store_true", help="make every certificate anew, whatever its age")
     parser.add_argument("--new-authority", action="store_true", help="make an authority, whatever the age of the last")
     return parser.parse_args()

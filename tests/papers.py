@@ -14,6 +14,7 @@ from services.chassis.tls import TlsConfig, towards
 
 DAY = timedelta(days=1)
 HANDSHAKE_S = 5.0
+HTTP_1, HTTP_2 = "http/1.1", "h2"
 
 
 class Office:
@@ -72,7 +73,7 @@ def channel_tls(folder: Path, part: str) -> ChannelTls:
 
 
 def bare_channel(port: int, part: str, folder: Path | None, *, authority: Path | None = None) -> grpc.aio.Channel:
-    """A channel to a part, without retries; with the certificate of a folder, or without one that trusts `authority`."""
+    """A channel to a part, without retries: with the certificate of a folder, or without one, trusting `authority`."""
     files = files_of(folder) if folder is not None else TlsFiles(authority=authority)
     options = [
         ("grpc.use_local_subchannel_pool", 1),
@@ -82,7 +83,7 @@ def bare_channel(port: int, part: str, folder: Path | None, *, authority: Path |
     return grpc.aio.secure_channel(f"127.0.0.1:{port}", credentials(files.fresh()), options=options)
 
 
-def shake_hands(port: int, folder: Path, *, protocol: str = "h2") -> x509.Certificate:
+def shake_hands(port: int, folder: Path, *, protocol: str = HTTP_2) -> x509.Certificate:
     """Make a connection with the certificate of a folder, and give the server's. Raises OSError where it is refused."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False  # parts are not called by addresses
@@ -94,6 +95,8 @@ def shake_hands(port: int, folder: Path, *, protocol: str = "h2") -> x509.Certif
         context.wrap_socket(line) as secured,
     ):
         shown = secured.getpeercert(binary_form=True)
+        if protocol == HTTP_1:
+            secured.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
         secured.recv(1)  # a server that refuses the caller says so after the handshake, in TLS 1.3
     assert shown is not None
     return x509.load_der_x509_certificate(shown)

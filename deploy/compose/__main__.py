@@ -58,8 +58,15 @@ def _up(environ: Mapping[str, str]) -> None:
     if not environ.get("FURLONG_IMAGES"):
         _build(docker, base_images, environ)
     compose("compose", "up", "--detach")
-    compose("compose", "wait", "tracks")
+    wait_for_tracks(compose)
     print(_summary(environ, time.monotonic() - began_s))
+
+
+def wait_for_tracks(compose: Docker) -> None:
+    """Wait for the last to come, whom nobody depends on. Raises EngineFailed with what it said."""
+    tracks = compose("compose", "ps", "--all", "--quiet", "tracks")
+    if compose("wait", tracks) != "0":
+        raise EngineFailed(compose("compose", "logs", "--no-log-prefix", "tracks"))
 
 
 def _down(environ: Mapping[str, str]) -> None:

@@ -242,7 +242,7 @@ STAND_INS: Mapping[str, StandIn] = {
             arrange=_postgres,
             changes=(
                 *(_PATH, "ENV LANG=C.UTF-8", "ENV PGDATA=/var/lib/postgresql/18/docker", "ENV PG_MAJOR=18"),
-                *("VOLUME /var/lib/postgresql", "EXPOSE 5432", "STOPSIGNAL SIGINT"),
+                *("VOLUME /var/lib/postgresql", "EXPOSE 5432"),
                 *('ENTRYPOINT ["docker-entrypoint.sh"]', 'CMD ["postgres"]'),
             ),
         ),

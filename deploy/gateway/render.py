@@ -3,8 +3,8 @@
     python -m deploy.gateway.render --game game:50051 --web web:8000 --listen 0.0.0.0:8080 > envoy.yaml
 
 With `--tls` the parts are spoken to over mutual TLS, and with `--public-tls` so is the outside, one way. Both name a
-folder of the gateway's with tls.crt, tls.key and, for the parts, ca.crt; files that are replaced there, by renaming, are
-taken up without a restart. Envoy finds the folders through files of their own, which `--secrets` says where to write
+folder of the gateway's with tls.crt, tls.key and, for the parts, ca.crt; what is replaced there, by renaming, is taken
+up without a restart. Envoy finds the folders through files of their own, which `--secrets` says where to write
 and `--secrets-path` where Envoy finds them, if that is another place.
 
 What is filled in is written as JSON, which is YAML as well, so no value can break out of its place.
@@ -136,7 +136,9 @@ def render(settings: GatewaySettings) -> str:
     }
     filled = {name: json.dumps(value) for name, value in values.items()}
     filled["tracing"] = f"tracing: {json.dumps(_tracing(settings.trace_sample_ratio))}" if otlp else ""
-    filled["public_tls"] = "\n".join(f"{key}: {json.dumps(value)}" for key, value in tls.public(settings.certificates).items())
+    filled["public_tls"] = "\n".join(
+        f"{key}: {json.dumps(value)}" for key, value in tls.public(settings.certificates).items()
+    )
     return string.Template(TEMPLATE.read_text()).substitute(filled)
 
 
@@ -250,6 +252,7 @@ def _web_cluster(address: Address) -> dict[str, Any]:
     return {**_cluster("web", (address,), protocol), "health_checks": [health_check]}
 
 
+DNS_CLUSTER = "type.googleapis.com/envoy.extensions.clusters.dns.v3.DnsCluster"
 HTTP2: Mapping[str, Any] = {
     "explicit_http_config": {"http2_protocol_options": {"connection_keepalive": {"interval": "30s", "timeout": "10s"}}}
 }
@@ -264,8 +267,10 @@ def _cluster(name: str, addresses: Sequence[Address], protocol: Mapping[str, Any
     options = {"@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions", **protocol}
     return {
         "name": name,
-        "type": "STRICT_DNS",
-        "dns_refresh_rate": f"{RESOLVE_S}s",
+        "cluster_type": {
+            "name": "envoy.cluster.dns",
+            "typed_config": {"@type": DNS_CLUSTER, "dns_refresh_rate": f"{RESOLVE_S}s"},
+        },
         "connect_timeout": f"{CONNECT_TIMEOUT_S}s",
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
         "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},

@@ -21,8 +21,11 @@ _IDENTITY, _TRUSTED, _PUBLIC = "identity", "trusted", "public"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folders:
-    """Where Envoy finds the gateway's certificates: `parts` for those inside, `public` for the outside; without a folder
-    it speaks in clear text there. `secrets` has the files that `secrets()` tells."""
+    """Where Envoy finds the gateway's certificates.
+
+    `parts` is for those inside, `public` for the outside; without a folder it speaks in clear text there. `secrets` has
+    the files that `secrets()` tells.
+    """
 
     parts: Path | None = None
     public: Path | None = None
@@ -36,7 +39,7 @@ CLEAR_TEXT: Final = Folders()
 
 
 def towards(folders: Folders, part: str, protocol: str) -> dict[str, Any]:
-    """What a cluster has around its protocol; nothing in clear text. Its servers must name the part in their certificates."""
+    """What a cluster has around its protocol; nothing in clear text. Its servers' certificates must name the part."""
     if folders.parts is None:
         return {}
     named = {"san_type": "URI", "matcher": {"exact": f"{TRUST_DOMAIN}{part}"}}

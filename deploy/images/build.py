@@ -64,7 +64,7 @@ def build(
     began_s = time.monotonic()
     called = reference(name, tag=tag)
     docker(
-        *("build", "--file", str(ROOT / DOCKERFILE), "--tag", called, "--network", "none"),
+        *("build", "--file", str(ROOT / DOCKERFILE), "--tag", called, "--network", "none", "--force-rm"),
         *(() if use_cache else ("--no-cache",)),
         *(word for argument in arguments.items() for word in ("--build-arg", "=".join(argument))),
         str(ROOT),

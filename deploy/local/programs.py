@@ -241,7 +241,7 @@ def _gateway_certificates(settings: StackSettings, folder: Path) -> Folders:
 
 
 def _certificate(settings: StackSettings, name: str) -> dict[str, str]:
-    """What makes a service speak mutual TLS, and tell its health in clear text beside it; nothing without certificates."""
+    """What makes a service speak mutual TLS, and tell its health in clear text; nothing without certificates."""
     if settings.certificates is None:
         return {}
     own = settings.certificates / name

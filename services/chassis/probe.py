@@ -1,8 +1,8 @@
 """Whether a server on this machine is well: `python -m services.chassis.probe PORT [liveness|readiness|pages]`.
 
 Exit 0 is yes; 1 is no, and the error stream says why. `liveness` and `readiness` ask grpc.health.v1 at a HEALTH_PORT,
-`pages` asks web's, which speaks HTTP. Containers ask every few seconds, so this speaks the few frames of HTTP/2 that one
-health check needs by itself: importing gRPC costs many times what the question does.
+`pages` asks web's, which speaks HTTP. Containers ask every few seconds, so this speaks the few frames of HTTP/2 that
+one health check needs by itself: importing gRPC costs many times what the question does.
 """
 
 import socket

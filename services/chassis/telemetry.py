@@ -3,7 +3,7 @@
 Whoever begins a trace decides for all of it: a call with a parent is recorded when its parent is, one without by the
 sample ratio. Every queue is bounded; an endpoint that is slow or gone costs spans, never calls.
 
-An endpoint that begins with https:// is spoken to over TLS: with the certificate of this part, where it has one, else as
+An endpoint that begins with https:// is spoken to over TLS: with the certificate of this part if it has one, else as
 OpenTelemetry's own variables say (OTEL_EXPORTER_OTLP_CERTIFICATE and its like).
 """
 

@@ -102,7 +102,11 @@ def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
         known = found
         return _server_material(found)
 
-    return grpc.dynamic_ssl_server_credentials(_server_material(known), renewed, require_client_authentication=True)
+    return grpc.dynamic_ssl_server_credentials(
+        _server_material(known),
+        renewed,  # type: ignore[arg-type] # the stubs do not know that None means "as before"
+        require_client_authentication=True,
+    )
 
 
 class Handshake(Protocol):
@@ -126,6 +130,8 @@ def part_of(identity: str) -> str | None:
 
 
 def _server_material(material: TlsMaterial) -> grpc.ServerCertificateConfiguration:
+    assert material.key is not None, "a part has a key"
+    assert material.certificate is not None, "a part has a certificate"
     return grpc.ssl_server_certificate_configuration(
         [(material.key, material.certificate)], root_certificates=material.authority
     )

@@ -32,7 +32,5 @@ def test_every_part_has_a_name_of_its_own() -> None:
 
 def test_a_part_expects_at_the_other_end_whom_it_has_an_edge_to() -> None:
     called = {(game.NAME, game.PERSIST), (game.NAME, game.CACHE), (persist.NAME, persist.CACHE)}
-    by_services = {
-        (edge.caller, edge.callee) for edge in EDGES if edge.protocol == "gRPC" and edge.caller != "gateway"
-    }
+    by_services = {(edge.caller, edge.callee) for edge in EDGES if edge.protocol == "gRPC" and edge.caller != "gateway"}
     assert called == by_services

@@ -48,8 +48,8 @@ def open_channel(
 
     Calls obey the policies of `services`. `token` is asked for a bearer token at each call. `on_breaker_change` hears
     of the breaker's changes of state. With `health_check`, addresses whose health service reports the first of
-    `services` as not serving get no calls. `tracer_provider` replaces the global one. Without `tls` everything is sent in
-    clear text; with it, its files may be replaced while the channel is open. The caller closes the channel.
+    `services` as not serving get no calls. `tracer_provider` replaces the global one. Without `tls` all is
+    sent in clear text; with it, its files may be replaced while the channel is open. The caller closes the channel.
     """
     methods = policies(services)
     outbound = Outbound(

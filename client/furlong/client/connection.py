@@ -71,11 +71,11 @@ def connect(
 ) -> Furlong:
     """Open a connection to the gateway at `target`, "host:port", inside a running event loop.
 
-    `https://host:port` is spoken to over TLS, and any target is when there is a `ca_file`: the authorities, PEM, that are
-    trusted in place of the public ones. Everything else is clear text, for a gateway on this machine or behind something
-    that speaks TLS. `token` is a bearer token, or a function that gives the one to use now; without it, only what
-    everybody may do is allowed. Nothing is sent before the first call. Raises TlsUnusable, and ValueError for a `ca_file`
-    with `http://`.
+    `https://host:port` is spoken to over TLS, and any target is when there is a `ca_file`: the authorities, PEM, that
+    are trusted in place of the public ones. Everything else is clear text, for a gateway on this machine or behind
+    something that speaks TLS. `token` is a bearer token, or a function that gives the one to use now; without it, only
+    what everybody may do is allowed. Nothing is sent before the first call. Raises TlsUnusable, and ValueError for a
+    `ca_file` with `http://`.
     """
     bearer = (lambda: token) if isinstance(token, str) else token
     address, tls = _door(target, ca_file)

@@ -1,8 +1,8 @@
 """A channel whose certificate may be replaced while it is open.
 
-gRPC for Python takes a channel's certificate once, when the channel is made. So there is a line underneath, made anew when
-the files have changed: calls go over the newest one, and an older one stays until the calls that are under way on it are
-done. A call pays for that with one look at a clock.
+gRPC for Python takes a channel's certificate once, when the channel is made. So there is a line underneath, made anew
+when the files have changed: calls go over the newest one, and an older one stays until the calls that are under way on
+it are done. A call pays for that with one look at a clock.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class _Line:
 
     async def close_when_done(self) -> None:
         """Close the channel when its calls are done, or are not waited for any more."""
-        while not self.abandoned and any(not call.done() for call in self.calls):
+        while not self.abandoned and any(not call.done() for call in self.calls):  # noqa: ASYNC110 - of many kinds
             await asyncio.sleep(DRAIN_LOOK_S)
         await self.channel.close()
 

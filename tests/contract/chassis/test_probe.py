@@ -32,7 +32,8 @@ async def test_nobody_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 async def test_something_else_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(4_096)
         writer.write(b"hello\n")
         writer.close()
 

@@ -91,11 +91,14 @@ async def test_the_part_that_is_named_is_answered_and_others_are_refused(office:
 
 
 async def test_a_refused_caller_is_told_which_part_its_certificate_names(office: Office) -> None:
-    async with secured(office.issue(PART)) as served:
-        async with bare_channel(served.server.port, PART, office.issue("web")) as channel:
-            told = await refused(pb2_grpc.RoundServiceStub(channel).GetRound(REQUEST))
-            stream = pb2_grpc.RoundServiceStub(channel).WatchRounds(pb2.WatchRoundsRequest())
-            streamed = await refused(stream.read())
+    other = office.issue("web")
+    async with (
+        secured(office.issue(PART)) as served,
+        bare_channel(served.server.port, PART, other) as channel,
+    ):
+        told = await refused(pb2_grpc.RoundServiceStub(channel).GetRound(REQUEST))
+        stream = pb2_grpc.RoundServiceStub(channel).WatchRounds(pb2.WatchRoundsRequest())
+        streamed = await refused(stream.read())
     assert (told.code, told.reason) == (grpc.StatusCode.PERMISSION_DENIED, "PEER_NOT_ALLOWED")
     assert told.metadata == {"part": "web"}
     assert streamed.reason == "PEER_NOT_ALLOWED"
@@ -168,14 +171,16 @@ async def test_calls_go_on_while_certificates_and_authorities_are_replaced(offic
 
 async def test_a_stream_outlives_the_certificate_that_opened_it_and_nobody_opens_another(office: Office) -> None:
     caller, go_on = office.issue(CALLER, lives=SHORT), asyncio.Event()
-    async with secured(office.issue(PART), WatchRounds=stream(go_on)) as served:
-        async with bare_channel(served.server.port, PART, caller) as channel:
-            call = pb2_grpc.RoundServiceStub(channel).WatchRounds(pb2.WatchRoundsRequest())
-            assert (await call.read()).transition_seq == 1
-            await asyncio.sleep(SHORT.total_seconds() + 1)
-            go_on.set()
-            assert (await call.read()).transition_seq == 2
-            assert await asked(served, caller) == "UNAVAILABLE"
+    async with (
+        secured(office.issue(PART), WatchRounds=stream(go_on)) as served,
+        bare_channel(served.server.port, PART, caller) as channel,
+    ):
+        frames = aiter(pb2_grpc.RoundServiceStub(channel).WatchRounds(pb2.WatchRoundsRequest()))
+        assert (await anext(frames)).transition_seq == 1
+        await asyncio.sleep(SHORT.total_seconds() + 1)
+        go_on.set()
+        assert (await anext(frames)).transition_seq == 2
+        assert await asked(served, caller) == "UNAVAILABLE"
 
 
 async def test_a_stream_stays_on_its_connection_when_later_calls_have_a_new_certificate(office: Office) -> None:
@@ -185,14 +190,13 @@ async def test_a_stream_stays_on_its_connection_when_later_calls_have_a_new_cert
         open_channel(f"127.0.0.1:{served.server.port}", services=[ROUNDS], tls=channel_tls(caller, PART)) as channel,
     ):
         stub = pb2_grpc.RoundServiceStub(channel)
-        call = stub.WatchRounds(pb2.WatchRoundsRequest())
-        reader = aiter(call)
-        assert (await anext(reader)).transition_seq == 1
+        frames = aiter(stub.WatchRounds(pb2.WatchRoundsRequest()))
+        assert (await anext(frames)).transition_seq == 1
         office.issue(CALLER)
         await asyncio.sleep(LOOK_S + 0.1)
         await stub.GetRound(REQUEST)
         go_on.set()
-        assert (await anext(reader)).transition_seq == 2
+        assert (await anext(frames)).transition_seq == 2
 
 
 async def test_a_certificate_that_cannot_be_used_is_not_taken_up(office: Office) -> None:
@@ -207,10 +211,13 @@ async def test_a_certificate_that_cannot_be_used_is_not_taken_up(office: Office)
 
 
 async def test_a_stream_of_requests_is_asked_once_who_opens_it(office: Office) -> None:
-    async with secured(office.issue(PART)) as served:
-        async with bare_channel(served.server.port, PART, office.issue(CALLER)) as channel:
-            dialogue = channel.stream_stream("/furlong.game.v1.TicketService/StreamTickets")()
-            await dialogue.write(b"")
-            answered = await dialogue.read()
-            dialogue.cancel()
+    caller = office.issue(CALLER)
+    async with (
+        secured(office.issue(PART)) as served,
+        bare_channel(served.server.port, PART, caller) as channel,
+    ):
+        dialogue: Any = channel.stream_stream("/furlong.game.v1.TicketService/StreamTickets")()
+        await dialogue.write(b"")
+        answered = await dialogue.read()
+        dialogue.cancel()
     assert isinstance(answered, bytes)

@@ -1,6 +1,5 @@
-"""From OTLP over gRPC to OTLP over HTTP, as the collector of deploy/observability does it: for machines that have a
-Prometheus and no collector. What metrics passes on goes to Prometheus byte for byte, so names are made by Prometheus.
-"""
+"""In the place of the collector of deploy/observability, for machines that have a Prometheus and no collector: takes
+what metrics passes on over OTLP, and brings the figures to Prometheus."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,9 +10,16 @@ import httpx
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
+from tests.deploy.compose.remote_write import encode
+
 EXPORT = "Export"
 METRICS = metrics_service_pb2.DESCRIPTOR.services_by_name["MetricsService"].full_name
 TRACES = trace_service_pb2.DESCRIPTOR.services_by_name["TraceService"].full_name
+HEADERS = {
+    "content-encoding": "snappy",
+    "content-type": "application/x-protobuf",
+    "x-prometheus-remote-write-version": "0.1.0",
+}
 MESSAGE_BYTES_MAX = 8 * 1_024 * 1_024
 
 
@@ -28,8 +34,8 @@ class Bridge:
 
     async def metrics(self, message: bytes, context: Any) -> bytes:
         self.messages += 1
-        headers = {"content-type": "application/x-protobuf"}
-        reply = await self._http.post("/api/v1/otlp/v1/metrics", content=message, headers=headers)
+        written = encode(metrics_service_pb2.ExportMetricsServiceRequest.FromString(message))
+        reply = await self._http.post("/api/v1/write", content=written, headers=HEADERS)
         if reply.is_error:
             self.refused.append(reply.text)
         return metrics_service_pb2.ExportMetricsServiceResponse().SerializeToString()
@@ -49,7 +55,7 @@ async def bridging(port: int, prometheus: str) -> AsyncIterator[Bridge]:
     bridge = Bridge(prometheus)
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX)])
     for service, take in ((METRICS, bridge.metrics), (TRACES, bridge.traces)):
-        handler = grpc.unary_unary_rpc_method_handler(take)
+        handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(take)
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {EXPORT: handler}),))
     server.add_insecure_port(f"0.0.0.0:{port}")
     await server.start()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deploy.compose.__main__ import wait_for_tracks
 from deploy.engine.docker import Docker, EngineFailed
 from deploy.images import bases
 from deploy.local.ports import LOOPBACK, free_port
@@ -96,8 +97,7 @@ def running(compose: Compose, gateway: str, host_inside: str) -> Iterator[Runnin
     try:
         try:
             compose("up", "--detach", "--quiet-pull")
-            # `up` waits for what others depend on; nobody depends on the tracks.
-            compose("wait", "tracks")
+            wait_for_tracks(compose.aimed)
         except EngineFailed as failed:
             raise AssertionError(f"{failed}\n{compose.logs()}") from failed
         up_s = time.monotonic() - began_s

@@ -25,6 +25,7 @@ from tests.e2e.doors import http_client
 from tests.e2e.load import orders_of
 from tests.e2e.racing import fresh_id, order, win_line
 from tests.e2e.waiting import until
+from tests.e2e.watching import watched
 
 USER = "65532:65532"
 TELEMETRY_S = 40.0
@@ -198,24 +199,16 @@ async def test_the_queries_of_the_dashboard_have_data(stack: RunningStack, figur
     ):
         track = await new_track(client, "shown", SHORT)
         ann = await new_account(client)
-        watcher = asyncio.create_task(anext(aiter(client.rounds.watch(track))))
-        for _ in range(3):
-            await client.tickets.place(await open_round(client, track), orders_of(ann, 20))
-            await asyncio.sleep(1)
 
         async def shown() -> bool:
-            current = await client.rounds.current(track)
-            if current.phase == Round.OPEN:
-                await client.tickets.place(current.round_id, orders_of(ann, 5))
+            await client.tickets.place(await open_round(client, track), orders_of(ann, 5))
             return not await empty(prometheus)
 
-        try:
-            await until(shown, within_s=2 * TELEMETRY_S, what="every panel has data")
-        except AssertionError as late:
-            raise AssertionError(f"no data: {await empty(prometheus)}") from late
-        finally:
-            watcher.cancel()
-            await asyncio.gather(watcher, return_exceptions=True)
+        async with watched(client, track):
+            try:
+                await until(shown, within_s=2 * TELEMETRY_S, what="every panel has data")
+            except AssertionError as late:
+                raise AssertionError(f"no data: {await empty(prometheus)}") from late
         await client.tracks.pause(track, "its test is over")
     assert not figures.bridge.refused
     assert figures.bridge.spans > 0

@@ -1,11 +1,12 @@
 """Every service is renewed, and one replica of each is killed, while tickets are sold and watchers watch."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 from furlong.client import connect
+from furlong.game.v1.round_service_pb2 import WatchRoundsResponse
 
 from deploy.compose.roll import Roller
 from tests.deploy.compose.selling import (
@@ -63,8 +64,8 @@ async def sold_since(sales: Sales, before: int) -> bool:
     return len(sales.accepted) >= before + SOLD_ON
 
 
-async def all_saw(last: int, *watchers: list[object]) -> bool:
-    return all(frames and frames[-1].transition_seq >= last for frames in watchers)  # type: ignore[attr-defined]
+async def all_saw(last: int, *watchers: Sequence[WatchRoundsResponse]) -> bool:
+    return all(frames and frames[-1].transition_seq >= last for frames in watchers)
 
 
 @pytest.mark.timeout(420)

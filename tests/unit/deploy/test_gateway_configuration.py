@@ -1,5 +1,6 @@
 """The gateway's configuration: what is filled in, and the table of its own refusals."""
 
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -8,6 +9,7 @@ from furlong.cache.v1 import cache_service_pb2
 
 from deploy.gateway.errors import REFUSALS, mappers
 from deploy.gateway.render import Address, GatewaySettings, public_methods, render
+from deploy.gateway.tls import Folders, secrets
 
 LISTEN = Address(host="127.0.0.1", port=8080)
 ADMIN = Address(host="127.0.0.1", port=9901)
@@ -54,10 +56,31 @@ def test_the_share_of_traces_is_told_in_parts_of_a_million() -> None:
     assert '"sampling_percentage": {"numerator": 50000, "denominator": "MILLION"}' in configuration
 
 
-@pytest.mark.parametrize("endpoint", ["127.0.0.1:4317", "https://collector:4317", "http://collector"])
+@pytest.mark.parametrize("endpoint", ["127.0.0.1:4317", "ftp://collector:4317", "http://collector"])
 def test_an_endpoint_for_traces_that_cannot_be_read_is_refused(endpoint: str) -> None:
     with pytest.raises(ValueError, match="http://host:port"):
         render(settings(otlp_endpoint=endpoint))
+
+
+def test_a_secure_endpoint_for_traces_needs_a_certificate_of_the_gateways() -> None:
+    with pytest.raises(ValueError, match="needs the gateway's certificate"):
+        render(settings(otlp_endpoint="https://metrics:4317"))
+
+
+def test_without_certificates_everything_is_clear_text() -> None:
+    assert "transport_socket" not in render(settings(otlp_endpoint="http://metrics:4317"))
+
+
+def test_with_certificates_every_cluster_expects_the_part_that_it_is_named_for() -> None:
+    folders = Folders(parts=Path("/certificates"), public=Path("/public"), secrets=Path("/secrets"))
+    configuration = render(settings(certificates=folders, otlp_endpoint="https://metrics:4317"))
+
+    for part, times in {"game": 1, "cache": 1, "metrics": 2, "web": 1}.items():  # metrics is also where spans go
+        assert configuration.count(f'"exact": "spiffe://furlong/{part}"') == times
+    assert configuration.count("UpstreamTlsContext") == 5
+    assert configuration.count("DownstreamTlsContext") == 1
+    assert "$" not in configuration
+    assert sorted(secrets(folders)) == ["identity.json", "public.json", "trusted.json"]
 
 
 @pytest.mark.parametrize("text", ["", "8080", ":8080", "host:", "host:0", "host:65536", "host:http"])
