@@ -300,7 +300,7 @@ def _write(file: Path, content: bytes, *, mode: int) -> None:
     fresh.replace(file)
 
 
-def _read_arguments() -> argparse.Namespace:
+def _read_arguments() -> tuple[argparse.Namespace, Lifetimes]:
     parser = argparse.ArgumentParser(prog="python -m deploy.certificates", description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--days", type=float, default=30, metavar="DAYS", help="how long certificates live")
@@ -311,17 +311,21 @@ def _read_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--renew", action="store_true", help="make every certificate anew, whatever its age")
     parser.add_argument("--new-authority", action="store_true", help="make an authority, whatever the age of the last")
-    return parser.parse_args()
+    given = parser.parse_args()
+    try:
+        lifetimes = Lifetimes(
+            certificate=timedelta(days=given.days),
+            authority=timedelta(days=given.authority_days),
+            overlap=timedelta(seconds=given.overlap_s),
+        )
+    except ValueError as error:
+        parser.error(str(error))
+    return given, lifetimes
 
 
 def main() -> None:
     """Keep one folder."""
-    given = _read_arguments()
-    lifetimes = Lifetimes(
-        certificate=timedelta(days=given.days),
-        authority=timedelta(days=given.authority_days),
-        overlap=timedelta(seconds=given.overlap_s),
-    )
+    given, lifetimes = _read_arguments()
     made = CertificateFolder(given.folder, lifetimes).keep(
         public=given.public, renew=given.renew, new_authority=given.new_authority
     )

@@ -85,14 +85,9 @@ def bare_channel(port: int, part: str, folder: Path | None, *, authority: Path |
 
 def shake_hands(port: int, folder: Path, *, protocol: str = HTTP_2) -> x509.Certificate:
     """Make a connection with the certificate of a folder, and give the server's. Raises OSError where it is refused."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False  # parts are not called by addresses
-    context.load_cert_chain(folder / CERTIFICATE, folder / KEY)
-    context.load_verify_locations(folder / AUTHORITY)
-    context.set_alpn_protocols([protocol])
     with (
         socket.create_connection(("127.0.0.1", port), HANDSHAKE_S) as line,
-        context.wrap_socket(line) as secured,
+        caller_context(folder, protocol).wrap_socket(line) as secured,
     ):
         shown = secured.getpeercert(binary_form=True)
         if protocol == HTTP_1:
@@ -100,6 +95,16 @@ def shake_hands(port: int, folder: Path, *, protocol: str = HTTP_2) -> x509.Cert
         secured.recv(1)  # a server that refuses the caller says so after the handshake, in TLS 1.3
     assert shown is not None
     return x509.load_der_x509_certificate(shown)
+
+
+def caller_context(folder: Path, protocol: str) -> ssl.SSLContext:
+    """How a caller with the files of a folder shakes hands."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False  # parts are not called by addresses
+    context.load_cert_chain(folder / CERTIFICATE, folder / KEY)
+    context.load_verify_locations(folder / AUTHORITY)
+    context.set_alpn_protocols([protocol])
+    return context
 
 
 def certificate_in(folder: Path) -> x509.Certificate:

@@ -29,10 +29,15 @@ class NotWell(Exception):
 def ask_grpc(port: int, name: str) -> None:
     """Ask the health of one name. Raises NotWell, or OSError where nobody answers."""
     with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as line:
-        line.sendall(_PREFACE + _frame(_SETTINGS, 0, 0, b"") + _question(name))
-        status = _status(line)
+        status = ask(line, name)
     if status != "SERVING":
         raise NotWell(f"{name} is {status}")
+
+
+def ask(line: socket.socket, name: str) -> str:
+    """Ask the health of one name over a connection that was just made, and give what was answered."""
+    line.sendall(_PREFACE + _frame(_SETTINGS, 0, 0, b"") + _question(name))
+    return _status(line)
 
 
 def ask_http(port: int) -> None:

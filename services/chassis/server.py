@@ -90,7 +90,7 @@ class Server:
         self._name = name
         self._config = config
         self._hosted = hosted
-        self._peers = Peers(callers) if config.tls.on else None
+        self._peers = Peers(callers, LineBudget(clock)) if config.tls.on else None
         self._on_drain = on_drain
         self._clock = clock
         self._validators = validators

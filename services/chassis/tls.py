@@ -24,6 +24,8 @@ from services.chassis.config import setting
 TRUST_DOMAIN: Final = "spiffe://furlong/"
 _PEER_IDENTITY: Final = "peer_spiffe_id"
 """Where gRPC tells it, for a certificate that was verified and has exactly one."""
+_RESUMED: Final = "ssl_session_reused"
+_YES: Final = b"true"
 
 log = structlog.get_logger(__name__)
 
@@ -116,11 +118,25 @@ class Handshake(Protocol):
         """Tell what the handshake found out."""
 
 
-def caller(context: Handshake) -> str | None:
-    """Tell the part that calls; None for a certificate that names none."""
-    for identity in context.auth_context().get(_PEER_IDENTITY, ()):
-        return part_of(identity.decode(errors="replace"))
-    return None
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: the part that the certificate names, None where it names none.
+
+    A connection that takes up a session of an earlier one has shown no certificate itself: `resumed` is what it was
+    then, and may have expired since.
+    """
+
+    part: str | None
+    resumed: bool
+
+
+def caller(context: Handshake) -> Caller:
+    """Tell who calls."""
+    known = context.auth_context()
+    part = None
+    for identity in known.get(_PEER_IDENTITY, ()):
+        part = part_of(identity.decode(errors="replace"))
+    return Caller(part, _YES in known.get(_RESUMED, ()))
 
 
 def part_of(identity: str) -> str | None:

@@ -81,10 +81,10 @@ def _refusal(part: str | None) -> PlainTextResponse:
 
 def _context(config: TlsConfig, material: TlsMaterial) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # A session that is taken up again would not show its certificate again; only of TLS 1.3 can that be switched off.
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.num_tickets = 0
     context.verify_mode = ssl.CERT_REQUIRED
-    context.num_tickets = 0  # a session that is taken up again would not show its certificate again
-    context.options |= ssl.OP_NO_TICKET
     context.load_cert_chain(config.certificate_file, config.key_file)
     context.load_verify_locations(cadata=(material.authority or b"").decode("ascii"))
     return context

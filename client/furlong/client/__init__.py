@@ -14,6 +14,7 @@ from furlong.client.errors import (
 )
 from furlong.client.identity import uuid7
 from furlong.client.ticket_stream import BatchAnswer
+from furlong.client.tls import ChannelTls, TlsFiles, TlsUnusable
 
 __all__ = [
     "BatchAnswer",
@@ -21,11 +22,14 @@ __all__ = [
     "BreakerSettings",
     "BreakerState",
     "CallRefused",
+    "ChannelTls",
     "DeadlineEnded",
     "Furlong",
     "FurlongError",
     "OutcomeUnknown",
     "ServiceDefect",
+    "TlsFiles",
+    "TlsUnusable",
     "Unreachable",
     "Violation",
     "connect",

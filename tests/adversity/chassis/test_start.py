@@ -42,7 +42,7 @@ async def nothing():
 async def run(config):
     await serve(
         name="empty", config=config.server, hosted=(), validators={}, liveness=lambda: True, readiness=lambda: True,
-        on_drain=nothing, clock=SystemClock(),
+        on_drain=nothing, clock=SystemClock(), callers=frozenset(),
     )
 
 

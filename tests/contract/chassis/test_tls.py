@@ -1,6 +1,7 @@
 """A server with a certificate answers the parts that it names as its callers, and nobody else."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -16,7 +17,19 @@ from furlong.game.v1 import round_service_pb2_grpc as pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from deploy.local.ports import free_port
-from tests.papers import Office, bare_channel, certificate_in, channel_tls, config_of, new_authority, shake_hands
+from services.chassis.probe import ask
+from tests.papers import (
+    HANDSHAKE_S,
+    HTTP_2,
+    Office,
+    bare_channel,
+    caller_context,
+    certificate_in,
+    channel_tls,
+    config_of,
+    new_authority,
+    shake_hands,
+)
 from tests.served import Refused, Served, config, host_rounds, host_tickets, refused, serving
 
 PART, CALLER = "game", "gateway"
@@ -208,6 +221,30 @@ async def test_a_certificate_that_cannot_be_used_is_not_taken_up(office: Office)
         office.issue(PART)
         shown = await asyncio.to_thread(shake_hands, served.server.port, caller)
         assert shown.serial_number == certificate_in(server).serial_number != good
+
+
+async def test_a_connection_that_shows_no_certificate_because_an_earlier_one_did_is_refused(office: Office) -> None:
+    caller = office.issue(CALLER)
+    async with secured(office.issue(PART)) as served:
+        assert await asyncio.to_thread(health_twice, served.server.port, caller) == [
+            "SERVING",
+            "answered with an error",
+        ]
+
+
+def health_twice(port: int, folder: Path) -> list[str]:
+    """What is told over a connection, and over another one that takes up its session."""
+    context = caller_context(folder, HTTP_2)
+    told, session = [], None
+    for _ in range(2):
+        with (
+            socket.create_connection(("127.0.0.1", port), HANDSHAKE_S) as line,
+            context.wrap_socket(line, session=session) as secured,
+        ):
+            told.append(ask(secured, "readiness"))
+            assert secured.session_reused == (session is not None)
+            session = secured.session
+    return told
 
 
 async def test_a_stream_of_requests_is_asked_once_who_opens_it(office: Office) -> None:
