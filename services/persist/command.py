@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 
 from services.chassis.config import SecretUnreadable, secret
 from services.persist.config import check_address
@@ -35,9 +35,12 @@ def run(work: Callable[[str], Coroutine[Any, Any, T]], *, if_refused: str = "the
         sys.exit(str(error))
     try:
         return asyncio.run(work(database_url))
-    except (asyncpg.ClientConfigurationError, ArgumentError) as error:
+    except asyncpg.ClientConfigurationError as error:
         sys.exit(f"DATABASE_URL must be an address like {EXAMPLE}: {error}")
     except OSError as error:  # time-outs are among them
         sys.exit(f"the database of DATABASE_URL does not answer: {error!r}")
     except (asyncpg.PostgresError, DBAPIError) as error:
+        cause = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig else None
+        if isinstance(cause, asyncpg.ClientConfigurationError):
+            sys.exit(f"DATABASE_URL must be an address like {EXAMPLE}: {cause}")
         sys.exit(f"{if_refused}: {error}")

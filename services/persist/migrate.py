@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Final
 
 import alembic.command
+import asyncpg
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from services.chassis.config import ConfigError, read
@@ -34,7 +35,7 @@ async def migrate(database_url: str, to: str) -> None:
 
     All of it is one transaction. Raises what the database raises; a step that would lose data names it.
     """
-    engine = create_async_engine(_sqlalchemy_url(database_url), poolclass=NullPool)
+    engine = _engine(database_url)
     try:
         async with engine.connect() as connection:
             await connection.execute(text(f"SELECT pg_advisory_lock({MIGRATION_LOCK})"))
@@ -49,7 +50,7 @@ async def migrate(database_url: str, to: str) -> None:
 
 async def current(database_url: str) -> str:
     """Tell the step that the database is at; empty where there is none."""
-    engine = create_async_engine(_sqlalchemy_url(database_url), poolclass=NullPool)
+    engine = _engine(database_url)
     try:
         async with engine.connect() as connection:
             if not (await connection.execute(text("SELECT to_regclass('alembic_version')"))).scalar():
@@ -80,9 +81,11 @@ def _run(connection: Connection, to: str) -> None:
         alembic.command.upgrade(config, to)
 
 
-def _sqlalchemy_url(database_url: str) -> str:
-    _, separator, rest = database_url.partition("://")
-    return f"postgresql+asyncpg{separator}{rest}"
+def _engine(database_url: str) -> AsyncEngine:
+    """Connects as persist does, so that an address means the same to both, `sslmode` and its like included."""
+    return create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(database_url), poolclass=NullPool
+    )
 
 
 def main() -> None:

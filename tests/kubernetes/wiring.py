@@ -168,8 +168,8 @@ def room(manifests: Manifests) -> Iterator[str]:
 
     def config(name: str, variable: str) -> int:
         environment = environment_of(manifests.one("Deployment", name), manifests)
-        default = next(default for each, default in settings(CONFIGS[name]) if each.env == variable)
-        return int(environment.get(variable) or default)
+        default: Any = next(default for each, default in settings(CONFIGS[name]) if each.env == variable)
+        return int(environment.get(variable, default))
 
     if 2 * config("cache", "CACHE_BYTES_MAX") > memory("cache"):
         yield "cache: its entries take more than half of its memory"
@@ -189,7 +189,7 @@ def room(manifests: Manifests) -> Iterator[str]:
             yield f"persist: its replicas may want {most} connections"
 
 
-def load_figures(manifests: Manifests, rules: Object) -> Iterator[str]:
+def load_figures(manifests: Manifests, rules: Mapping[str, Any]) -> Iterator[str]:
     """The figures that are scaled by are told by the adapter's rules, from gauges that the services export."""
     told = {rule["name"]["as"]: rule["seriesQuery"].partition("{")[0] for rule in rules["rules"]}
     exported = {metric.name.replace(".", "_") for metric in METRICS}

@@ -122,7 +122,7 @@ RUNNING = [
     ("Service's port", lambda m: m.one("Service", "game")["spec"]["ports"][0].update(port=1), rollouts.selectors, "its port 1 leads to 50051"),
 ]  # fmt: skip
 
-ANYBODY = {"podSelector": {}}
+ANYBODY: Object = {"podSelector": {}}
 NETWORK = [
     ("no way out", leave_out("NetworkPolicy", "game-to-persist-out"), "game -> persist:50053 is an edge, and the caller is not let out"),
     ("no way in", leave_out("NetworkPolicy", "game-to-persist-in"), "game -> persist:50053 is an edge, and the callee lets nobody in"),

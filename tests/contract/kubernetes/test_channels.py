@@ -45,8 +45,7 @@ PLACES: Final[Mapping[tuple[str, str], Pair]] = {
     ("services/persist/__main__.py", "_hot_reads"): ("persist", "cache", "gRPC"),
     ("services/persist/adapters/postgres/database.py", "__init__"): ("persist", "postgresql", "SQL"),
     ("services/persist/adapters/postgres/database.py", "connect_lane"): ("persist", "postgresql", "SQL"),
-    ("services/persist/migrate.py", "migrate"): ("migrations", "postgresql", "SQL"),
-    ("services/persist/migrate.py", "current"): ("migrations", "postgresql", "SQL"),
+    ("services/persist/migrate.py", "_engine"): ("migrations", "postgresql", "SQL"),
     # What people run by hand in the image of migrations.
     ("services/persist/partitions.py", "_run"): ("migrations", "postgresql", "SQL"),
     ("services/persist/audit.py", "check"): ("migrations", "postgresql", "SQL"),
