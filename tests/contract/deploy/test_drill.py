@@ -113,6 +113,7 @@ def test_where_the_server_lets_nobody_replicate_a_dump_is_taken(source: Postgres
     assert taken.how == LOGICAL
     assert "the server lets replica not replicate" in taken.why
     assert sorted(path.name for path in (tmp_path / "backup").iterdir()) == [DESCRIPTION, DUMP]
+    assert backups.take(url, tmp_path / "let in").how == PHYSICAL
 
 
 async def _asked(url: str, statement: str) -> str:
