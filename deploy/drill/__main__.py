@@ -18,10 +18,12 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 import asyncpg
@@ -116,5 +118,11 @@ def _say(lines: Iterable[str]) -> None:
         print(line, flush=True)
 
 
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End as by an error, so that what is under way cleans up behind itself."""
+    sys.exit(128 + number)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _leave)
     sys.exit(main(sys.argv[1:], os.environ))

@@ -31,7 +31,10 @@ class NextSeed:
 
 
 class Seeds:
-    """Finds the next seed of each track. It remembers nothing: what is used is in the store, and under its epoch."""
+    """Finds the next seed of each track. What is used is in the store, and under its epoch.
+
+    It remembers nothing but the chains that it has called lost: each is told once, not at every opening.
+    """
 
     def __init__(
         self, *, store: RoundOpening, seal: SeedSeal, clock: Clock, chance: Chance, length: int = CHAIN_LENGTH
@@ -41,6 +44,7 @@ class Seeds:
         self._clock = clock
         self._chance = chance
         self._length = length
+        self._lost: set[str] = set()
 
     def of_no_chain(self) -> NextSeed:
         """Give a seed for a round whose result is entered: it is committed to like any other and never used."""
@@ -70,7 +74,11 @@ class Seeds:
             )
             return SeedChain(length=published.length, checkpoints=checkpoints)
         except (SeedLost, ChainBroken):
-            _log.exception("seed chain lost", track=published.track, chain_no=published.chain_no, left=published.left)
+            if published.anchor not in self._lost:
+                self._lost.add(published.anchor)
+                _log.exception(
+                    "seed chain lost", track=published.track, chain_no=published.chain_no, left=published.left
+                )
             return None
 
     async def _publish(self, track: str, epoch: int, chain_no: int) -> tuple[PublishedChain, SeedChain]:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -113,6 +114,7 @@ def test_where_the_server_lets_nobody_replicate_a_dump_is_taken(source: Postgres
     assert taken.how == LOGICAL
     assert "the server lets replica not replicate" in taken.why
     assert sorted(path.name for path in (tmp_path / "backup").iterdir()) == [DESCRIPTION, DUMP]
+    assert backups.take(url, tmp_path / "let in").how == PHYSICAL
 
 
 async def _asked(url: str, statement: str) -> str:
@@ -242,6 +244,36 @@ def test_a_back_up_that_fails_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(BackupRefused, match="no schema of Furlong's"):
         backups.take(source.url_of("postgres"), tmp_path / "backup")
+
+
+@pytest.mark.parametrize("stage", ["furlong-backup-*/.backup-*/cluster/base", "furlong-drill-*/cluster/postmaster.pid"])
+def test_a_drill_that_is_told_to_end_leaves_nothing_behind(source: PostgresServer, scratch: Path, stage: str) -> None:
+    paths = os.pathsep.join(str(ROOT / root) for root in ("", "gen", "client"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deploy.drill", "--scratch", str(scratch)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": paths, "DATABASE_URL": source.url},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 100
+    try:
+        while not any(scratch.glob(stage)) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+        process.wait()
+    assert list(scratch.iterdir()) == []
+    assert [pid for pid in Path("/proc").glob("[0-9]*") if _works_below(pid, scratch)] == []
+
+
+def _works_below(process: Path, folder: Path) -> bool:
+    try:
+        return (process / "cwd").resolve(strict=True).is_relative_to(folder)
+    except OSError:
+        return False
 
 
 def test_a_restored_server_is_brought_to_a_moment_by_its_archived_log(

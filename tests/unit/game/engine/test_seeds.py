@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from furlong.common.v1.error_pb2 import Reason
+from structlog.testing import capture_logs
 
 from services.chassis.refusal import Refusal
 from services.game.domain.draw import commitment
@@ -118,11 +119,13 @@ async def test_a_chain_that_cannot_be_opened_is_left_for_a_new_one(monkeypatch: 
         return unseal(**asked)
 
     monkeypatch.setattr(stable.seal, "unseal", of_the_first_chain_only)
-    found = await stable.next_seed()
-    await stable.use(found)
-    again = await stable.next_seed()
+    with capture_logs() as told:
+        found = await stable.next_seed()
+        await stable.use(found)
+        again = await stable.next_seed()
 
     assert [(found.chain_no, found.index), (again.chain_no, again.index)] == [(2, 1), (2, 2)]
+    assert [each["event"] for each in told] == ["seed chain lost", "seed chain published"], "each is told once"
 
 
 async def test_a_seed_of_no_chain_says_so() -> None:
