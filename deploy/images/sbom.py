@@ -49,7 +49,8 @@ def _of_wheels() -> dict[str, Any]:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "cyclonedx_py", "requirements", str(LOCK)),
-            *("--spec-version", SPECIFICATION, "--output-format", "JSON", "--output-reproducible", "--output-file", "-"),
+            *("--spec-version", SPECIFICATION, "--output-format", "JSON", "--output-reproducible"),
+            *("--output-file", "-"),
         ],
         capture_output=True,
         text=True,
