@@ -2,8 +2,8 @@
 
     python -m deploy.compose.tracks HOST:PORT TOKEN_FILE
 
-A deployment that has tracks of its own is left alone. A stack that has just started on a machine that has much to do may
-be slow to answer at first, so it is asked again; an opening that was interrupted is completed.
+A deployment that has tracks of its own is left alone. A stack that has just started on a machine that has much to do
+may be slow to answer at first, so it is asked again; an opening that was interrupted is completed.
 """
 
 import sys
