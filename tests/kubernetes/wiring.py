@@ -7,10 +7,11 @@ from typing import Any
 from deploy.edges import parts
 from deploy.gateway.render import GatewaySettings
 from services.cache.config import CacheConfig
+from services.chassis import telemetry_names as shared_names
 from services.chassis.config import FILE_SUFFIX, ConfigError, read, settings
-from services.chassis.telemetry_names import METRICS
 from services.game.config import GameConfig
 from services.metrics.config import MetricsConfig
+from services.persist import telemetry_names as persist_names
 from services.persist.config import PersistConfig
 from services.web.config import WebConfig
 from tests.kubernetes.objects import Manifests, Object, bytes_of, environment_of, name_of, pod_of, seconds
@@ -192,7 +193,7 @@ def room(manifests: Manifests) -> Iterator[str]:
 def load_figures(manifests: Manifests, rules: Mapping[str, Any]) -> Iterator[str]:
     """The figures that are scaled by are told by the adapter's rules, from gauges that the services export."""
     told = {rule["name"]["as"]: rule["seriesQuery"].partition("{")[0] for rule in rules["rules"]}
-    exported = {metric.name.replace(".", "_") for metric in METRICS}
+    exported = {metric.name.replace(".", "_") for metric in (*shared_names.METRICS, *persist_names.METRICS)}
     for figure, series in told.items():
         if series not in exported:
             yield f"{figure}: no service exports {series}"
