@@ -34,10 +34,11 @@ drill: $(RUN) ## back the database up, restore it elsewhere, prove every invaria
 
 # SHARED tests share no machine-wide thing, each worker has stores of its own. LONE ones measure how
 # soon a killed part is back, or want the machine for their load, and run by themselves; the other end-to-end tests, which
-# mostly wait for rounds, run beside each other, each worker with a stack of its own. A failure of one does not hide the next.
+# mostly wait for rounds, run beside each other, each worker with a stack of its own. Those of tests/deploy have a container
+# engine to themselves, and are skipped where none can be had. A failure of one does not hide the next.
 SHARED := tests/unit tests/contract tests/history tests/model $(addprefix tests/adversity/,cache chassis client metrics)
-LONE := $(addprefix tests/adversity/,game local persist) $(addprefix tests/e2e/,replicas test_burst.py test_edges.py \
-	test_five_hundred_tickets.py test_kills.py test_local_stack.py test_random_kills.py test_the_off.py test_trace.py)
+LONE := $(addprefix tests/adversity/,game local persist) $(addprefix tests/e2e/,replicas test_burst.py test_kills.py \
+	test_random_kills.py test_the_off.py)
 WORKERS ?= 2
 
 test: check ## check, then run every test, those that get along in two processes
@@ -45,6 +46,7 @@ test: check ## check, then run every test, those that get along in two processes
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(SHARED) || failed=$$?; \
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile tests/e2e $(LONE:%=--ignore=%) || failed=$$?; \
 	$(BIN)/python -m pytest $(LONE) || failed=$$?; \
+	$(BIN)/python -m pytest tests/deploy || failed=$$?; \
 	exit $$failed
 
 images: $(DEV) ## build every container image, its bill of materials, and tell sizes and start-up times

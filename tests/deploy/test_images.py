@@ -214,11 +214,11 @@ def test_a_bill_of_materials_names_what_is_locked_and_what_is_there(
     bill = json.loads(write(name, version, tmp_path / "bill.json").read_text())
     named = {_canonical(part["name"]): part["version"] for part in bill["components"] if part["type"] == "library"}
     locked = dict(re.findall(r"^([a-z0-9][a-z0-9._-]*)==(\S+) \\$", LOCK.read_text(), flags=re.MULTILINE))
-    there = dict(
-        found.groups()
+    there = {
+        found[1]: found[2]
         for path in files(name)
         if (found := re.fullmatch(r"opt/furlong/wheels/([^/]+?)-([^/-]+)\.dist-info", path))
-    )
+    }
     assert named == {_canonical(package): version for package, version in locked.items()}
     assert named == {_canonical(package): version for package, version in there.items()}
     assert all(part["hashes"] or part.get("externalReferences") for part in bill["components"] if "hashes" in part)

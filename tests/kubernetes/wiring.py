@@ -177,8 +177,8 @@ def room(manifests: Manifests) -> Iterator[str]:
     kept = config("metrics", "TRACES_BYTES_MAX") + config("metrics", "METRICS_FORWARD_BYTES_MAX")
     if 2 * kept > memory("metrics"):
         yield "metrics: what it keeps takes more than half of its memory"
-    fields = GatewaySettings.__dataclass_fields__
-    if memory("gateway") < 1.25 * int(fields["heap_bytes_max"].default):
+    heap_bytes_max: Any = GatewaySettings.__dataclass_fields__["heap_bytes_max"].default
+    if memory("gateway") < 1.25 * heap_bytes_max:
         yield "gateway: the kernel ends it before it refuses calls by itself"
     scaler = manifests.find("HorizontalPodAutoscaler", "persist")
     cluster = manifests.find("Cluster", "postgresql")
