@@ -15,7 +15,7 @@ import pytest
 
 from deploy.drill import backup as backups
 from deploy.drill.__main__ import drill
-from deploy.drill.address import NoDatabase, database_url, without_password
+from deploy.drill.address import LOCAL_SERVER, NoDatabase, database_url, without_password
 from deploy.drill.backup import DESCRIPTION, DUMP, LOGICAL, PHYSICAL, BackupRefused
 from deploy.drill.proof import prove
 from deploy.drill.tools import ToolFailed
@@ -41,7 +41,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def source(tmp_path_factory: pytest.TempPathFactory, archive: Path) -> Iterator[PostgresServer]:
     """A server of our own, as it is backed up elsewhere: one database of Furlong's, and its log archived."""
     archiving = {"archive_mode": "on", "archive_command": f"cp %p {archive}/%f"}
-    server = PostgresServer(tmp_path_factory.mktemp("source"), settings={**SHORT_LIVED, **archiving})
+    server = PostgresServer(tmp_path_factory.mktemp("source") / LOCAL_SERVER, settings={**SHORT_LIVED, **archiving})
     server.start()
     try:
         asyncio.run(migrate(server.url, "head"))
@@ -125,13 +125,14 @@ async def _asked(url: str, statement: str) -> str:
         await connection.close()
 
 
-def test_the_command_tells_a_table_and_writes_a_report(source: PostgresServer, tmp_path: Path) -> None:
-    told = command(environ={"DATABASE_URL": source.url, "FURLONG_DATA": str(tmp_path)})
+def test_the_command_finds_the_local_stack_tells_a_table_and_writes_a_report(source: PostgresServer) -> None:
+    data = Path(asyncio.run(_asked(source.url, "SHOW data_directory"))).parent.parent
+    told = command(environ={"DATABASE_URL": "", "FURLONG_DATA": str(data)})
 
     assert told.returncode == 0, told.stderr
     assert "all 21 invariants hold" in told.stdout
     assert f"{TICKETS} tickets" in told.stdout
-    report = json.loads((tmp_path / "drill.json").read_text())
+    report = json.loads((data / "drill.json").read_text())
     assert report["proof"]["holds"] is True
     assert report["proof"]["contents"]["tickets"] == TICKETS
     assert {"seconds", "bytes", "how", "why", "step"} <= report["backup"].keys()
