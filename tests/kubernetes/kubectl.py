@@ -17,8 +17,8 @@ import yaml
 from tests.kubernetes.objects import Manifests
 
 VERSION = "1.32.3+ds-2"
-"""With kustomize 5.5.0 in it; what it renders is checked against a newer Kubernetes (schemas.py). A mend by Debian, which
-puts something behind the version, is as good."""
+"""With kustomize 5.5.0 in it; what it renders is checked against a newer Kubernetes (schemas.py). A mend by Debian,
+which puts something behind the version, is as good."""
 SUITE = "trixie"
 MIRROR = "http://deb.debian.org/debian"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")

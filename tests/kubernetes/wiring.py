@@ -178,7 +178,7 @@ def room(manifests: Manifests) -> Iterator[str]:
     if 2 * kept > memory("metrics"):
         yield "metrics: what it keeps takes more than half of its memory"
     fields = GatewaySettings.__dataclass_fields__
-    if memory("gateway") < 1.25 * int(fields["heap_bytes_max"].default):
+    if memory("gateway") < 1.25 * int(str(fields["heap_bytes_max"].default)):
         yield "gateway: the kernel ends it before it refuses calls by itself"
     scaler = manifests.find("HorizontalPodAutoscaler", "persist")
     cluster = manifests.find("Cluster", "postgresql")
