@@ -177,6 +177,21 @@ async def test_new_certificates_are_taken_up_without_a_failed_call(tmp_path: Pat
         assert answered > 0
 
 
+async def test_a_gateway_and_a_server_that_came_back_know_each_other_by_a_new_authority(tmp_path: Path) -> None:
+    certificates = tmp_path / "certificates"
+    CertificateFolder(certificates).keep(public=PUBLIC)
+    settings = config(port=free_port(), tls=config_of(certificates / "game"))
+    callers = frozenset(("gateway",))
+    async with gateway(tmp_path, certificates, settings.port) as opened:
+        async with serving(host_tracks(), settings=settings, callers=callers):
+            await eventually_ok(opened)
+        for old in (certificates / "authority").iterdir():
+            old.unlink()
+        CertificateFolder(certificates).keep(public=PUBLIC, renew=True)
+        async with serving(host_tracks(), settings=settings, callers=callers):
+            await eventually_ok(opened)
+
+
 @pytest.mark.parametrize("content", ["", "nothing\n"])
 async def test_a_file_without_an_authority_is_told(tmp_path: Path, content: str) -> None:
     file = tmp_path / "ca.crt"
