@@ -9,6 +9,7 @@ Layout of its folder, which outlives the engine so that the next start finds the
     engine.log      what it said
     kept            there while `start` asked for the engine to stay; `stop` takes it away
     users           locked by everybody who uses the engine; who leaves last ends it, unless it is kept
+    turns           locked by whoever starts or ends it
 
 It has no default network: containers get one that is made for them, or none, so that it gets on with an engine that
 the machine may start later, and so that a build that would ask the network fails.
@@ -54,6 +55,7 @@ class Daemon:
         self._log = self.folder / "engine.log"
         self._kept = self.folder / "kept"
         self._users = self.folder / "users"
+        self._turns = self.folder / "turns"
         self.docker = Docker(
             environment={
                 "DOCKER_HOST": f"unix://{self._run}/docker.sock",
@@ -73,14 +75,15 @@ class Daemon:
         """The engine, started if it does not run, ended by its last user unless it is kept. Raises EngineMissing."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._users.open("a") as users:
-            fcntl.flock(users, fcntl.LOCK_EX)  # one starts it, the others find it
-            self._start()
-            fcntl.flock(users, fcntl.LOCK_SH)
+            with self._turn():
+                self._start()
+                fcntl.flock(users, fcntl.LOCK_SH)
             try:
                 yield self.docker
             finally:
-                if not self._kept.exists() and _is_last(users.fileno()):
-                    self.stop()
+                with self._turn():
+                    if not self._kept.exists() and _is_last(users.fileno()):
+                        self.stop()
 
     def keep(self) -> None:
         """Start the engine and leave it running until `stop`. Raises EngineMissing."""
@@ -100,6 +103,13 @@ class Daemon:
                 os.kill(pid, signal.SIGKILL)
                 return
             time.sleep(POLL_S)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Start and end it one after the other: the first one starts it, the others find it, the last one ends it."""
+        with self._turns.open("a") as turns:
+            fcntl.flock(turns, fcntl.LOCK_EX)
+            yield
 
     def _start(self) -> None:
         if self._pid() is not None and self.docker.answers():

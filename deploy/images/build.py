@@ -25,7 +25,7 @@ class Version:
     version: str
     revision: str
     epoch_s: int
-    """When its sources were committed, which is the time of everything in it: nothing depends on when it was built."""
+    """When its sources were committed: nothing depends on when it was built."""
 
     @property
     def created(self) -> str:

@@ -49,7 +49,8 @@ def _of_wheels() -> dict[str, Any]:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "cyclonedx_py", "requirements", str(LOCK)),
-            *("--spec-version", SPECIFICATION, "--output-format", "JSON", "--output-reproducible", "--outfile", "-"),
+            *("--spec-version", SPECIFICATION, "--output-format", "JSON", "--output-reproducible"),
+            *("--output-file", "-"),
         ],
         capture_output=True,
         text=True,
@@ -60,6 +61,7 @@ def _of_wheels() -> dict[str, Any]:
     bill: dict[str, Any] = json.loads(done.stdout)
     for component in bill["components"]:
         component["bom-ref"] = component["purl"]
+        component.pop("description")  # the line of the lock file
     bill["dependencies"] = []
     return bill
 

@@ -15,7 +15,7 @@ from deploy.engine.daemon import Daemon, an_engine
 from deploy.engine.docker import Docker, EngineMissing
 from deploy.engine.stand_ins import provide
 from deploy.images import bases
-from deploy.images.build import BASES_OF_BUILDS, Built, build, version_of_sources
+from deploy.images.build import BASES_OF_BUILDS, Built, Version, build, version_of_sources
 from deploy.images.catalogue import IMAGES
 
 TAG = "test"
@@ -56,8 +56,13 @@ def base_images(docker: Docker) -> Mapping[str, str]:
 
 
 @pytest.fixture(scope="session")
-def images(docker: Docker, base_images: Mapping[str, str]) -> Mapping[str, Built]:
+def version() -> Version:
+    """What the images say of their sources."""
+    return version_of_sources()
+
+
+@pytest.fixture(scope="session")
+def images(docker: Docker, base_images: Mapping[str, str], version: Version) -> Mapping[str, Built]:
     """Every image of ours by its name in the catalogue, built from this source tree and tagged `TAG`."""
     used = {variable: base_images[variable] for variable in BASES_OF_BUILDS}
-    version = version_of_sources()
     return {name: build(docker, name, used, version, tag=TAG) for name in IMAGES}

@@ -33,7 +33,7 @@ class Figures:
 @pytest.fixture(scope="session")
 def figures(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Figures]:
     """A Prometheus, and a listener that brings it all that is passed on."""
-    program = prometheus.program(Daemon().packages)
+    program = prometheus.program(Daemon().packages / "newer")
     with prometheus.running(program, tmp_path_factory.mktemp("prometheus")) as address:
         port = free_port()
         with bridged(port, address) as bridge:

@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,22 +56,13 @@ class RunningStack:
 
     compose: Compose
     gateway: str
-    host_inside: str
-    """Where the containers find this machine."""
     up_s: float = 0.0
-    tokens: dict[str, str] = field(default_factory=dict)
-
-    def token(self, *roles: str, account: str = "*") -> str:
-        """A token of the stack, as an operator gets one."""
-        key = f"{roles} {account}"
-        if key not in self.tokens:
-            wanted = [word for role in roles for word in ("--role", role)]
-            self.tokens[key] = self.compose("run", "--rm", "token", *wanted, "--account", account).split()[-1]
-        return self.tokens[key]
+    token: str = ""
+    """It lets do everything that people do."""
 
 
-def project(docker: Docker, images: Mapping[str, str], *, forward_port: int = 0) -> tuple[Compose, str, str]:
-    """A project that nobody has: how to speak of it, its gateway, and where its containers find this machine.
+def project(docker: Docker, images: Mapping[str, str], *, forward_port: int = 0) -> tuple[Compose, str]:
+    """A project that nobody has: how to speak of it, and its gateway.
 
     `images` are variables: names of images of others where they differ from `bases.env`, repository and tag of ours.
     """
@@ -87,11 +78,11 @@ def project(docker: Docker, images: Mapping[str, str], *, forward_port: int = 0)
         "TESTS_SUBNET": f"{network}.0/24",
         "METRICS_FORWARD_ENDPOINT": f"http://{network}.1:{forward_port}" if forward_port else "",
     }
-    return Compose(docker=docker, environment=environment), f"{LOOPBACK}:{port}", f"{network}.1"
+    return Compose(docker=docker, environment=environment), f"{LOOPBACK}:{port}"
 
 
 @contextmanager
-def running(compose: Compose, gateway: str, host_inside: str) -> Iterator[RunningStack]:
+def running(compose: Compose, gateway: str) -> Iterator[RunningStack]:
     """Bring a project up to its first tracks, and take it down with all that it kept."""
     began_s = time.monotonic()
     try:
@@ -101,6 +92,8 @@ def running(compose: Compose, gateway: str, host_inside: str) -> Iterator[Runnin
         except EngineFailed as failed:
             raise AssertionError(f"{failed}\n{compose.logs()}") from failed
         up_s = time.monotonic() - began_s
-        yield RunningStack(compose=compose, gateway=gateway, host_inside=host_inside, up_s=up_s)
+        roles = [word for role in ("OPERATOR", "CASHIER", "AUDITOR") for word in ("--role", role)]
+        token = compose("run", "--rm", "token", *roles, "--account", "*").split()[-1]
+        yield RunningStack(compose=compose, gateway=gateway, up_s=up_s, token=token)
     finally:
         compose("down", "--volumes", "--timeout=1", "--remove-orphans")
