@@ -46,8 +46,13 @@ def installed() -> Path:
         except subprocess.SubprocessError as why:
             said = getattr(why, "stderr", None) or str(why)
             raise NoPackages(f"npm cannot install what tests/kubernetes/npm names: {said.strip()[-400:]}") from why
-        Path(fresh).rename(folder)
-        Path(fresh).mkdir()  # for its own end
+        (Path(fresh) / "whole").mkdir()
+        (Path(fresh) / "node_modules").rename(Path(fresh) / "whole" / "node_modules")
+        try:
+            (Path(fresh) / "whole").rename(folder)
+        except OSError:  # another test run was sooner
+            if not folder.exists():
+                raise
     return folder
 
 

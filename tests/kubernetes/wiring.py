@@ -169,8 +169,8 @@ def room(manifests: Manifests) -> Iterator[str]:
 
     def config(name: str, variable: str) -> int:
         environment = environment_of(manifests.one("Deployment", name), manifests)
-        default: Any = next(default for each, default in settings(CONFIGS[name]) if each.env == variable)
-        return int(environment.get(variable, default))
+        defaults = {each.env: default for each, default in settings(CONFIGS[name])}
+        return int((defaults | environment)[variable])
 
     if 2 * config("cache", "CACHE_BYTES_MAX") > memory("cache"):
         yield "cache: its entries take more than half of its memory"
