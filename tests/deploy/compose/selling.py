@@ -33,10 +33,10 @@ PAUSE_S = 0.05
 RETRY_AFTER_S = 0.5
 CALL_S = 5.0
 ROUND_S = 40.0
-LEFT_S = 4.0
+LEFT_S = 5.0
 LAST_S = 60.0
 LONG = Timetable(betting_window_ms=3_600_000, lock_ms=1_000, race_ms=1_000, finish_ms=1_000)
-SHORT = Timetable(betting_window_ms=6_000, lock_ms=300, race_ms=900, finish_ms=300)
+SHORT = Timetable(betting_window_ms=8_000, lock_ms=300, race_ms=900, finish_ms=300)
 
 
 @dataclass(slots=True)
