@@ -42,6 +42,7 @@ test: check ## check, then run every test, those that get along in two processes
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(SHARED) || failed=$$?; \
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile tests/e2e $(LONE:%=--ignore=%) || failed=$$?; \
 	$(BIN)/python -m pytest $(LONE) || failed=$$?; \
+	$(BIN)/python -m pytest tests/deploy || failed=$$?; \
 	exit $$failed
 
 images: $(DEV) ## build every container image, its bill of materials, and tell sizes and start-up times
