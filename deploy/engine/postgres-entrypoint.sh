@@ -16,7 +16,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   umask 077; printf '%s\n' "$POSTGRES_PASSWORD" > "$PGDATA.password"; umask 022
   # shellcheck disable=SC2086
   initdb -D "$PGDATA" --username "$user" --pwfile "$PGDATA.password" --auth-host=scram-sha-256 --auth-local=trust \
-    --encoding=UTF8 --locale-provider=builtin --locale=C.UTF-8 ${POSTGRES_INITDB_ARGS:-} > /dev/null
+    --encoding=UTF8 --locale-provider=builtin --builtin-locale=C.UTF-8 --locale=C ${POSTGRES_INITDB_ARGS:-} > /dev/null
   rm "$PGDATA.password"
   printf 'host all all all scram-sha-256\n' >> "$PGDATA/pg_hba.conf"
   pg_ctl -D "$PGDATA" -o "-c listen_addresses= -k /tmp" -w start > /dev/null

@@ -36,7 +36,7 @@ def test_furlong_is_a_namespace_over_two_roots() -> None:
         assert not (ROOT / root / "furlong" / "__init__.py").exists(), f"delete {root}/furlong/__init__.py"
 
 
-@pytest.mark.parametrize("lock", ["run.lock", "dev.lock"])
+@pytest.mark.parametrize("lock", ["run.lock", "dev.lock", "images.lock"])
 def test_a_lock_has_hashes_and_no_address(lock: str) -> None:
     text = (ROOT / "requirements" / lock).read_text()
     pinned = re.findall(r"^[a-z0-9][a-z0-9._-]*==\S+ \\$", text, flags=re.MULTILINE)

@@ -20,8 +20,8 @@ from deploy.images.sbom import write
 from deploy.images.startup import HARDENED, MAKE_KEYS, STARTS, measure, running
 from deploy.images.wheels import LOCK
 
-HEALTHY_WITHIN_S = 30.0
-STARTED_WITHIN_S = 20.0
+HEALTHY_WITHIN_S = 60.0
+STARTED_WITHIN_S = 60.0
 POLL_S = 0.1
 SHELLS = ("sh", "bash", "dash", "ash", "busybox", "zsh")
 TOOLS = ("apt", "apt-get", "dpkg", "pip", "pip3", "curl", "wget", "gcc", "perl")
@@ -148,7 +148,7 @@ def test_what_needs_nobody_else_becomes_healthy_on_a_file_system_that_cannot_be_
     options = ("--health-interval", "500ms", "--volume", f"{keys}:/keys:ro", *given)
     with running(docker, *ALONE, *options, images[name].reference) as container:
         _wait_healthy(docker, container)
-        assert docker("top", container, "-eo", "uid").split()[1] == USER.partition(":")[0]
+        assert docker("exec", container, PYTHON, "-c", "import os; print(os.getuid())") == USER.partition(":")[0]
 
 
 @PYTHONS
@@ -159,7 +159,7 @@ def test_what_an_image_runs_is_all_there(docker: Docker, images: Mapping[str, Bu
         "for root in sys.argv[1:]:\n"
         "    package = importlib.import_module(root)\n"
         "    for module in pkgutil.walk_packages(package.__path__, root + '.'):\n"
-        "        if not module.name.endswith('__main__') and '.migrations.versions' not in module.name:\n"
+        "        if not module.name.endswith('__main__') and '.migrations' not in module.name:\n"
         "            importlib.import_module(module.name)\n"
     )
     service = {"migrations": "services.persist", "setup": "deploy.local"}.get(name, f"services.{name}")
