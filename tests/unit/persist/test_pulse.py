@@ -1,4 +1,4 @@
-"""The pulse remembers what the database said last, and goes on whatever goes wrong."""
+"""The pulse is gone after two answers that did not come, back with the next, and goes on whatever goes wrong."""
 
 import asyncio
 
@@ -8,9 +8,9 @@ from structlog.testing import capture_logs
 from services.persist.pulse import Pulse
 
 
-async def test_it_goes_on_asking_after_a_defect(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_two_missing_answers_in_a_row_end_it_and_one_that_comes_brings_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.persist.pulse.INTERVAL_S", 0.0)
-    turns: list[bool | Exception] = [True, RuntimeError("a defect"), True]
+    turns: list[bool | Exception] = [False, True, RuntimeError("a defect"), False, False, True]
     beats: list[bool] = []
     all_asked = asyncio.Event()
 
@@ -29,7 +29,7 @@ async def test_it_goes_on_asking_after_a_defect(monkeypatch: pytest.MonkeyPatch)
         pulse.start()
         async with asyncio.timeout(5):
             await all_asked.wait()
-    assert beats == [True, True, False, True]
+    assert beats == [True, True, True, True, False, False, True]
     assert [(entry["event"], entry["exc_info"]) for entry in logs] == [("pulse_failed", True)]
     await pulse.close()
     assert not pulse.beats()
