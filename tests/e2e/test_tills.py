@@ -559,7 +559,8 @@ async def test_the_commands_of_tills_and_operators_do_what_they_say(
 async def test_what_the_page_on_operating_shows_is_what_happens(stack: LocalStack, rest_door: RestDoor) -> None:
     track = await new_track(stack, "shown", SLOW)
     await open_round(rest_door, track)
-    [script] = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+    by_hand = PAGE.read_text().partition("\n## By hand\n")[2].partition("\n## ")[0]
+    [script] = re.findall(r"```sh\n(.*?)```", by_hand, flags=re.DOTALL)
     done = await asyncio.to_thread(
         subprocess.run,
         ["bash", "-c", "set -euo pipefail\n" + script.replace("harbour-mile", track)],
