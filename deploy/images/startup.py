@@ -1,7 +1,8 @@
 """How soon each image serves: from the start of its container to the first success of its own health check.
 
 The parts get as little as lets them start: keys, and persist a database that is migrated. What a part of a stack waits
-for besides, its neighbours, is the stack's time and not the image's. The gateway is not measured: it waits for certificates.
+for besides, its neighbours, is the stack's time and not the image's. The gateway waits for
+certificates and is not measured.
 """
 
 import time
