@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from services.persist.pulse import Pulse
 
 
-async def test_two_missing_answers_in_a_row_end_it_and_one_that_comes_brings_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_two_missing_answers_in_a_row_end_it_and_one_brings_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.persist.pulse.INTERVAL_S", 0.0)
     turns: list[bool | Exception] = [False, True, RuntimeError("a defect"), False, False, True]
     beats: list[bool] = []
