@@ -121,9 +121,10 @@ class Daemon:
         self._run.mkdir(parents=True, exist_ok=True)
         self._pid_file.unlink(missing_ok=True)
         with self._log.open("wb") as log:
-            process = subprocess.Popen(
+            # It is to outlive whoever starts it where others use it too, so it becomes nobody's child.
+            subprocess.run(
                 [
-                    "dockerd",
+                    *("setsid", "--fork", "dockerd"),
                     *("--data-root", str(self.folder / "data"), "--exec-root", str(self._run / "exec")),
                     *("--pidfile", str(self._pid_file), "--host", f"unix://{self._run}/docker.sock"),
                     *("--bridge", "none", "--default-address-pool", NETWORKS),
@@ -133,12 +134,15 @@ class Daemon:
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                start_new_session=True,
+                check=True,
             )
         deadline_s = time.monotonic() + START_TIMEOUT_S
+        was_there = False
         while not self.docker.answers():
-            if process.poll() is not None or time.monotonic() >= deadline_s:
+            is_there = self._pid() is not None
+            if (was_there and not is_there) or time.monotonic() >= deadline_s:
                 raise EngineMissing(f"this machine does not let an engine run: {self._said()}")
+            was_there = is_there
             time.sleep(POLL_S)
 
     def _add_compose(self) -> None:
