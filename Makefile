@@ -35,10 +35,13 @@ drill: $(RUN) ## back the database up, restore it elsewhere, prove every invaria
 # SHARED tests share no machine-wide thing, each worker has stores of its own. LONE ones measure how
 # soon a killed part is back, or want the machine for their load, and run by themselves; the other end-to-end tests, which
 # mostly wait for rounds, run beside each other, each worker with a stack of its own. Those of tests/deploy have a container
-# engine to themselves, and are skipped where none can be had. A failure of one does not hide the next.
-SHARED := tests/unit tests/contract tests/history tests/model $(addprefix tests/adversity/,cache chassis client metrics)
-LONE := $(addprefix tests/adversity/,game local persist) $(addprefix tests/e2e/,replicas test_burst.py test_kills.py \
-	test_random_kills.py test_the_off.py)
+# engine to themselves, and are skipped where none can be had; the longest of them are left to `make compose-test`. A failure
+# of one does not hide the next.
+SHARED := tests/unit tests/contract tests/history tests/model $(addprefix tests/adversity/,cache chassis client game metrics)
+LONE := $(addprefix tests/adversity/,local persist) $(addprefix tests/e2e/,replicas/test_leadership.py \
+	replicas/test_replicas.py test_burst.py test_kills.py test_random_kills.py test_the_off.py)
+LONGEST := --ignore=tests/deploy/compose/test_rolling.py \
+	--deselect=tests/deploy/test_images.py::test_two_builds_of_the_same_sources_have_the_same_content
 WORKERS ?= 2
 
 test: check ## check, then run every test, those that get along in two processes
@@ -46,7 +49,7 @@ test: check ## check, then run every test, those that get along in two processes
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(SHARED) || failed=$$?; \
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile tests/e2e $(LONE:%=--ignore=%) || failed=$$?; \
 	$(BIN)/python -m pytest $(LONE) || failed=$$?; \
-	$(BIN)/python -m pytest tests/deploy || failed=$$?; \
+	$(BIN)/python -m pytest tests/deploy $(LONGEST) || failed=$$?; \
 	exit $$failed
 
 images: $(DEV) ## build every container image, its bill of materials, and tell sizes and start-up times
@@ -60,8 +63,8 @@ compose-up: $(RUN) ## run the stack in containers (GATEWAY_PORT, OBSERVABILITY=1
 compose-down: $(RUN) ## end the stack in containers; its data stays
 	@$(BIN)/python -m deploy.compose down
 
-compose-test: $(DEV) ## test the stack in containers: start, sell, renew every service under load
-	$(BIN)/python -m pytest tests/deploy/compose
+compose-test: $(DEV) ## test images and the stack in containers: start, sell, renew every service under load
+	$(BIN)/python -m pytest tests/deploy
 
 kills: $(DEV) ## kill parts at random under load, for ten minutes: make kills SECONDS=600 SEED=7
 	KILLS_S=$(or $(SECONDS),600) KILLS_SEED=$(SEED) OUTAGE_S=60 $(BIN)/python -m pytest -s \

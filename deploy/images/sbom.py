@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,9 @@ def usual_file(name: str) -> Path:
     return LOCK.parents[1] / "build" / "sbom" / f"{reference(name).replace('/', '-').partition(':')[0]}.cdx.json"
 
 
-def _of_wheels() -> dict[str, Any]:
+@cache
+def _told_of_wheels() -> str:
+    """What cyclonedx-py makes of the lock file, which is the same for every image."""
     done = subprocess.run(
         [
             *(sys.executable, "-m", "cyclonedx_py", "requirements", str(LOCK)),
@@ -58,7 +61,11 @@ def _of_wheels() -> dict[str, Any]:
     )
     if done.returncode != 0:
         raise SbomFailed(f"cyclonedx-py failed: {done.stderr.strip()[-2_000:]}")
-    bill: dict[str, Any] = json.loads(done.stdout)
+    return done.stdout
+
+
+def _of_wheels() -> dict[str, Any]:
+    bill: dict[str, Any] = json.loads(_told_of_wheels())
     for component in bill["components"]:
         component["bom-ref"] = component["purl"]
         component.pop("description")  # the line of the lock file
