@@ -4,7 +4,7 @@ Each is put together from Debian's packages, unpacked without running anything (
 made), or from the wheels that the local stack uses. It carries the name and tag of what it stands for and honours as
 much of it as Furlong relies on: users, folders, variables, commands. It is for tests; nobody's image is judged by it.
 
-There is none for the OpenTelemetry Collector, Jaeger and Grafana: no package of Debian and no wheel has their programs.
+There is none for the OpenTelemetry Collector, Jaeger and Grafana: no package of Debian with their programs was found.
 """
 
 import hashlib
