@@ -40,9 +40,9 @@ drill: $(RUN) ## back the database up, restore it elsewhere, prove every invaria
 SHARED := tests/unit tests/contract tests/history tests/model $(addprefix tests/adversity/,cache chassis client game metrics)
 LONE := $(addprefix tests/adversity/,local persist) $(addprefix tests/e2e/,replicas/test_leadership.py \
 	replicas/test_replicas.py test_burst.py test_kills.py test_random_kills.py test_the_off.py)
-LONGEST := --ignore=tests/deploy/compose/test_rolling.py \
-	--deselect=tests/deploy/test_images.py::test_two_builds_of_the_same_sources_have_the_same_content \
-	--deselect=tests/deploy/test_images.py::test_every_image_that_serves_does_so_soon
+IMAGES := tests/deploy/test_images.py
+LONGEST := --ignore=tests/deploy/compose/test_rolling.py $(addprefix --deselect=$(IMAGES)::test_, \
+	two_builds_of_the_same_sources every_image_that_serves what_an_image_runs a_bill_of_materials)
 WORKERS ?= 2
 
 test: check ## check, then run every test, those that get along in two processes
