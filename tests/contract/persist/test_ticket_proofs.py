@@ -85,14 +85,3 @@ async def test_every_ticket_is_proved_as_by_looking_at_all_of_them(world: World)
         steps = [(step.sibling, step.left) for step in proved.path]
         assert (proved.leaf, steps) == wanted[ticket_id]
         assert proved.tickets_root == locked.round.tickets_root
-
-
-async def test_a_ticket_whose_id_names_the_last_millisecond_there_is_is_proved(world: World) -> None:
-    round_id = (await world.open()).round.round_id
-    placed_last = order(await world.account(100), 10, request_id=uuid7(2**48 - 1))
-    await world.place(round_id, placed_last)
-    locked = await world.lock(round_id)
-    wanted = await the_slow_way(world, locked)
-
-    proved = await proof(world, placed_last.request_id)
-    assert (proved.leaf, [(step.sibling, step.left) for step in proved.path]) == wanted[placed_last.request_id]

@@ -40,9 +40,6 @@ FROM tickets t WHERE t.round_id = $1 AND t.batch_id = $2 AND t.ticket_id BETWEEN
 NEAR_MS: Final = (1_000, 60_000)
 """How far from the ticket's the other ids of its batch are looked for at first, and then."""
 
-ID_TIME_MS_MAX: Final = 2**48 - 1
-"""The latest time that a UUIDv7 can name. Ids are made by clients, whose clocks may be anything."""
-
 FIRST_ID: Final = UUID(int=0)
 LAST_ID: Final = UUID(int=2**128 - 1)
 
@@ -102,5 +99,5 @@ class PostgresProofs:
 
 
 def _first_id_of(time_ms: int) -> UUID:
-    """The lowest UUIDv7 of a millisecond; the first or the last that an id can name where it lies beyond."""
-    return UUID(int=min(max(time_ms, 0), ID_TIME_MS_MAX) << 80)
+    """The lowest UUIDv7 of a millisecond."""
+    return UUID(int=max(time_ms, 0) << 80)
