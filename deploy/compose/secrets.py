@@ -12,17 +12,15 @@ about to expire is not the one that is shown, and what was lost is there again. 
 (`python -m deploy.certificates`).
 """
 
-import secrets
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from deploy.local.keys import DAY_S, KeyRing, write_private
-from deploy.local.redis import EVICTION, MEMORY_MAX
+from deploy.local.keys import DAY_S, KeyRing, kept_password, write_private
+from deploy.local.redis import cache_configuration
 
 ROLE: Final = "furlong"
-PASSWORD_BYTES: Final = 24
 OPENING_TOKEN_S: Final = DAY_S
 """How long the one who opens the first tracks may act."""
 
@@ -30,8 +28,8 @@ OPENING_TOKEN_S: Final = DAY_S
 def hand_out(keys: Path, secrets_folder: Path) -> None:
     """Make what is missing in `keys`, and write to each part's folder what the part needs."""
     ring = KeyRing(keys)
-    database = _password(keys / "database.password")
-    redis = _password(keys / "redis.password")
+    database = kept_password(keys / "database.password")
+    redis = kept_password(keys / "redis.password")
     jwks = ring.jwks_file.read_text()
     database_url = f"postgresql://{ROLE}:{database}@postgres:5432/{ROLE}\n"
     handed: Mapping[str, Mapping[str, str]] = {
@@ -50,35 +48,13 @@ def hand_out(keys: Path, secrets_folder: Path) -> None:
         "migrations": {"database-url": database_url},
         "tracks": {"token": ring.token(subject="first tracks", roles=("OPERATOR",), lifetime_s=OPENING_TOKEN_S) + "\n"},
         "postgres": {"password": database},
-        "redis": {"password": redis, "redis.conf": _redis_configuration(redis)},
+        "redis": {"password": redis, "redis.conf": cache_configuration(redis)},
     }
     for part, files in handed.items():
         folder = secrets_folder / part
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, text in files.items():
             write_private(folder / name, text)
-
-
-def _password(file: Path) -> str:
-    """The password in a file, which is made where there is none. It needs no quotes in any address."""
-    if not file.exists():
-        write_private(file, secrets.token_hex(PASSWORD_BYTES))
-    return file.read_text().strip()
-
-
-def _redis_configuration(password: str) -> str:
-    """Redis as a cache: nothing on disk, a bound on memory, and nobody without the password."""
-    lines = [
-        "bind 0.0.0.0",
-        "port 6379",
-        f"requirepass {password}",
-        'save ""',
-        "appendonly no",
-        "dir /tmp",
-        f"maxmemory {MEMORY_MAX}",
-        f"maxmemory-policy {EVICTION}",
-    ]
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Each folder is one Secret, `game/` of `game-keys`; its files are the Secret's keys. What is there is kept, but for the
 tokens, which are signed anew: who runs this again renews them and nothing else. `keys/` stays with whoever runs it.
 
-    keys/          jwt-private.pem signs the tokens of people and services; no part has it
+    keys/          jwt-private.pem signs the tokens of people and services, redis.password is Redis's; no part has them
     game/          jwks.json, seed.key, service.token
     persist/       jwks.json, database-url, service.token
     cache/         jwks.json, redis-url
@@ -17,15 +17,13 @@ With --cloudnative-pg the stores are those of the production overlay: in the pla
 """
 
 import argparse
-import secrets
 from pathlib import Path
 from typing import Final
 
-from deploy.local.keys import KeyRing, write_private
-from deploy.local.redis import EVICTION, MEMORY_MAX
+from deploy.local.keys import KeyRing, kept_password, write_private
+from deploy.local.redis import cache_configuration
 
 FOLDER: Final = Path(__file__).with_name("overlays") / "local" / "secrets"
-PASSWORD_BYTES: Final = 24
 CA_IN_PODS: Final = "/etc/furlong/database-ca/ca.crt"
 """Where persist and migrations find who signed the database's certificate."""
 
@@ -45,10 +43,9 @@ def make(folder: Path, *, cloudnative_pg: bool = False) -> None:
     password = _password(folder / "postgresql" / "password")
     for part in ("persist", "migrations"):
         _keep(folder / part / "database-url", f"postgresql://furlong:{password}@postgresql:5432/furlong\n")
-    if not (folder / "redis" / "redis.conf").exists():
-        password = secrets.token_hex(PASSWORD_BYTES)
-        _write(folder / "redis" / "redis.conf", _redis_configuration(password))
-        _write(folder / "cache" / "redis-url", f"redis://:{password}@redis:6379/0\n")
+    password = kept_password(folder / "keys" / "redis.password")
+    _keep(folder / "redis" / "redis.conf", cache_configuration(password))
+    _keep(folder / "cache" / "redis-url", f"redis://:{password}@redis:6379/0\n")
 
 
 def _managed_url(login: Path, username: str) -> str:
@@ -59,23 +56,9 @@ def _managed_url(login: Path, username: str) -> str:
     return f"postgresql://{username}:{password}@postgresql-rw:5432/furlong?{proof}\n"
 
 
-def _redis_configuration(password: str) -> str:
-    """Redis as a cache: nothing on disk, a bound on memory, nobody without the password."""
-    lines = (
-        "bind 0.0.0.0",
-        f"requirepass {password}",
-        'save ""',
-        "appendonly no",
-        f"maxmemory {MEMORY_MAX}",
-        f"maxmemory-policy {EVICTION}",
-    )
-    return "\n".join(lines) + "\n"
-
-
 def _password(file: Path) -> str:
-    """The password in a file, made at random where there is none; it needs no quotes in any address."""
-    _keep(file, secrets.token_hex(PASSWORD_BYTES))
-    return file.read_text().strip()
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return kept_password(file)
 
 
 def _keep(file: Path, text: str) -> None:

@@ -28,6 +28,7 @@ DEVELOPMENT_TOKEN_S = 30 * DAY_S
 SERVICE_TOKEN_S = 365 * DAY_S
 CLOCK_SKEW_S = 60
 SEED_KEY_BYTES = 32
+PASSWORD_BYTES = 24
 
 
 class KeyRing:
@@ -90,6 +91,13 @@ def write_private(file: Path, text: str) -> None:
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
         out.write(text)
     fresh.replace(file)
+
+
+def kept_password(file: Path) -> str:
+    """The password in a file, made at random where there is none. It needs no quotes in any address."""
+    if not file.exists():
+        write_private(file, secrets.token_hex(PASSWORD_BYTES))
+    return file.read_text().strip()
 
 
 def _new_private_key() -> str:

