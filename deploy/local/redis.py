@@ -164,7 +164,7 @@ def binary() -> Path:
 
 
 def cache_configuration(password: str) -> str:
-    """A Redis that others reach by name, as a cache: nothing on disk, a bound on memory, nobody without the password."""
+    """A Redis that others reach by name: nothing on disk, a bound on memory, nobody without the password."""
     lines = [
         "bind 0.0.0.0",
         "port 6379",
