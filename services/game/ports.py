@@ -6,7 +6,7 @@ copy of them in the domain would have no rule to carry. Every method raises `Ref
 DEPENDENCY_DOWN when nothing was done, OUTCOME_UNKNOWN when a write may have been.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -213,6 +213,9 @@ class Leases(Protocol):
 
     async def acquire(self, *, request_id: str, track: str, holder: str, ttl_ms: int) -> int:
         """Take or renew the lease and give its epoch; LEASE_HELD where another holds it."""
+
+    async def renew(self, *, request_id: str, holder: str, held: Mapping[str, int], ttl_ms: int) -> Collection[str]:
+        """Renew leases, by track under their epochs, and give the tracks that the holder still had."""
 
     async def release(self, *, request_id: str, track: str, holder: str, epoch: int) -> None:
         """Give the lease back at once; what one does not hold is left alone."""

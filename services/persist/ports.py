@@ -1,6 +1,6 @@
 """What persist needs from outside: a store that commits, and a cache that may be gone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -300,6 +300,9 @@ class Leases(Protocol):
 
     async def acquire(self, track: str, holder: str, ttl_ms: int) -> int:
         """Take or renew; the epoch."""
+
+    async def renew(self, holder: str, held: Mapping[str, int], ttl_ms: int) -> Sequence[str]:
+        """Renew many, by track under their epochs; the tracks that the holder still had."""
 
     async def release(self, track: str, holder: str, epoch: int) -> None:
         """Give back."""

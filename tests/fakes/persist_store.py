@@ -7,7 +7,7 @@ tills have won, as a test has it.
 
 import uuid
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from furlong.common.v1.error_pb2 import Reason
@@ -78,19 +78,28 @@ class FakePersist:
         self._called("acquire", request_id)
         lease = self._leases.setdefault(track, Lease(holder="", epoch=0, ends_at_ms=0))
         now_ms = self.clock.now_ms()
-        mine = lease.holder == holder and lease.ends_at_ms > now_ms
-        if not mine:
+        if lease.holder != holder:
             if lease.ends_at_ms > now_ms:
                 raise Refusal(Reason.LEASE_HELD, "held", retry_in_ms=lease.ends_at_ms - now_ms)
             lease.holder, lease.epoch = holder, lease.epoch + 1
         lease.ends_at_ms = now_ms + ttl_ms
         return lease.epoch
 
+    async def renew(self, *, request_id: str, holder: str, held: Mapping[str, int], ttl_ms: int) -> Collection[str]:
+        self._called("renew", request_id)
+        renewed = []
+        for track, epoch in held.items():
+            lease = self._leases.get(track)
+            if lease is not None and (lease.holder, lease.epoch) == (holder, epoch):
+                lease.ends_at_ms = self.clock.now_ms() + ttl_ms
+                renewed.append(track)
+        return renewed
+
     async def release(self, *, request_id: str, track: str, holder: str, epoch: int) -> None:
         self._called("release", request_id)
         lease = self._leases.get(track)
         if lease is not None and (lease.holder, lease.epoch) == (holder, epoch):
-            lease.ends_at_ms = 0
+            lease.holder, lease.ends_at_ms = "", 0
 
     # Tracks
 

@@ -7,9 +7,8 @@
 Who seeks asks about once a second, or when the lease should end, or when it is told that the leader goes away: so a
 hand-over takes as long as a few calls, and costs no transition its time.
 
-The lease is renewed three times in its life. It counts from before the request was sent, on this machine's monotonic
-clock, so this game stops leading before the database lets another begin. Should it nevertheless be late (a machine
-that slept), the epoch on every write makes its writes change nothing.
+The lease is renewed together with all others of this game, see `renewals`. Should this game nevertheless be late to
+stop (a machine that slept), the epoch on every write makes its writes change nothing.
 """
 
 import asyncio
@@ -25,9 +24,9 @@ from services.chassis.clock import Clock
 from services.chassis.refusal import Refusal
 from services.chassis.waiting import until
 from services.game.engine.backoff import BACKOFF_MAX_MS, backoff_ms
+from services.game.engine.renewals import Renewals
 from services.game.ports import Leases
 
-RENEWALS_PER_LEASE: Final = 3
 RELEASE_MS_MAX: Final = 1_000
 """How long going away waits for the lease to be given back; it ends by itself soon after."""
 
@@ -47,6 +46,7 @@ class Leadership:
         holder: str,
         ttl_ms: int,
         leases: Leases,
+        renewals: Renewals,
         clock: Clock,
         chance: Chance,
         keep: Callable[[int], Awaitable[None]],
@@ -56,6 +56,7 @@ class Leadership:
         self._holder = holder
         self._ttl_ms = ttl_ms
         self._leases = leases
+        self._renewals = renewals
         self._clock = clock
         self._chance = chance
         self._keep = keep
@@ -102,7 +103,7 @@ class Leadership:
     async def _lead(self, epoch: int, ends_at_s: float) -> None:
         """Keep the track while the lease is renewed; returns when the term is over for whatever reason."""
         keeping = asyncio.ensure_future(self._keep(epoch))
-        renewing = asyncio.create_task(self._renew(epoch, ends_at_s), name=f"lease {self._track}")
+        renewing = asyncio.create_task(self._renewals.keep(self._track, epoch, ends_at_s), name=f"lease {self._track}")
         try:
             await asyncio.wait((keeping, renewing), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -114,29 +115,6 @@ class Leadership:
                 self._log.warning("term ended", epoch=epoch, refusal=str(end))
             elif isinstance(end, Exception):
                 self._log.error("term ended by a defect", epoch=epoch, exc_info=end)
-
-    async def _renew(self, epoch: int, ends_at_s: float) -> None:
-        """Renew until the lease is lost, then return."""
-        wait_ms = self._ttl_ms // RENEWALS_PER_LEASE
-        while (left_ms := self._left_ms(ends_at_s)) > 0:
-            await self._pause(min(wait_ms, left_ms))
-            try:
-                async with asyncio.timeout(self._left_ms(ends_at_s) / 1_000):
-                    renewed, ends_at_s = await self._acquire()
-            except TimeoutError:
-                return
-            except Refusal as refusal:
-                self._log.warning("lease not renewed", refusal=str(refusal))
-                if refusal.reason == Reason.LEASE_HELD:
-                    return
-                wait_ms = backoff_ms(0)
-                continue
-            if renewed != epoch:  # it had ended meanwhile, and what we took is a new one
-                return
-            wait_ms = self._ttl_ms // RENEWALS_PER_LEASE
-
-    def _left_ms(self, ends_at_s: float) -> int:
-        return max(int((ends_at_s - self._clock.monotonic_s()) * 1_000), 0)
 
     async def _acquire(self) -> tuple[int, float]:
         asked_at_s = self._clock.monotonic_s()

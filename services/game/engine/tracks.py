@@ -15,6 +15,7 @@ from services.game.engine.beacons import NO_BEACONS, Beacons
 from services.game.engine.broadcast.hub import Hub
 from services.game.engine.keeper import Keeper
 from services.game.engine.leadership import Leadership
+from services.game.engine.renewals import Renewals
 from services.game.engine.seeds import CHAIN_LENGTH, Seeds
 from services.game.engine.supervision import supervise
 from services.game.ports import Leases, RoundStore, SeedSeal, TrackStore
@@ -48,6 +49,7 @@ class Tracks:
         self._sweep_ms = sweep_ms
         self._tracks = tracks
         self._leases = leases
+        self._renewals = Renewals(holder=holder, ttl_ms=lease_ttl_ms, leases=leases, clock=clock, chance=chance)
         self._rounds = rounds
         self._seal = seal
         self._hub = hub
@@ -66,6 +68,7 @@ class Tracks:
         """Begin to sweep."""
         self._hub.on_decision(self.wake)
         self._hub.on_vacancy(self._seek)
+        self._renewals.start()
         self._sweeping = supervise("track sweep", self._clock, self._sweep_for_ever)
 
     def wake(self, track: str) -> None:
@@ -78,9 +81,9 @@ class Tracks:
 
     @property
     def is_alive(self) -> bool:
-        """Tell whether the sweep and every leadership go on."""
+        """Tell whether the sweep, the renewals and every leadership go on."""
         work = [self._sweeping, *self._leaderships.values()]
-        return all(task is not None and not task.done() for task in work)
+        return self._renewals.is_alive and all(task is not None and not task.done() for task in work)
 
     @property
     def is_ready(self) -> bool:
@@ -93,6 +96,7 @@ class Tracks:
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
+        await self._renewals.close()
 
     async def _sweep_for_ever(self) -> None:
         attempt = 0
@@ -127,6 +131,7 @@ class Tracks:
             holder=self._holder,
             ttl_ms=self._lease_ttl_ms,
             leases=self._leases,
+            renewals=self._renewals,
             clock=self._clock,
             chance=self._chance,
             keep=partial(self._keep, track),

@@ -1,7 +1,7 @@
 """LeaseService.
 
-Neither call is stored as an operation: taking a lease that one holds renews it, giving back what one does not hold
-changes nothing, and the answer to a renewal is true only when it is fresh.
+No call is stored as an operation: taking a lease that one holds renews it, giving back what one does not hold changes
+nothing, and the answer to a renewal is true only when it is fresh.
 """
 
 import grpc
@@ -10,6 +10,8 @@ from furlong.persist.v1.lease_service_pb2 import (
     AcquireLeaseResponse,
     ReleaseLeaseRequest,
     ReleaseLeaseResponse,
+    RenewLeasesRequest,
+    RenewLeasesResponse,
 )
 from furlong.persist.v1.lease_service_pb2_grpc import LeaseServiceServicer
 
@@ -28,6 +30,11 @@ class LeaseDesk(LeaseServiceServicer):
         """Take or renew."""
         epoch = await self._leases.acquire(request.track, request.holder, request.ttl_ms)
         return AcquireLeaseResponse(epoch=epoch, ttl_ms=request.ttl_ms)
+
+    async def RenewLeases(self, request: RenewLeasesRequest, context: Context) -> RenewLeasesResponse:
+        """Renew many at once."""
+        held = {lease.track: lease.epoch for lease in request.leases}
+        return RenewLeasesResponse(tracks=await self._leases.renew(request.holder, held, request.ttl_ms))
 
     async def ReleaseLease(self, request: ReleaseLeaseRequest, context: Context) -> ReleaseLeaseResponse:
         """Give back."""

@@ -31,6 +31,7 @@ ROUND_PAGE_MAX: Final = 100
 TICKET_PAGE_MAX: Final = 500
 TRANSFER_PAGE_MAX: Final = 500
 CARDS_IN_CALL_MAX: Final = 200
+LEASES_IN_CALL_MAX: Final = 500
 WINNERS_MAX: Final = 10_000
 RUNNERS_MAX: Final = 40
 SEED_BYTES: Final = 32
@@ -433,6 +434,18 @@ def acquire_lease(request: lease.AcquireLeaseRequest, checks: Checks) -> None:
     checks.between("ttl_ms", request.ttl_ms, 500, 60_000)
 
 
+def renew_leases(request: lease.RenewLeasesRequest, checks: Checks) -> None:
+    """RenewLeasesRequest."""
+    checks.uuid("request_id", request.request_id)
+    checks.text("holder", request.holder, 1, 200)
+    checks.between("ttl_ms", request.ttl_ms, 500, 60_000)
+    checks.length("leases", request.leases, 1, LEASES_IN_CALL_MAX)
+    for n, held in enumerate(request.leases[:LEASES_IN_CALL_MAX]):
+        _track_name(f"leases[{n}].track", held.track, checks)
+    tracks = {held.track for held in request.leases}
+    checks.that("leases", len(tracks) == len(request.leases), "names a track twice")
+
+
 def release_lease(request: lease.ReleaseLeaseRequest, checks: Checks) -> None:
     """ReleaseLeaseRequest."""
     checks.uuid("request_id", request.request_id)
@@ -525,5 +538,6 @@ VALIDATORS: Final[Validators] = {
     ledger.ListTransfersRequest: list_transfers,
     ledger.GetTrialBalanceRequest: get_trial_balance,
     lease.AcquireLeaseRequest: acquire_lease,
+    lease.RenewLeasesRequest: renew_leases,
     lease.ReleaseLeaseRequest: release_lease,
 }

@@ -448,6 +448,24 @@ async def test_a_lease_has_one_holder_and_its_epoch_rises_with_every_change(stor
     assert taken > leader.epoch
 
 
+async def test_leases_are_renewed_together_and_only_those_that_are_held(store: Store) -> None:
+    leader = await lead(store)
+    await store.tracks.create_track(request_id=uuid7(), track=replace(BRIEF, track="other"))
+    other = await store.leases.acquire(request_id=uuid7(), track="other", holder="contract", ttl_ms=500)
+
+    async def renewed(held: dict[str, int], holder: str = "contract") -> list[str]:
+        return sorted(await store.leases.renew(request_id=uuid7(), holder=holder, held=held, ttl_ms=60_000))
+
+    assert await renewed({T: leader.epoch, "other": other, "nowhere": 1}) == sorted((T, "other"))
+    assert await renewed({T: leader.epoch + 1}) == []
+    assert await renewed({T: leader.epoch}, "another") == []
+    await asyncio.sleep(0.6)
+    held = await reason_of(store.leases.acquire(request_id=uuid7(), track="other", holder="another", ttl_ms=500))
+    assert held.reason == Reason.LEASE_HELD
+    await store.leases.release(request_id=uuid7(), track="other", holder="contract", epoch=other)
+    assert await renewed({"other": other}) == []
+
+
 async def test_a_lease_that_ended_is_anybodys(store: Store) -> None:
     await store.tracks.create_track(request_id=uuid7(), track=BRIEF)
     first = await store.leases.acquire(request_id=uuid7(), track=T, holder="one", ttl_ms=500)

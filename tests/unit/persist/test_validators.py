@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from furlong.common.v1.round_pb2 import Limits, Program, Timetable, Track
 from furlong.common.v1.ticket_pb2 import Line, Price
+from furlong.persist.v1 import lease_service_pb2 as leases
 from furlong.persist.v1 import ledger_service_pb2 as ledger
 from furlong.persist.v1 import round_store_service_pb2 as rounds
 from furlong.persist.v1 import ticket_store_service_pb2 as tickets
@@ -202,3 +203,27 @@ TABLE: list[tuple[Message, str]] = [
 @pytest.mark.parametrize(("request_", "field"), TABLE, ids=lambda value: value if isinstance(value, str) else "")
 def test_the_field_that_breaks_the_contract_is_named(request_: Message, field: str) -> None:
     assert fields(request_) == ([field] if field else [])
+
+
+def renewed(*tracks: str, **changes: Any) -> leases.RenewLeasesRequest:
+    held = [leases.HeldLease(track=track, epoch=1) for track in tracks]
+    right: dict[str, Any] = {"request_id": ID, "holder": "game", "ttl_ms": 3_000, "leases": held}
+    return leases.RenewLeasesRequest(**(right | changes))
+
+
+@pytest.mark.parametrize(
+    ("request_", "wrong"),
+    [
+        (renewed("t"), []),
+        (renewed(*(f"t{n}" for n in range(500))), []),
+        (renewed(*(f"t{n}" for n in range(501))), ["leases"]),
+        (renewed(), ["leases"]),
+        (renewed("t", "t"), ["leases"]),
+        (renewed("t", "T!"), ["leases[1].track"]),
+        (renewed("t", holder=""), ["holder"]),
+        (renewed("t", ttl_ms=499), ["ttl_ms"]),
+        (renewed("t", request_id="x"), ["request_id"]),
+    ],
+)
+def test_leases_that_cannot_be_renewed_are_named(request_: Message, wrong: list[str]) -> None:
+    assert fields(request_) == wrong

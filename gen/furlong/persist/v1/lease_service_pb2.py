@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from furlong.common.v1 import policy_pb2 as furlong_dot_common_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&furlong/persist/v1/lease_service.proto\x12\x12\x66urlong.persist.v1\x1a\x1e\x66urlong/common/v1/policy.proto\"X\n\x13\x41\x63quireLeaseRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x0e\n\x06ttl_ms\x18\x04 \x01(\x05\"5\n\x14\x41\x63quireLeaseResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x0e\n\x06ttl_ms\x18\x02 \x01(\x05\"W\n\x13ReleaseLeaseRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\"\x16\n\x14ReleaseLeaseResponse2\xf6\x01\n\x0cLeaseService\x12r\n\x0c\x41\x63quireLease\x12\'.furlong.persist.v1.AcquireLeaseRequest\x1a(.furlong.persist.v1.AcquireLeaseResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xe8\x07\x18\x04\x12r\n\x0cReleaseLease\x12\'.furlong.persist.v1.ReleaseLeaseRequest\x1a(.furlong.persist.v1.ReleaseLeaseResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xe8\x07\x18\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&furlong/persist/v1/lease_service.proto\x12\x12\x66urlong.persist.v1\x1a\x1e\x66urlong/common/v1/policy.proto\"X\n\x13\x41\x63quireLeaseRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x0e\n\x06ttl_ms\x18\x04 \x01(\x05\"5\n\x14\x41\x63quireLeaseResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x0e\n\x06ttl_ms\x18\x02 \x01(\x05\")\n\tHeldLease\x12\r\n\x05track\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\"w\n\x12RenewLeasesRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x0e\n\x06ttl_ms\x18\x03 \x01(\x05\x12-\n\x06leases\x18\x04 \x03(\x0b\x32\x1d.furlong.persist.v1.HeldLease\"%\n\x13RenewLeasesResponse\x12\x0e\n\x06tracks\x18\x01 \x03(\t\"W\n\x13ReleaseLeaseRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\"\x16\n\x14ReleaseLeaseResponse2\xe7\x02\n\x0cLeaseService\x12r\n\x0c\x41\x63quireLease\x12\'.furlong.persist.v1.AcquireLeaseRequest\x1a(.furlong.persist.v1.AcquireLeaseResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xe8\x07\x18\x04\x12o\n\x0bRenewLeases\x12&.furlong.persist.v1.RenewLeasesRequest\x1a\'.furlong.persist.v1.RenewLeasesResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xe8\x07\x18\x04\x12r\n\x0cReleaseLease\x12\'.furlong.persist.v1.ReleaseLeaseRequest\x1a(.furlong.persist.v1.ReleaseLeaseResponse\"\x0f\x90\x02\x02\xaa\xed\x18\x08\n\x01\x06\x10\xe8\x07\x18\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,16 +34,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LEASESERVICE'].methods_by_name['AcquireLease']._loaded_options = None
   _globals['_LEASESERVICE'].methods_by_name['AcquireLease']._serialized_options = b'\220\002\002\252\355\030\010\n\001\006\020\350\007\030\004'
+  _globals['_LEASESERVICE'].methods_by_name['RenewLeases']._loaded_options = None
+  _globals['_LEASESERVICE'].methods_by_name['RenewLeases']._serialized_options = b'\220\002\002\252\355\030\010\n\001\006\020\350\007\030\004'
   _globals['_LEASESERVICE'].methods_by_name['ReleaseLease']._loaded_options = None
   _globals['_LEASESERVICE'].methods_by_name['ReleaseLease']._serialized_options = b'\220\002\002\252\355\030\010\n\001\006\020\350\007\030\004'
   _globals['_ACQUIRELEASEREQUEST']._serialized_start=94
   _globals['_ACQUIRELEASEREQUEST']._serialized_end=182
   _globals['_ACQUIRELEASERESPONSE']._serialized_start=184
   _globals['_ACQUIRELEASERESPONSE']._serialized_end=237
-  _globals['_RELEASELEASEREQUEST']._serialized_start=239
-  _globals['_RELEASELEASEREQUEST']._serialized_end=326
-  _globals['_RELEASELEASERESPONSE']._serialized_start=328
-  _globals['_RELEASELEASERESPONSE']._serialized_end=350
-  _globals['_LEASESERVICE']._serialized_start=353
-  _globals['_LEASESERVICE']._serialized_end=599
+  _globals['_HELDLEASE']._serialized_start=239
+  _globals['_HELDLEASE']._serialized_end=280
+  _globals['_RENEWLEASESREQUEST']._serialized_start=282
+  _globals['_RENEWLEASESREQUEST']._serialized_end=401
+  _globals['_RENEWLEASESRESPONSE']._serialized_start=403
+  _globals['_RENEWLEASESRESPONSE']._serialized_end=440
+  _globals['_RELEASELEASEREQUEST']._serialized_start=442
+  _globals['_RELEASELEASEREQUEST']._serialized_end=529
+  _globals['_RELEASELEASERESPONSE']._serialized_start=531
+  _globals['_RELEASELEASERESPONSE']._serialized_end=553
+  _globals['_LEASESERVICE']._serialized_start=556
+  _globals['_LEASESERVICE']._serialized_end=915
 # @@protoc_insertion_point(module_scope)

@@ -41,6 +41,11 @@ class LeaseServiceStub:
                 request_serializer=furlong_dot_persist_dot_v1_dot_lease__service__pb2.AcquireLeaseRequest.SerializeToString,
                 response_deserializer=furlong_dot_persist_dot_v1_dot_lease__service__pb2.AcquireLeaseResponse.FromString,
                 _registered_method=True)
+        self.RenewLeases = channel.unary_unary(
+                '/furlong.persist.v1.LeaseService/RenewLeases',
+                request_serializer=furlong_dot_persist_dot_v1_dot_lease__service__pb2.RenewLeasesRequest.SerializeToString,
+                response_deserializer=furlong_dot_persist_dot_v1_dot_lease__service__pb2.RenewLeasesResponse.FromString,
+                _registered_method=True)
         self.ReleaseLease = channel.unary_unary(
                 '/furlong.persist.v1.LeaseService/ReleaseLease',
                 request_serializer=furlong_dot_persist_dot_v1_dot_lease__service__pb2.ReleaseLeaseRequest.SerializeToString,
@@ -61,6 +66,14 @@ class LeaseServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RenewLeases(self, request, context):
+        """RenewLeases makes leases that the caller holds last longer, all of them in one call, and names those that it had. One
+        that another has taken meanwhile is left out and left alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReleaseLease(self, request, context):
         """ReleaseLease gives a lease back at once. Releasing what one does not hold changes nothing.
         """
@@ -75,6 +88,11 @@ def add_LeaseServiceServicer_to_server(servicer, server):
                     servicer.AcquireLease,
                     request_deserializer=furlong_dot_persist_dot_v1_dot_lease__service__pb2.AcquireLeaseRequest.FromString,
                     response_serializer=furlong_dot_persist_dot_v1_dot_lease__service__pb2.AcquireLeaseResponse.SerializeToString,
+            ),
+            'RenewLeases': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewLeases,
+                    request_deserializer=furlong_dot_persist_dot_v1_dot_lease__service__pb2.RenewLeasesRequest.FromString,
+                    response_serializer=furlong_dot_persist_dot_v1_dot_lease__service__pb2.RenewLeasesResponse.SerializeToString,
             ),
             'ReleaseLease': grpc.unary_unary_rpc_method_handler(
                     servicer.ReleaseLease,
@@ -111,6 +129,33 @@ class LeaseService:
             '/furlong.persist.v1.LeaseService/AcquireLease',
             furlong_dot_persist_dot_v1_dot_lease__service__pb2.AcquireLeaseRequest.SerializeToString,
             furlong_dot_persist_dot_v1_dot_lease__service__pb2.AcquireLeaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewLeases(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/furlong.persist.v1.LeaseService/RenewLeases',
+            furlong_dot_persist_dot_v1_dot_lease__service__pb2.RenewLeasesRequest.SerializeToString,
+            furlong_dot_persist_dot_v1_dot_lease__service__pb2.RenewLeasesResponse.FromString,
             options,
             channel_credentials,
             insecure,

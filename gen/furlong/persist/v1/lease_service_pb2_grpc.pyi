@@ -39,6 +39,10 @@ class LeaseServiceStub:
     """AcquireLease takes a free or expired lease, or renews the caller's own, which keeps its epoch. A lease that another
     holds is refused with FAILED_PRECONDITION, reason LEASE_HELD, with RetryInfo until it ends.
     """
+    RenewLeases: _grpc.UnaryUnaryMultiCallable[_lease_service_pb2.RenewLeasesRequest, _lease_service_pb2.RenewLeasesResponse]
+    """RenewLeases makes leases that the caller holds last longer, all of them in one call, and names those that it had. One
+    that another has taken meanwhile is left out and left alone.
+    """
     ReleaseLease: _grpc.UnaryUnaryMultiCallable[_lease_service_pb2.ReleaseLeaseRequest, _lease_service_pb2.ReleaseLeaseResponse]
     """ReleaseLease gives a lease back at once. Releasing what one does not hold changes nothing."""
 
@@ -52,6 +56,10 @@ class LeaseServiceAsyncStub(LeaseServiceStub):
     AcquireLease: _aio.UnaryUnaryMultiCallable[_lease_service_pb2.AcquireLeaseRequest, _lease_service_pb2.AcquireLeaseResponse]  # type: ignore[assignment]
     """AcquireLease takes a free or expired lease, or renews the caller's own, which keeps its epoch. A lease that another
     holds is refused with FAILED_PRECONDITION, reason LEASE_HELD, with RetryInfo until it ends.
+    """
+    RenewLeases: _aio.UnaryUnaryMultiCallable[_lease_service_pb2.RenewLeasesRequest, _lease_service_pb2.RenewLeasesResponse]  # type: ignore[assignment]
+    """RenewLeases makes leases that the caller holds last longer, all of them in one call, and names those that it had. One
+    that another has taken meanwhile is left out and left alone.
     """
     ReleaseLease: _aio.UnaryUnaryMultiCallable[_lease_service_pb2.ReleaseLeaseRequest, _lease_service_pb2.ReleaseLeaseResponse]  # type: ignore[assignment]
     """ReleaseLease gives a lease back at once. Releasing what one does not hold changes nothing."""
@@ -69,6 +77,16 @@ class LeaseServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_lease_service_pb2.AcquireLeaseResponse, _abc.Awaitable[_lease_service_pb2.AcquireLeaseResponse]]:
         """AcquireLease takes a free or expired lease, or renews the caller's own, which keeps its epoch. A lease that another
         holds is refused with FAILED_PRECONDITION, reason LEASE_HELD, with RetryInfo until it ends.
+        """
+
+    @_abc_1.abstractmethod
+    def RenewLeases(
+        self,
+        request: _lease_service_pb2.RenewLeasesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lease_service_pb2.RenewLeasesResponse, _abc.Awaitable[_lease_service_pb2.RenewLeasesResponse]]:
+        """RenewLeases makes leases that the caller holds last longer, all of them in one call, and names those that it had. One
+        that another has taken meanwhile is left out and left alone.
         """
 
     @_abc_1.abstractmethod

@@ -1,5 +1,6 @@
 """Leases, and the fence that they put before every transition."""
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from furlong.common.v1.error_pb2 import Reason
@@ -15,6 +16,17 @@ UPDATE leases SET
 WHERE track = $1 AND (holder = $2 OR expires_at <= clock_timestamp())
 RETURNING epoch
 """
+
+RENEW: Final = """
+WITH held AS MATERIALIZED (
+    SELECT track FROM leases
+    WHERE holder = $1 AND (track, epoch) IN (SELECT * FROM unnest($3::text[], $4::bigint[]))
+    ORDER BY track FOR NO KEY UPDATE
+)
+UPDATE leases SET expires_at = clock_timestamp() + $2 * interval '1 millisecond'
+FROM held WHERE leases.track = held.track RETURNING leases.track
+"""
+"""In order, because two of these may be under way: one that its caller gave up, and the next."""
 
 LEFT_MS: Final = """
 SELECT greatest(1, ceil(extract(epoch FROM expires_at - clock_timestamp()) * 1000))::bigint AS left_ms
@@ -48,6 +60,15 @@ class PostgresLeases:
             return int(epoch)
 
         return await self._pool.transact("acquire_lease", work)
+
+    async def renew(self, holder: str, held: Mapping[str, int], ttl_ms: int) -> Sequence[str]:
+        """Renew leases, by track under their epochs, and give the tracks that the holder still had."""
+
+        async def work(connection: Connection) -> Sequence[str]:
+            rows = await connection.fetch(RENEW, holder, ttl_ms, list(held), list(held.values()))
+            return [row["track"] for row in rows]
+
+        return await self._pool.transact("renew_leases", work)
 
     async def release(self, track: str, holder: str, epoch: int) -> None:
         """Give a lease back; what one does not hold stays as it is."""

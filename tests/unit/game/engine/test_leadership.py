@@ -9,6 +9,7 @@ from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.refusal import Refusal
 from services.game.engine.leadership import Leadership
+from services.game.engine.renewals import Renewals
 from tests.fakes.persist_store import FakePersist
 from tests.fakes.seeded_chance import SeededChance
 from tests.fakes.virtual_clock import VirtualClock
@@ -25,11 +26,13 @@ class Game:
         self.terms: list[tuple[int, int, int | None]] = []
         self.trouble: Exception | None = None
         self.rivals: list[Game] = []
+        self.renewals = Renewals(holder=name, ttl_ms=TTL_MS, leases=store, clock=clock, chance=SeededChance())
         self.leadership = Leadership(
             track="t",
             holder=name,
             ttl_ms=TTL_MS,
             leases=store,
+            renewals=self.renewals,
             clock=clock,
             chance=SeededChance(),
             keep=self.keep,
@@ -58,12 +61,14 @@ class Game:
 
     @asynccontextmanager
     async def leading(self) -> AsyncIterator["asyncio.Task[None]"]:
+        self.renewals.start()
         task = asyncio.create_task(self.leadership.run())
         try:
             yield task
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            await self.renewals.close()
 
 
 @pytest.fixture
@@ -159,7 +164,7 @@ async def test_a_game_cut_off_from_the_store_stops_before_its_lease_ends(
     one = Game("one", clock, store)
     async with one.leading():
         await clock.run_until_ms(100)
-        store.fail("acquire", *[DOWN] * 200)
+        store.fail("renew", *[DOWN] * 200)
         await clock.run_until_ms(10 * TTL_MS)
 
     epoch, began_ms, ended_ms = one.terms[0]
@@ -173,7 +178,7 @@ async def test_one_lost_renewal_does_not_end_the_term(clock: VirtualClock, store
     one = Game("one", clock, store)
     async with one.leading():
         await clock.run_until_ms(100)
-        store.fail("acquire", DOWN, DOWN)
+        store.fail("renew", DOWN, DOWN)
         await clock.run_until_ms(5 * TTL_MS)
 
         assert one.terms == [(1, 0, None)]
