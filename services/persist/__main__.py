@@ -187,7 +187,7 @@ def _hosted(
     )
     rounds = RoundStore(
         rounds=PostgresRounds(database.transitions, stored_round_bytes),
-        posting=PostgresPosting(database.transitions, stored_round_bytes),
+        posting=PostgresPosting(database.transitions, stored_round_bytes, writer.is_placing),
         reads=PostgresRoundReads(database.reads),
         hot=hot,
         on_open=on_open,

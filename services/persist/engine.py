@@ -13,6 +13,7 @@
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -45,6 +46,9 @@ HEARTBEAT_S: Final = 1.0
 
 HEARTBEAT_AGE_S_MAX: Final = 30.0
 """A lane that has not beaten for this long is stuck; longer than any batch may take by the database's time-outs."""
+
+PLACING_S: Final = 1.0
+"""How long after its last batch a writer still counts as placing."""
 
 _log = structlog.get_logger(__name__)
 _tracer = trace.get_tracer(__name__)
@@ -115,6 +119,11 @@ class TicketWriter:
         oldest_s = self._clock.monotonic_s() - HEARTBEAT_AGE_S_MAX
         return all(not task.done() for task in self._tasks) and all(lane.beat_s > oldest_s for lane in self._lanes)
 
+    def is_placing(self) -> bool:
+        """Tell whether tickets are being placed, or were a moment ago."""
+        since_s = self._clock.monotonic_s() - PLACING_S
+        return any(lane.carried_s > since_s for lane in self._lanes)
+
     async def submit(self, round_id: int, orders: Sequence[Order], deadline_s: float | None) -> Answer:
         """Have the orders decided and wait until that is durable.
 
@@ -150,6 +159,7 @@ class _Lane:
         self, *, store: BatchStore, batch_max: int, clock: Clock, on_taken: Callable[[int], None], sales: Sales
     ) -> None:
         self.beat_s = clock.monotonic_s()
+        self.carried_s = -math.inf
         self._store = store
         self._batch_max = batch_max
         self._clock = clock
@@ -169,6 +179,7 @@ class _Lane:
             self.beat_s = self._clock.monotonic_s()
             try:
                 if calls := self._take():
+                    self.carried_s = self.beat_s
                     await self._carry(calls)
                 else:
                     await self._wait()

@@ -42,7 +42,7 @@ QUERIES: Mapping[str, tuple[str, str]] = {
     "leases_track_epoch_key": (fence.FENCE_TRACK, ""),
     "lines_pkey": (tickets.READ_TICKET, f"'{uuid7()}'"),
     "operations_pkey": (operations.READ, ""),
-    "postings_pkey": (chunks.NEXT_CHUNK, ""),
+    "postings_pkey": (chunks.NEXT_CHUNKS, ""),
     "request_keys_pkey": (tickets.READ_TICKET, f"'{uuid7()}'"),
     "rounds_by_track": (round_rows.READ_CURRENT, ""),
     "rounds_pkey": (round_rows.READ, ""),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import asyncpg
 import grpc
@@ -18,6 +19,8 @@ from furlong.persist.v1.round_store_service_pb2 import (
 from furlong.persist.v1.ticket_store_service_pb2 import GetTicketRequest
 
 from services.persist.adapters.postgres import deciding, posting
+from services.persist.adapters.postgres.chunks import Chunk
+from services.persist.adapters.postgres.database import Connection
 from tests.bookkeeping import cancel, pay, pay_out
 from tests.persisting import PRICES, World, eventually, order, persisting, verdicts, winner
 from tests.served import refused
@@ -142,6 +145,34 @@ async def test_a_posting_that_is_broken_off_goes_on_where_it_stopped(world: Worl
     assert await world.balance_minor(player) == 1_000 - 120 + 12 * 23
     events = await world.sql("SELECT count(*) AS n FROM events WHERE round_id = $1", round_id)
     assert events[0]["n"] == 12
+
+
+@pytest.mark.parametrize("step", ["pay_chunk", "close_chunk"])
+async def test_a_chunk_that_fails_takes_the_one_that_is_written_beside_it_along(
+    world: World, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    monkeypatch.setattr(deciding, "chunk_tickets", lambda tickets, tickets_paid: 2)
+    player = await world.account(1_000)
+    round_id = (await world.open()).round.round_id
+    for _ in range(12):
+        await bet(world, round_id, player, 10)
+    await world.finish(round_id)
+    await world.stubs.rounds.SettleRound(world.settle_request(round_id))
+    right = getattr(posting, step)
+
+    async def broken(connection: Connection, chunk: Chunk, *rest: Any) -> Any:
+        if chunk.chunk == 3:
+            raise RuntimeError("broken")
+        return await right(connection, chunk, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(posting, step, broken)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await post_once(world, round_id)
+    assert [row["chunk"] for row in await world.sql("SELECT chunk FROM postings ORDER BY chunk")] == [1, 2]
+    await world.check_books()
+    await world.post(round_id)
+    assert await world.balance_minor(player) == 1_000 - 120 + 12 * 23
 
 
 async def test_a_prize_is_numbered_after_what_its_account_was_doing(world: World) -> None:

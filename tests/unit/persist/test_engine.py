@@ -17,6 +17,7 @@ from services.persist.domain.ticket import Line, Order
 from services.persist.domain.verdict import Verdict
 from services.persist.engine import BATCH_ATTEMPTS_MAX, TicketWriter
 from services.persist.ports import BatchLost, BatchUnknown
+from tests.fakes.virtual_clock import VirtualClock
 
 NOW = datetime.now(tz=UTC)
 
@@ -279,3 +280,19 @@ async def test_a_writer_that_closes_answers_everybody() -> None:
     assert await reason_of(under_way[0]) == "OUTCOME_UNKNOWN"
     assert await reason_of(waiting[0]) == "DRAINING"
     assert not writer.alive()
+
+
+async def test_a_writer_places_while_it_carries_batches_and_a_moment_longer() -> None:
+    clock = VirtualClock()
+    writer = TicketWriter(stores=[MemoryStore()], queue_max=10, batch_max=5, clock=clock)
+    writer.start()
+    try:
+        assert not writer.is_placing()
+        await writer.submit(1, [order()], None)
+        assert writer.is_placing()
+        await clock.run_for_ms(999)
+        assert writer.is_placing()
+        await clock.run_for_ms(1)
+        assert not writer.is_placing()
+    finally:
+        await writer.close()

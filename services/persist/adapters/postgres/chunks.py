@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 - statements are put together from constants of ours, from nothing that comes from outside
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,9 +14,13 @@ from services.persist.domain.settlement import DecisionKind, chunk_reference
 
 BEFORE_ALL_TICKETS: Final = "00000000-0000-0000-0000-000000000000"
 
-NEXT_CHUNK: Final = f"""
+CHUNKS_READ: Final = 100
+"""How many chunks are read ahead: more than a poster does in its turn."""
+
+NEXT_CHUNKS: Final = f"""
 SELECT s.settlement_no, s.kind, s.winners, before.winners AS winners_before, done.chunks AS chunks_posted,
-    cardinality(s.chunk_ends) AS chunks, s.chunk_ends[done.chunks] AS after, s.chunk_ends[done.chunks + 1] AS upto,
+    cardinality(s.chunk_ends) AS chunks, s.chunk_ends[done.chunks] AS after,
+    s.chunk_ends[done.chunks + 1 : done.chunks + {CHUNKS_READ}] AS ends,
     r.posting, r.currency, r.escrow_account_id, r.payout_max_minor, prizes.account_id AS prizes_account_id
 FROM settlements s
 JOIN rounds r USING (round_id)
@@ -101,23 +106,29 @@ class Sums:
     claims_minor: int
 
 
-def chunk_of(round_id: int, row: asyncpg.Record) -> Chunk:
-    """The chunk that is next by its row."""
-    return Chunk(
-        round_id=round_id,
-        settlement_no=row["settlement_no"],
-        kind=DecisionKind(row["kind"]),
-        winners=row["winners"],
-        winners_before=row["winners_before"],
-        chunk=row["chunks_posted"] + 1,
-        chunks=row["chunks"],
-        after=str(row["after"] or BEFORE_ALL_TICKETS),
-        upto=str(row["upto"]),
-        currency=row["currency"],
-        escrow_account_id=str(row["escrow_account_id"]),
-        prizes_account_id=str(row["prizes_account_id"]),
-        payout_max_minor=row["payout_max_minor"],
-    )
+def chunks_of(round_id: int, row: asyncpg.Record) -> Sequence[Chunk]:
+    """The chunks that are next by their row, in order; none where all is posted."""
+    after, chunks = row["after"] or BEFORE_ALL_TICKETS, []
+    for chunk, upto in enumerate(row["ends"], start=row["chunks_posted"] + 1):
+        chunks.append(
+            Chunk(
+                round_id=round_id,
+                settlement_no=row["settlement_no"],
+                kind=DecisionKind(row["kind"]),
+                winners=row["winners"],
+                winners_before=row["winners_before"],
+                chunk=chunk,
+                chunks=row["chunks"],
+                after=str(after),
+                upto=str(upto),
+                currency=row["currency"],
+                escrow_account_id=str(row["escrow_account_id"]),
+                prizes_account_id=str(row["prizes_account_id"]),
+                payout_max_minor=row["payout_max_minor"],
+            )
+        )
+        after = upto
+    return chunks
 
 
 async def close_chunk(connection: Connection, chunk: Chunk, sums: Sums) -> None:

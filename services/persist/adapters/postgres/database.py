@@ -122,20 +122,26 @@ class Pool:
         rows = await self.fetch(name, statement, *arguments)
         return rows[0] if rows else None
 
-    async def transact(self, name: str, work: Callable[[Connection], Awaitable[T]], begin: str = BEGIN) -> T:
-        """Do `work` in one transaction, which `begin` begins, and commit it.
+    async def transact(
+        self,
+        name: str,
+        work: Callable[[Connection], Awaitable[T]],
+        begin: str = BEGIN,
+        attempts_max: int = TRANSACTION_ATTEMPTS_MAX,
+    ) -> T:
+        """Do `work` in one transaction, which `begin` begins, and commit it; again where others were in its way.
 
         Raises Refusal: whatever `work` refuses, DEPENDENCY_DOWN when nothing was done, OUTCOME_UNKNOWN when the
         connection was lost while COMMIT was under way.
         """
-        for attempt in range(1, TRANSACTION_ATTEMPTS_MAX + 1):
+        for attempt in range(1, attempts_max + 1):
             try:
                 with sql_span(name):
                     return await self._transact_once(work, begin)
             except Refusal:
                 raise
             except Exception as error:
-                if fault_of(error) is not Fault.AGAIN or attempt == TRANSACTION_ATTEMPTS_MAX:
+                if fault_of(error) is not Fault.AGAIN or attempt == attempts_max:
                     raise _told(error) from error
                 _log.info("transaction_again", transaction=name, attempt=attempt, cause=str(error))
         raise AssertionError("the last attempt returns or raises")

@@ -1,15 +1,18 @@
 """Posting: moves the money of what was decided, chunk by chunk, each a transaction of its own.
 
-    round FOR NO KEY UPDATE ─▶ next chunk ─▶ its money ─▶ written down ─┬─▶ COMMIT, and on to the next one
-                                                                       └─▶ the last one of a settlement: SETTLED
+    turn    round FOR NO KEY UPDATE ─▶ which chunks are next                 ┌─▶ the last chunk, SETTLED ─▶ COMMIT
+                                             │                               │
+    chunk                                    ├─▶ money ─▶ written down ─▶ COMMIT
+    the next one                             └─────────▶ money ─▶ its turn ─▶ written down ─▶ COMMIT
 
-Whoever posts a round holds its row, so two who do so take turns, and a crash leaves whole chunks behind. Who reads the
-row waits for nobody, and no ticket is placed on a round that is posted.
+Whoever posts a round holds its row, so two who do so take turns. While a chunk is committed the next one moves its
+money, and they are committed in order: a crash leaves the first chunks behind, whole, and nothing of the others. Who
+reads the row waits for nobody, and no ticket is placed on a round that is posted.
 """
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Final
 
@@ -17,7 +20,7 @@ from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.crash_points import reach
 from services.chassis.refusal import Refusal
-from services.persist.adapters.postgres.chunks import NEXT_CHUNK, Chunk, chunk_of, close_chunk
+from services.persist.adapters.postgres.chunks import NEXT_CHUNKS, Chunk, Sums, chunks_of, close_chunk
 from services.persist.adapters.postgres.correcting import correct_chunk
 from services.persist.adapters.postgres.database import Connection, Pool
 from services.persist.adapters.postgres.numbering import Numbering
@@ -30,18 +33,26 @@ from services.persist.ports import Posted
 POSTING_TURN_S: Final = 0.5
 """How long a call goes on with chunks; its caller may be stopping, and others wait."""
 
-POSTERS_MAX: Final = 2
+POSTERS_MAX: Final = 1
 """Rounds that are posted at once here: it is never urgent, and locks and draws need their connections."""
+
+CHUNKS_AT_ONCE: Final = 2
+"""One that is committed and one that moves its money. The next could only wait for the accounts of that one."""
 
 DONE: Final = "UPDATE rounds SET posting = false WHERE round_id = $1"
 
 
 class PostgresPosting:
-    """Posts decisions. `snapshot` renders a round as ListTransitions will give it out."""
+    """Posts decisions. `snapshot` renders a round as ListTransitions will give it out.
 
-    def __init__(self, pool: Pool, snapshot: Callable[[Round], bytes]) -> None:
+    `placing` tells whether tickets are being placed here. Each chunk is then followed by a rest as long as it took: who
+    is paid can wait for who bets.
+    """
+
+    def __init__(self, pool: Pool, snapshot: Callable[[Round], bytes], placing: Callable[[], bool]) -> None:
         self._pool = pool
         self._numbering = Numbering(snapshot)
+        self._placing = placing
         self._turns = asyncio.Semaphore(POSTERS_MAX)
 
     async def post(self, round_id: int) -> Posted:
@@ -50,30 +61,83 @@ class PostgresPosting:
         Raises Refusal ROUND_UNKNOWN, and ROUND_PHASE where nothing was decided on the round.
         """
         async with self._turns:
-            ends_s = monotonic() + POSTING_TURN_S
-            while await self._pool.transact(
-                "post_chunk", lambda connection: self._post_chunk(connection, round_id), _begin_holding(round_id)
-            ):
-                reach("settlement.chunk_committed")
-                if monotonic() >= ends_s:
-                    break
+            ended = await self._pool.transact(
+                "post_turn", lambda connection: self._take_turn(connection, round_id), _begin_holding(round_id)
+            )
+        if ended:
+            _committed()
         posted = await self._pool.transact("read_posting", lambda connection: _read(connection, round_id))
         if not posted.round.posting:
             reach("settlement.posted")
         return posted
 
-    async def _post_chunk(self, connection: Connection, round_id: int) -> bool:
-        """Post the next chunk of the round that is held; False where there is none."""
-        row = await connection.fetchrow(NEXT_CHUNK, round_id)
+    async def _take_turn(self, connection: Connection, round_id: int) -> bool:
+        """Post chunks of the round that is held; True where that has ended its posting.
+
+        The last chunk comes with what it changes of the round, and so in the transaction that holds it.
+        """
+        ends_s = monotonic() + POSTING_TURN_S
+        row = await connection.fetchrow(NEXT_CHUNKS, round_id)
         if row is None or not row["posting"]:
             return False
-        chunk = chunk_of(round_id, row)
-        post = correct_chunk if chunk.kind is DecisionKind.CORRECT else pay_chunk
-        await close_chunk(connection, chunk, await post(connection, chunk))
+        chunks = chunks_of(round_id, row)
+        first = [chunk for chunk in chunks if not chunk.is_last]
+        if first:
+            await self._post_in_order(first, ends_s)
+            if monotonic() >= ends_s or not chunks[-1].is_last:
+                return False
+        await self._close(connection, chunks[-1], await _move(connection, chunks[-1]))
+        return True
+
+    async def _post_in_order(self, chunks: Sequence[Chunk], ends_s: float) -> None:
+        """Post chunks until `ends_s`, one at least."""
+        under_way: list[asyncio.Task[None]] = []
+        try:
+            for chunk in chunks:
+                began_s = monotonic()
+                moved = asyncio.get_running_loop().create_future()
+                before = under_way[-1] if under_way else None
+                under_way.append(asyncio.create_task(self._post_chunk(chunk, moved, before)))
+                await moved
+                alone = chunk.kind is DecisionKind.CORRECT or self._placing()
+                while len(under_way) >= (1 if alone else CHUNKS_AT_ONCE):
+                    await under_way.pop(0)
+                if monotonic() >= ends_s:
+                    break
+                if self._placing():
+                    await asyncio.sleep(monotonic() - began_s)
+            while under_way:
+                await under_way.pop(0)
+        finally:
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def _post_chunk(self, chunk: Chunk, moved: asyncio.Future[None], before: asyncio.Task[None] | None) -> None:
+        """Post a chunk after the one `before` it; `moved` is done when its money has moved, or never will.
+
+        It is not tried again by itself: the accounts that it gave up may be held by the chunk that waits for it.
+        """
+
+        async def work(connection: Connection) -> None:
+            sums = await _move(connection, chunk)
+            moved.set_result(None)
+            if before is not None:
+                await asyncio.shield(before)
+            await self._close(connection, chunk, sums)
+
+        try:
+            await self._pool.transact("post_chunk", work, attempts_max=1)
+            _committed()
+        finally:
+            if not moved.done():
+                moved.set_result(None)
+
+    async def _close(self, connection: Connection, chunk: Chunk, sums: Sums) -> None:
+        await close_chunk(connection, chunk, sums)
         if chunk.is_last:
             await self._finish(connection, chunk)
         reach("settlement.chunk_written")
-        return True
 
     async def _finish(self, connection: Connection, chunk: Chunk) -> None:
         """Say that all money has moved; a settlement is the transition that watchers wait for."""
@@ -88,6 +152,16 @@ class PostgresPosting:
         await self._numbering.number(connection, settled, Phase.SETTLED, epoch=None)
 
 
+async def _move(connection: Connection, chunk: Chunk) -> Sums:
+    """Write a chunk's events and move its money, but for what the system's accounts share."""
+    move = correct_chunk if chunk.kind is DecisionKind.CORRECT else pay_chunk
+    return await move(connection, chunk)
+
+
+def _committed() -> None:
+    reach("settlement.chunk_committed")
+
+
 def _begin_holding(round_id: int) -> str:
     """Begin a transaction that holds the round's row, in one round trip."""
     return f"BEGIN; SELECT true FROM rounds WHERE round_id = {round_id:d} FOR NO KEY UPDATE"  # noqa: S608 - a number
@@ -98,7 +172,7 @@ async def _read(connection: Connection, round_id: int) -> Posted:
     if row is None:
         raise round_unknown(round_id)
     stored = round_of(row)
-    progress = await connection.fetchrow(NEXT_CHUNK, round_id)
+    progress = await connection.fetchrow(NEXT_CHUNKS, round_id)
     if progress is None:
         raise Refusal(
             Reason.ROUND_PHASE,

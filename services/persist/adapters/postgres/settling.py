@@ -61,7 +61,8 @@ def _paying(due: str, *, tells_uncapped: bool = False) -> str:
     Where it `tells_uncapped`, the events keep what a ticket would have been paid if that is more.
 
     No transfer is numbered and no balance changes before the last player's account is locked: so a statement of an
-    account lists its transfers in the order of its balances.
+    account lists its transfers in the order of its balances. `NOT IN` sees to it: it reads all that it compares with
+    before it answers. The accounts of tills are busy with sales and are not locked.
     """
     column, value = (
         (", payout_uncapped_minor", ", nullif(uncapped_minor, payout_minor)") if tells_uncapped else ("", "")
@@ -70,14 +71,14 @@ def _paying(due: str, *, tells_uncapped: bool = False) -> str:
 WITH due AS MATERIALIZED (
     {due}
 ), paid AS MATERIALIZED (
-    SELECT d.ticket_id, d.payout_minor, t.account_id, a.kind = {AccountKind.CASHIER:d} AS at_a_till
-    FROM due d CROSS JOIN LATERAL ({ticket_of("$1", "d.ticket_id")}) AS t JOIN accounts a USING (account_id)
-    WHERE d.payout_minor > 0
+    SELECT d.ticket_id, d.payout_minor, t.account_id
+    FROM due d CROSS JOIN LATERAL ({ticket_of("$1", "d.ticket_id")}) AS t WHERE d.payout_minor > 0
 ), locked AS MATERIALIZED (
-    SELECT account_id FROM accounts WHERE account_id IN (SELECT account_id FROM paid WHERE NOT at_a_till)
+    SELECT account_id FROM accounts
+    WHERE account_id IN (SELECT account_id FROM paid) AND kind <> {AccountKind.CASHIER:d}
     ORDER BY account_id FOR UPDATE
 ), when_locked AS MATERIALIZED (
-    SELECT paid.* FROM (SELECT count(*) FROM locked) AS all_locked CROSS JOIN paid
+    SELECT *, account_id NOT IN (SELECT account_id FROM locked) AS at_a_till FROM paid
 ), as_balances AS (
     UPDATE accounts a SET balance_minor = a.balance_minor + p.payout_minor
     FROM (SELECT account_id, sum(payout_minor)::bigint AS payout_minor FROM when_locked WHERE NOT at_a_till
@@ -94,11 +95,12 @@ WITH due AS MATERIALIZED (
     FROM when_locked ORDER BY ticket_id
 ), as_claims AS (
     INSERT INTO unclaimed (ticket_id, round_id, settlement_no, currency, amount_minor, since)
-    SELECT ticket_id, $1, $4, $9, payout_minor, statement_timestamp() FROM paid WHERE at_a_till ORDER BY ticket_id
+    SELECT ticket_id, $1, $4, $9, payout_minor, statement_timestamp() FROM when_locked WHERE at_a_till
+    ORDER BY ticket_id
 )
 SELECT (SELECT count(*) FROM due) AS tickets,
     (SELECT coalesce(sum(payout_minor), 0)::bigint FROM due) AS payout_minor,
-    (SELECT coalesce(sum(payout_minor), 0)::bigint FROM paid WHERE at_a_till) AS claims_minor,
+    (SELECT coalesce(sum(payout_minor), 0)::bigint FROM when_locked WHERE at_a_till) AS claims_minor,
     (SELECT sum(stake_minor)::bigint FROM tickets WHERE {IN_CHUNK} AND ticket_id NOT IN ({CANCELLED_IN_CHUNK}))
         AS stake_minor
 """
