@@ -3,12 +3,11 @@
     python -m deploy.compose.roll SERVICE...       in the order given; with none: cache persist game metrics web gateway
 
 As many replicas as there are are started beside them, with the image and the settings of now. When they are healthy,
-and the gateway has had the time to find them, the old ones are told to end, one after the other: each drains, tells
-those who balance, finishes what it has, and goes. The gateway stands alone on its port, so it is made anew in place;
-clients of the library wait for it, others see a second or two without a door.
+and those who balance have had the time to find them, the old ones are told to end, one after the other: each drains,
+tells those who balance, finishes what it has, and goes. The gateway goes like the others, for the port is the door's.
 
-Which stack is meant says Compose's own environment: COMPOSE_FILE, COMPOSE_PROJECT_NAME. PostgreSQL and Redis are not
-rolled, they have no second replica.
+Which stack is meant says Compose's own environment: COMPOSE_FILE, COMPOSE_PROJECT_NAME. PostgreSQL, Redis and the door
+are not rolled, they have no second replica; nothing in them changes with a version of Furlong.
 """
 
 import json
@@ -23,12 +22,10 @@ from deploy.engine.docker import Docker, EngineFailed, EngineMissing
 
 COMPOSE_FILE: Final = Path(__file__).with_name("compose.yaml")
 SERVICES: Final = ("cache", "persist", "game", "metrics", "web", "gateway")
-ALONE: Final = frozenset(("gateway",))
-"""What holds a port of the machine, which no two containers can."""
 HEALTHY_TIMEOUT_S: Final = 120.0
 FOUND_S: Final = 3.0
-"""How long the new replicas are left beside the old ones: the gateway looks names up every second, and wants one good
-answer before it sends a call."""
+"""How long the new replicas are left beside the old ones: gateway and door look names up every second, and want one
+good answer before they send anything."""
 STOP_TIMEOUT_S: Final = 30
 LOOK_S: Final = 0.5
 
@@ -52,9 +49,6 @@ class Roller:
         old = self._containers(service)
         if not old:
             raise RollFailed(f"no {service} runs")
-        if service in ALONE:
-            self._renew_in_place(service)
-            return
         self._say(f"{service}: starting {len(old)}")
         self._add(service, old)
         time.sleep(FOUND_S)
@@ -74,12 +68,6 @@ class Roller:
         except RollFailed:
             self._docker("rm", "--force", *fresh)
             raise
-
-    def _renew_in_place(self, service: str) -> None:
-        self._say(f"{service}: in its place")
-        self._compose("up", "--detach", "--no-deps", "--force-recreate", service)
-        for container in self._containers(service):
-            self._wait_healthy(container)
 
     def _wait_healthy(self, container: str) -> None:
         ends_at_s = time.monotonic() + HEALTHY_TIMEOUT_S

@@ -47,7 +47,12 @@ class Sales:
     refused: list[TicketResult] = field(default_factory=list)
     failed_once: list[str] = field(default_factory=list)
     failed_twice: list[str] = field(default_factory=list)
+    calls: int = 0
     longest_s: float = 0.0
+
+    def __str__(self) -> str:
+        failed = f"failed once {self.failed_once}, twice {self.failed_twice}"
+        return f"{self.calls} calls sold {len(self.accepted)}: {failed}; longest wait {self.longest_s:.2f} s"
 
 
 async def patiently(call: Callable[[str], Awaitable[T]]) -> T:
@@ -152,6 +157,7 @@ async def _sell(till: Till, account_id: str, sales: Sales, done: asyncio.Event) 
             except grpc.aio.AioRpcError as again:
                 sales.failed_twice.append(_told(again))
                 results = await till.place_at_last(orders)
+        sales.calls += 1
         sales.longest_s = max(sales.longest_s, time.monotonic() - began_s)
         for result in results:
             if result.verdict == TicketResult.ACCEPTED:

@@ -18,7 +18,6 @@ ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "deploy" / "compose"
 BASE, OBSERVABILITY, TESTS = (FOLDER / f"{name}.yaml" for name in ("compose", "observability", "tests"))
 ONE_SHOTS = ("keys", "certificates", "migrations", "tracks")
-ROLLED = ("cache", "persist", "game", "metrics", "web")
 UP_S = 240.0
 
 

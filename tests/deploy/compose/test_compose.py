@@ -65,7 +65,7 @@ def test_the_files_are_valid(docker: Docker, files: set[Any]) -> None:
     rendered = json.loads(aimed("compose", *options, "config", "--format", "json"))
 
     published = {name for name, service in rendered["services"].items() if service.get("ports")}
-    assert published == {"gateway"} | ({"grafana"} if OBSERVABILITY in files else set())
+    assert published == {"door"} | ({"grafana"} if OBSERVABILITY in files else set())
     for name, service in rendered["services"].items():
         assert service["read_only"], name
         assert service["cap_drop"] == ["ALL"], name
@@ -81,7 +81,11 @@ def test_every_container_is_user_65532_without_capabilities_on_a_root_that_canno
 ) -> None:
     containers = stack.compose.containers(ended=True)
 
-    assert {each["Config"]["Labels"]["com.docker.compose.service"] for each in containers} >= {*SERVICES, *ONE_SHOTS}
+    assert {each["Config"]["Labels"]["com.docker.compose.service"] for each in containers} >= {
+        *SERVICES,
+        *ONE_SHOTS,
+        "door",
+    }
     for each in containers:
         host = each["HostConfig"]
         assert each["Config"]["User"] == USER, each["Name"]
@@ -100,14 +104,14 @@ def test_there_are_two_of_what_holds_tickets_and_all_are_healthy(stack: RunningS
         assert {state["Health"]["Status"] for state in states} == {"healthy"}, service
 
 
-def test_nothing_but_the_gateway_is_published(stack: RunningStack) -> None:
+def test_nothing_but_the_door_is_published(stack: RunningStack) -> None:
     published = {
         each["Config"]["Labels"]["com.docker.compose.service"]: bindings
         for each in stack.compose.containers()
         if (bindings := each["HostConfig"]["PortBindings"])
     }
 
-    assert published == {"gateway": {"8080/tcp": [{"HostIp": "127.0.0.1", "HostPort": stack.gateway.split(":")[1]}]}}
+    assert published == {"door": {"8080/tcp": [{"HostIp": "127.0.0.1", "HostPort": stack.gateway.split(":")[1]}]}}
 
 
 def test_no_secret_stands_in_an_environment(stack: RunningStack) -> None:
