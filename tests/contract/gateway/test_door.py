@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -190,6 +191,18 @@ def test_a_gateway_that_is_told_to_end_goes_without_a_failed_read(doors: Doors) 
     assert [reader.bad for reader in readers] == [[]] * 6
 
 
+def test_a_gateway_that_dies_is_passed_over(doors: Doors) -> None:
+    dying, staying = doors.gateways
+    [of_envoy] = Path(f"/proc/{dying.pid}/task/{dying.pid}/children").read_text().split()
+    os.kill(int(of_envoy), signal.SIGKILL)
+    replies = [httpx.get(f"{doors.address}/v1/tracks", trust_env=False, verify=False) for _ in range(ON_THEIR_WAY)]
+
+    assert {reply.status_code for reply in replies} == {httpx.codes.OK}
+    assert staying.pid is not None
+    dying.stop()
+    assert dying.exit_code == 128 + signal.SIGKILL
+
+
 def test_the_gateway_says_that_it_is_ready_at_its_own_port(doors: Doors) -> None:
     reply = httpx.get(f"{doors.address}/ready", trust_env=False, verify=False)
 
@@ -211,5 +224,5 @@ def test_an_envoy_that_does_not_answer_ends_without_a_drain() -> None:
         program.terminate()
         _, said = program.communicate(timeout=20)
 
-    assert program.returncode == 128 + 15
+    assert program.returncode == 128 + signal.SIGTERM
     assert "without a drain" in said

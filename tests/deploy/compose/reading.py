@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from tests.deploy.compose.selling import PAUSE_S, RETRY_AFTER_S
+from tests.deploy.compose.selling import CALL_S, PAUSE_S, RETRY_AFTER_S
 from tests.deploy.compose.stacks import RunningStack
 from tests.e2e.doors import http_client
 
 PATH = "/v1/tracks"
+PATIENCE = {"grpc-timeout": f"{CALL_S:.0f}S"}
+"""As long as the sellers wait, instead of the second that a read has where its caller names no time."""
 
 
 @dataclass(slots=True)
@@ -61,7 +63,7 @@ async def _read_on(http: httpx.AsyncClient, reads: Reads, done: asyncio.Event) -
 async def _problem(http: httpx.AsyncClient) -> str:
     """What is wrong with one read; nothing where it is answered well."""
     try:
-        reply = await http.get(PATH)
+        reply = await http.get(PATH, headers=PATIENCE)
     except httpx.TransportError as error:
         return f"{time.strftime('%H:%M:%S')} {error!r}"
     return "" if reply.is_success else f"{time.strftime('%H:%M:%S')} {reply.status_code}: {reply.text}"
