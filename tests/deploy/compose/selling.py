@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 import grpc
@@ -57,11 +58,15 @@ class Sales:
 
 async def patiently(call: Callable[[str], Awaitable[T]]) -> T:
     """The answer to a call that takes a request id, with the same one until it comes: two cores carry all of this."""
-    request_id = uuid7()
+    return await at_last(partial(call, uuid7()))
+
+
+async def at_last(call: Callable[[], Awaitable[T]]) -> T:
+    """The answer to a call that may be made again, when it comes."""
 
     async def ask() -> T | None:
         try:
-            return await call(request_id)
+            return await call()
         except FurlongError:
             return None
 
@@ -177,13 +182,13 @@ async def assert_nothing_is_lost_or_doubled(stack: RunningStack, account_id: str
         stored: list[str] = []
         page_token = ""
         while True:
-            page = await client.tickets.list(account_id, page_size=500, page_token=page_token)
+            page = await at_last(partial(client.tickets.list, account_id, page_size=500, page_token=page_token))
             stored += [ticket.ticket_id for ticket in page.tickets]
             page_token = page.next_page_token
             if not page_token:
                 break
-        balance_minor = (await client.accounts.get(account_id)).balance_minor
-        books = await client.accounts.trial_balance()
+        balance_minor = (await at_last(partial(client.accounts.get, account_id))).balance_minor
+        books = await at_last(client.accounts.trial_balance)
     assert len(set(stored)) == len(stored)
     assert set(stored) == set(sales.accepted)
     assert len(set(sales.accepted)) == len(sales.accepted)

@@ -50,6 +50,7 @@ async def under_load(stack: RunningStack) -> AsyncIterator[tuple[Sales, Reads]]:
                 await until(
                     lambda: sold_since(sales, before), within_s=SELL_ON_S, what="the stack sells afterwards too"
                 )
+            print(f"{sales}\n{reads}")
             last = max(frame.transition_seq for frames in (one, two, three) for frame in frames)
             await until(
                 lambda: all_saw(last, one, two, three), within_s=SELL_ON_S, what="every watcher sees what one has seen"
@@ -80,7 +81,6 @@ async def test_a_rolling_update_of_every_service_fails_no_call_twice_and_loses_n
             after = {each["Id"] for each in stack.compose.containers(service)}
             assert len(after) == len(before)
             assert not after & before
-    print(f"{sales}\n{reads}")
 
     assert sales.failed_twice == []
     assert reads.failed_twice == []
@@ -91,9 +91,8 @@ async def test_with_one_replica_of_each_service_killed_and_redis_flushed_the_sta
     """The last one: what it has killed stays dead."""
     scaled = ("--no-deps", "--no-recreate", "--scale=gateway=2", "gateway")
     stack.compose("up", "--detach", "--wait", *scaled)
-    async with under_load(stack) as (sales, reads):
+    async with under_load(stack):
         for service in SERVICES:
             victim = stack.compose.containers(service)[0]["Id"]
             await asyncio.to_thread(stack.compose.docker, "kill", victim)
         await asyncio.to_thread(stack.compose, "exec", "-T", "redis", "sh", "-c", FLUSH)
-    print(f"{sales}\n{reads}")
