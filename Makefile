@@ -36,7 +36,7 @@ drill: $(RUN) ## back the database up, restore it elsewhere, prove every invaria
 # soon a killed part is back, or want the machine for their load, and run by themselves; the other end-to-end tests, which
 # mostly wait for rounds, run beside each other, each worker with a stack of its own. Those of tests/deploy have a container
 # engine to themselves, and are skipped where none can be had; the longest of them are left to `make compose-test`. A failure
-# of one does not hide the next.
+# of one does not hide the next. The checks want one core, which the first tests leave them.
 SHARED := tests/unit tests/contract tests/history tests/model $(addprefix tests/adversity/,cache chassis client game metrics)
 LONE := $(addprefix tests/adversity/,local persist) $(addprefix tests/e2e/,replicas/test_leadership.py \
 	replicas/test_replicas.py test_burst.py test_kills.py test_random_kills.py test_the_off.py)
@@ -45,9 +45,12 @@ LONGEST := --ignore=tests/deploy/compose/test_rolling.py $(addprefix --deselect=
 	two_builds_of_the_same_sources every_image_that_serves what_an_image_runs a_bill_of_materials)
 WORKERS ?= 2
 
-test: check ## check, then run every test, those that get along in two processes
-	@failed=0; \
+CHECKED := $(VENV)/check.log
+
+test: $(DEV) ## make check, and run every test, those that get along in two processes
+	@$(MAKE) --no-print-directory check >$(CHECKED) 2>&1 & checking=$$!; failed=0; \
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(SHARED) || failed=$$?; \
+	wait $$checking || failed=$$?; cat $(CHECKED); \
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile tests/e2e $(LONE:%=--ignore=%) || failed=$$?; \
 	$(BIN)/python -m pytest $(LONE) || failed=$$?; \
 	$(BIN)/python -m pytest tests/deploy $(LONGEST) || failed=$$?; \

@@ -13,7 +13,7 @@ from services.persist.adapters.postgres import deciding
 from tests.persisting import World, order
 
 TRANSITIONS = "application_name = 'furlong-persist-transitions'"
-TICKETS = 240
+TICKETS = 120
 
 
 @pytest.fixture(autouse=True)

@@ -517,7 +517,7 @@ async def test_a_track_of_the_same_name_with_other_settings_is_refused(store: St
 
 
 async def test_what_the_beacon_said_is_kept_and_a_race_that_waited_for_it_starts_then(store: Store) -> None:
-    leader = await lead(store)
+    leader = await lead(store, replace(BRIEF, timetable=replace(BRIEF.timetable, race_ms=1_000)))
     locked = await leader.lock(await leader.open())
     planned = locked.round.schedule
     running = await leader.start(locked, late_ms=300, beacon_signature=b"x" * 48, from_now=True)
