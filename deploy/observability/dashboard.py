@@ -23,19 +23,31 @@ from services.persist import telemetry_names as of_persist
 FILE: Final = Path(__file__).parent / "grafana" / "furlong.json"
 UNITS: Final[Mapping[str, str]] = {"s": "_seconds", "By": "_bytes"}
 """What Prometheus adds to a name for a unit; what is counted, like {ticket}, adds nothing."""
+FRESH: Final = "15s"
+"""How old a gauge may be; it is sent every two seconds."""
 WIDTH, HEIGHT = 8, 8
 ACROSS: Final = 3
 
 
+def distribution(metric: Metric) -> str:
+    """Name a histogram as Prometheus has it."""
+    return label(metric.name) + UNITS.get(metric.unit, "")
+
+
 def gauge(metric: Metric) -> str:
-    """Name a metric that goes up and down, or a histogram, as Prometheus has it."""
-    ratio = "_ratio" if metric.unit == "1" else ""
-    return label(metric.name) + UNITS.get(metric.unit, "") + ratio
+    """Name a metric that goes up and down; it alone shows that it has no unit."""
+    return distribution(metric) + ("_ratio" if metric.unit == "1" else "")
 
 
 def total(metric: Metric) -> str:
     """Name a metric that only grows."""
-    return f"{gauge(metric)}_total"
+    return f"{distribution(metric)}_total"
+
+
+def latest(metric: Metric) -> str:
+    """What a gauge is now. Nobody tells Prometheus over OTLP that a replica is gone, so the last that it said would be
+    counted for five minutes more, beside the replica that took its place."""
+    return f"last_over_time({gauge(metric)}[{FRESH}])"
 
 
 def label(name: str) -> str:
@@ -63,12 +75,17 @@ OUTCOME: Final = label(of_all.FURLONG_CACHE_OUTCOME)
 TIER: Final = label(of_all.FURLONG_CACHE_TIER)
 STATEMENT: Final = label(of_all.DB_OPERATION_NAME)
 ERROR: Final = label(of_all.ERROR_TYPE)
-CALLS: Final = gauge(of_all.RPC_SERVER_CALL_DURATION)
-STATEMENTS: Final = gauge(of_all.DB_CLIENT_OPERATION_DURATION)
-LATENESS: Final = gauge(of_game.LOCK_LATENESS)
+CALLS: Final = distribution(of_all.RPC_SERVER_CALL_DURATION)
+STATEMENTS: Final = distribution(of_all.DB_CLIENT_OPERATION_DURATION)
+LATENESS: Final = distribution(of_game.LOCK_LATENESS)
 LOOKUPS: Final = total(of_all.CACHE_REQUESTS)
 PLACE: Final = f'{{job="game", {METHOD}="furlong.game.v1.TicketService/PlaceTickets"}}'
 MOVES: Final = f'{{job="persist", {METHOD}=~".*RoundStoreService/(Open|Lock|Finish|Settle|Void)Round"}}'
+
+FAILED: Final = f'{CALLS}{{{ERROR}!=""}}'
+FAILED_FIRST: Final = f"(histogram_count({FAILED}) unless histogram_count({FAILED} offset 1m)) / 60"
+"""The failures of a kind that was not there a minute ago. `rate` cannot see them: it needs two points that differ, and
+the first point of a kind has its first failures in it already."""
 
 PANELS: Final[Sequence[Panel]] = (
     Panel(
@@ -101,7 +118,7 @@ PANELS: Final[Sequence[Panel]] = (
     ),
     Panel(
         title="Watchers",
-        query=f"sum by ({TRACK}) ({gauge(of_all.WATCHERS)})",
+        query=f"sum by ({TRACK}) ({latest(of_all.WATCHERS)})",
         legend=f"{{{{{TRACK}}}}}",
         unit="short",
         means="Who watches a track, at all replicas together.",
@@ -117,14 +134,14 @@ PANELS: Final[Sequence[Panel]] = (
     ),
     Panel(
         title="Writer queue",
-        query=f"sum by (instance) ({gauge(of_persist.WRITER_WAITING)})",
+        query=f"sum by (instance) ({latest(of_persist.WRITER_WAITING)})",
         legend="{{instance}}",
         unit="short",
         means="Tickets that wait to be written, at each replica of persist. It refuses at WRITER_QUEUE_MAX.",
     ),
     Panel(
         title="Liability of the round that is sold",
-        query=f"max by ({TRACK}) ({gauge(of_persist.LIABILITY)})",
+        query=f"max by ({TRACK}) ({latest(of_persist.LIABILITY)})",
         legend=f"{{{{{TRACK}}}}}",
         unit="short",
         means="What the round would pay if every line won, less its stakes, in minor units.",
@@ -138,7 +155,7 @@ PANELS: Final[Sequence[Panel]] = (
     ),
     Panel(
         title="Calls that failed",
-        query=f'sum by (job, {ERROR}) (histogram_count(rate({CALLS}{{{ERROR}!=""}}[1m])))',
+        query=f"sum by (job, {ERROR}) ({FAILED_FIRST} or histogram_count(rate({FAILED}[1m])))",
         legend=f"{{{{job}}}} {{{{{ERROR}}}}}",
         unit="cps",
         means="Calls a second that failed by a fault of the service. Refusals are answers and not here.",
@@ -146,7 +163,7 @@ PANELS: Final[Sequence[Panel]] = (
     ),
     Panel(
         title="Redis answers",
-        query=f"min({gauge(of_cache.REDIS_UP)})",
+        query=f"min({latest(of_cache.REDIS_UP)})",
         legend="all replicas",
         unit="short",
         means="1 while Redis answers every replica of the cache. At 0 all answers are the same, and slower.",
