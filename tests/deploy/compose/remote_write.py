@@ -2,7 +2,8 @@
 
 Debian's Prometheus is built without its OTLP receiver, so the names, labels and native histograms are made here, by the
 rules that OpenTelemetry and Prometheus agreed on: dots become underscores, a unit is added in words, a sum that only
-grows ends in `_total`, `service.name` is the `job` and `service.instance.id` the `instance`.
+grows ends in `_total`, `service.name` is the `job` and `service.instance.id` the `instance`, and what else a resource says
+of itself is in `target_info`. tests/unit/deploy/test_prometheus_names.py compares them with what a real receiver made.
 """
 
 import struct
@@ -14,6 +15,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.metrics.v1.metrics_pb2 import ExponentialHistogramDataPoint, Metric
 
 UNITS: Final = {"s": "_seconds", "ms": "_milliseconds", "By": "_bytes"}
+TARGET_INFO: Final = "target_info"
 SCHEMA_MAX: Final = 8
 NS_PER_MS: Final = 1_000_000
 VARINT, EIGHT_BYTES, LENGTH = 0, 1, 2
@@ -22,25 +24,31 @@ LITERAL_BYTES_MAX: Final = 65_536
 
 def encode(request: ExportMetricsServiceRequest) -> bytes:
     """A remote write request, as it goes over HTTP."""
-    return _snappy(b"".join(_field(1, series) for series in _series(request)))
+    return _snappy(b"".join(_field(1, _labels(labels) + value) for labels, value in series(request)))
 
 
-def _series(request: ExportMetricsServiceRequest) -> Iterator[bytes]:
+def series(request: ExportMetricsServiceRequest) -> Iterator[tuple[Mapping[str, str], bytes]]:
+    """The labels of each series that a request has something of, and what it has."""
     for resource in request.resource_metrics:
-        known = {each.key: each.value.string_value for each in resource.resource.attributes}
-        source = {"job": known.get("service.name", ""), "instance": known.get("service.instance.id", "")}
+        known = {each.key: _text(each.value) for each in resource.resource.attributes}
+        source = {"job": known.pop("service.name", ""), "instance": known.pop("service.instance.id", "")}
+        newest_ns = 0
         for scope in resource.scope_metrics:
             for metric in scope.metrics:
                 name = named(metric.name, metric.unit, grows=metric.sum.is_monotonic, is_gauge=metric.HasField("gauge"))
                 for point, value in _points(metric):
-                    labels = {each.key.replace(".", "_"): _text(each.value) for each in point.attributes}
-                    yield _labels({"__name__": name, **source, **labels}) + value
+                    labels = {_label(each.key): _text(each.value) for each in point.attributes}
+                    newest_ns = max(newest_ns, point.time_unix_nano)
+                    yield {"__name__": name, **source, **labels}, value
+        if newest_ns:
+            others = {_label(key): value for key, value in known.items()}
+            yield {"__name__": TARGET_INFO, **source, **others}, _field(2, _sample(1.0, newest_ns))
 
 
 def named(name: str, unit: str, *, grows: bool, is_gauge: bool) -> str:
     """What Prometheus calls a metric."""
     ratio = "_ratio" if unit == "1" and is_gauge else ""
-    return name.replace(".", "_") + UNITS.get(unit, "") + ratio + ("_total" if grows else "")
+    return _label(name) + UNITS.get(unit, "") + ratio + ("_total" if grows else "")
 
 
 def _points(metric: Metric) -> Iterator[tuple[Any, bytes]]:
@@ -50,7 +58,11 @@ def _points(metric: Metric) -> Iterator[tuple[Any, bytes]]:
         return
     for point in (*metric.sum.data_points, *metric.gauge.data_points):
         value = point.as_double if point.HasField("as_double") else float(point.as_int)
-        yield point, _field(2, _double(1, value) + _number(2, point.time_unix_nano // NS_PER_MS))
+        yield point, _field(2, _sample(value, point.time_unix_nano))
+
+
+def _sample(value: float, time_ns: int) -> bytes:
+    return _double(1, value) + _number(2, time_ns // NS_PER_MS)
 
 
 def _native(point: ExponentialHistogramDataPoint) -> bytes:
@@ -99,6 +111,10 @@ def _labels(labels: Mapping[str, str]) -> bytes:
         for name, value in sorted(labels.items())
         if value
     )
+
+
+def _label(name: str) -> str:
+    return name.replace(".", "_")
 
 
 def _text(value: Any) -> str:
