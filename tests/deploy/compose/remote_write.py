@@ -3,7 +3,8 @@
 Debian's Prometheus is built without its OTLP receiver, so the names, labels and native histograms are made here, by the
 rules that OpenTelemetry and Prometheus agreed on: dots become underscores, a unit is added in words, a sum that only
 grows ends in `_total`, `service.name` is the `job` and `service.instance.id` the `instance`, and what else a resource
-says of itself is in `target_info`. tests/unit/deploy/test_prometheus_names.py compares them with what a real receiver made.
+says of itself is in `target_info`. tests/unit/deploy/test_prometheus_names.py compares them with what a real receiver
+made.
 """
 
 import struct
