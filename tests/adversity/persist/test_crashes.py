@@ -168,7 +168,7 @@ async def test_a_crash_in_the_middle_of_the_lock_leaves_a_round_that_locks_once(
 
 # ---- settlement ------------------------------------------------------------------------------------------------------
 
-WINNERS_PER_CALL = 500
+WINNERS_PER_CALL = 200
 WINNERS = 2 * PAID_IN_CHUNK + WINNERS_PER_CALL
 """Three chunks, the last of them short."""
 SETTLEMENT = {
