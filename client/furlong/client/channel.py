@@ -20,9 +20,10 @@ REQUEST_BYTES_MAX = 256 * 1024
 RESPONSE_BYTES_MAX = 4 * 1024 * 1024
 """The largest response: a page of a list is larger than any request."""
 
-# With gRPC's own waits a channel needs up to ten seconds to notice that a server is back.
+# With gRPC's own waits a channel needs up to ten seconds to notice that a server is back. A part is back within three,
+# of which it takes one or two to start.
 RECONNECT_FIRST_MS = 100
-RECONNECT_MAX_MS = 1_000
+RECONNECT_MAX_MS = 500
 # A name is looked up again when a connection is lost. By default gRPC does so twice a minute at the most, and replicas
 # that are renewed one after the other would all be gone before it does.
 RESOLVE_AGAIN_MS = 1_000
