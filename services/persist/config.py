@@ -35,7 +35,11 @@ class PersistConfig:
         "DB_GENERAL_MAX", 8, "most connections for accounts, tracks, cancels and payments", min=1, max=1_000
     )
     db_transitions_max: int = setting(
-        "DB_TRANSITIONS_MAX", 6, "most connections for rounds: transitions, settlements", min=1, max=1_000
+        "DB_TRANSITIONS_MAX",
+        6,
+        "most connections for rounds: transitions, settlements; a posting alone takes three",
+        min=3,
+        max=1_000,
     )
     db_leases_max: int = setting("DB_LEASES_MAX", 2, "most connections for leases", min=1, max=1_000)
     db_acquire_timeout_ms: int = setting(

@@ -18,14 +18,18 @@ from furlong.persist.v1.round_store_service_pb2 import (
 )
 from furlong.persist.v1.ticket_store_service_pb2 import GetTicketRequest
 
+from services.chassis.config import settings
 from services.persist.adapters.postgres import deciding, posting
 from services.persist.adapters.postgres.chunks import Chunk
 from services.persist.adapters.postgres.database import Connection
+from services.persist.config import PersistConfig
 from tests.bookkeeping import cancel, pay, pay_out
 from tests.persisting import PRICES, World, eventually, order, persisting, verdicts, winner
 from tests.served import refused
 
 HOUSE, ESCROW, PRIZES = 3, 4, 6
+TWELVE_PAID_MINOR = 1_000 - 12 * 10 + 12 * 23
+"""What the player of `twelve_won` has in the end."""
 
 
 @pytest.fixture
@@ -56,6 +60,17 @@ async def standing(world: World, ticket_id: str) -> tuple[str, int]:
 
 async def standings(world: World, ticket_ids: Sequence[str]) -> list[str]:
     return [(await standing(world, ticket_id))[0] for ticket_id in ticket_ids]
+
+
+async def twelve_won(world: World) -> tuple[str, int]:
+    """A player with twelve tickets that have won, and their round, on which that is decided and nothing posted."""
+    player = await world.account(1_000)
+    round_id = (await world.open()).round.round_id
+    for _ in range(12):
+        await bet(world, round_id, player, 10)
+    await world.finish(round_id)
+    await world.stubs.rounds.SettleRound(world.settle_request(round_id))
+    return player, round_id
 
 
 async def bet(world: World, round_id: int, account_id: str, stake_minor: int, runner: int = 1) -> str:
@@ -128,12 +143,7 @@ async def test_posted_by_many_at_once_every_chunk_is_posted_once(world: World) -
 
 @pytest.mark.usefixtures("small_chunks")
 async def test_a_posting_that_is_broken_off_goes_on_where_it_stopped(world: World) -> None:
-    player = await world.account(1_000)
-    round_id = (await world.open()).round.round_id
-    for _ in range(12):
-        await bet(world, round_id, player, 10)
-    await world.finish(round_id)
-    await world.stubs.rounds.SettleRound(world.settle_request(round_id))
+    player, round_id = await twelve_won(world)
     request = PostSettlementRequest(round_id=round_id)
     for wait_s in [n / 1_000 for n in range(1, 40)]:
         try:
@@ -142,7 +152,7 @@ async def test_a_posting_that_is_broken_off_goes_on_where_it_stopped(world: Worl
             assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED  # noqa: PT017 - it may end well, too
         await world.check_books()
     await world.post(round_id)
-    assert await world.balance_minor(player) == 1_000 - 120 + 12 * 23
+    assert await world.balance_minor(player) == TWELVE_PAID_MINOR
     events = await world.sql("SELECT count(*) AS n FROM events WHERE round_id = $1", round_id)
     assert events[0]["n"] == 12
 
@@ -152,12 +162,7 @@ async def test_a_chunk_that_fails_takes_the_one_that_is_written_beside_it_along(
     world: World, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     monkeypatch.setattr(deciding, "chunk_tickets", lambda tickets, tickets_paid: 2)
-    player = await world.account(1_000)
-    round_id = (await world.open()).round.round_id
-    for _ in range(12):
-        await bet(world, round_id, player, 10)
-    await world.finish(round_id)
-    await world.stubs.rounds.SettleRound(world.settle_request(round_id))
+    player, round_id = await twelve_won(world)
     right = getattr(posting, step)
 
     async def broken(connection: Connection, chunk: Chunk, *rest: Any) -> Any:
@@ -172,7 +177,20 @@ async def test_a_chunk_that_fails_takes_the_one_that_is_written_beside_it_along(
     assert [row["chunk"] for row in await world.sql("SELECT chunk FROM postings ORDER BY chunk")] == [1, 2]
     await world.check_books()
     await world.post(round_id)
-    assert await world.balance_minor(player) == 1_000 - 120 + 12 * 23
+    assert await world.balance_minor(player) == TWELVE_PAID_MINOR
+
+
+async def test_the_fewest_connections_that_may_be_configured_are_enough_to_post(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deciding, "chunk_tickets", lambda tickets, tickets_paid: 2)
+    [fewest] = [int(known.min or 0) for known, _ in settings(PersistConfig) if known.env == "DB_TRANSITIONS_MAX"]
+    player, round_id = await twelve_won(world)
+    async with persisting(world.database_url, db_transitions_max=fewest) as stubs:
+        posted = await stubs.rounds.PostSettlement(PostSettlementRequest(round_id=round_id))
+    assert posted.chunks_posted > 1
+    await world.post(round_id)
+    assert await world.balance_minor(player) == TWELVE_PAID_MINOR
 
 
 async def test_a_prize_is_numbered_after_what_its_account_was_doing(world: World) -> None:
