@@ -19,6 +19,7 @@ from furlong.persist.v1.round_store_service_pb2 import (
 from furlong.persist.v1.ticket_store_service_pb2 import GetTicketRequest
 
 from services.chassis.config import settings
+from services.persist import engine
 from services.persist.adapters.postgres import deciding, posting
 from services.persist.adapters.postgres.chunks import Chunk
 from services.persist.adapters.postgres.database import Connection
@@ -37,6 +38,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two tickets make a chunk, and a call posts one."""
     monkeypatch.setattr(deciding, "chunk_tickets", lambda tickets, tickets_paid: 2)
     monkeypatch.setattr(posting, "POSTING_TURN_S", 0.0)
+    monkeypatch.setattr(posting, "CHUNKS_AS_ONE", 1)
 
 
 async def post_once(world: World, round_id: int) -> PostSettlementResponse:
@@ -157,11 +159,29 @@ async def test_a_posting_that_is_broken_off_goes_on_where_it_stopped(world: Worl
     assert events[0]["n"] == 12
 
 
+async def test_while_nobody_places_three_chunks_are_posted_as_one_and_written_down_each(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deciding, "chunk_tickets", lambda tickets, tickets_paid: 2)
+    monkeypatch.setattr(engine, "PLACING_S", 0.0)
+    player, round_id = await twelve_won(world)
+    posted = await world.post(round_id)
+    assert (posted.round.phase, posted.posting) == (Round.SETTLED, False)
+    rows = await world.sql("SELECT chunk, tickets_paid, stake_minor, payout_minor FROM postings ORDER BY chunk")
+    assert [row["chunk"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert [row["tickets_paid"] for row in rows] == [0, 0, 6, 0, 4, 2], "the last one comes with the round's end"
+    assert [row["stake_minor"] for row in rows] == [0, 0, 60, 0, 40, 20]
+    assert [row["payout_minor"] for row in rows] == [0, 0, 138, 0, 92, 46]
+    assert await world.balance_minor(player) == TWELVE_PAID_MINOR
+    await world.check_books()
+
+
 @pytest.mark.parametrize("step", ["pay_chunk", "close_chunk"])
 async def test_a_chunk_that_fails_takes_the_one_that_is_written_beside_it_along(
     world: World, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     monkeypatch.setattr(deciding, "chunk_tickets", lambda tickets, tickets_paid: 2)
+    monkeypatch.setattr(posting, "CHUNKS_AS_ONE", 1)
     player, round_id = await twelve_won(world)
     right = getattr(posting, step)
 

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - statements are put together from constants of ours, from nothing that comes from outside
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import asyncpg
@@ -48,10 +48,13 @@ FROM house RETURNING true
 FROM_ESCROW: Final = """
 WITH posted AS (
     INSERT INTO postings (round_id, settlement_no, chunk, tickets_paid, stake_minor, payout_minor)
-    VALUES ($3, $4, $5, $6, $7, $8)
+    SELECT $3, $4, chunk, CASE chunk WHEN $6 THEN $7 ELSE 0 END, CASE chunk WHEN $6 THEN $8 ELSE 0 END,
+        CASE chunk WHEN $6 THEN $9 ELSE 0 END
+    FROM generate_series($5::integer, $6::integer) AS chunk
 )
 UPDATE accounts SET balance_minor = balance_minor - $2 WHERE account_id = $1 RETURNING balance_minor
 """
+"""Chunks that are posted as one are written down each, with what they moved at the last of them."""
 
 TO_PRIZES: Final = "UPDATE accounts SET balance_minor = balance_minor + $2 WHERE account_id = $1"
 
@@ -60,7 +63,8 @@ TO_PRIZES: Final = "UPDATE accounts SET balance_minor = balance_minor + $2 WHERE
 class Chunk:
     """The tickets of a round after one of them, up to and with another, and the decision to be posted on them.
 
-    `payout_max_minor` is the round's greatest payout of a ticket, 0 where there is none.
+    It may be several of the decision's chunks, `first` to `chunk`. `payout_max_minor` is the round's greatest payout
+    of a ticket, 0 where there is none.
     """
 
     round_id: int
@@ -68,6 +72,7 @@ class Chunk:
     kind: DecisionKind
     winners: bytes
     winners_before: bytes | None
+    first: int
     chunk: int
     chunks: int
     after: str
@@ -117,6 +122,7 @@ def chunks_of(round_id: int, row: asyncpg.Record) -> Sequence[Chunk]:
                 kind=DecisionKind(row["kind"]),
                 winners=row["winners"],
                 winners_before=row["winners_before"],
+                first=chunk,
                 chunk=chunk,
                 chunks=row["chunks"],
                 after=str(after),
@@ -129,6 +135,11 @@ def chunks_of(round_id: int, row: asyncpg.Record) -> Sequence[Chunk]:
         )
         after = upto
     return chunks
+
+
+def as_one(chunks: Sequence[Chunk]) -> Chunk:
+    """Chunks that follow each other as a single one."""
+    return replace(chunks[-1], first=chunks[0].first, after=chunks[0].after)
 
 
 async def close_chunk(connection: Connection, chunk: Chunk, sums: Sums) -> None:
@@ -144,7 +155,7 @@ async def close_chunk(connection: Connection, chunk: Chunk, sums: Sums) -> None:
     left_minor = await connection.fetchval(
         FROM_ESCROW,
         *(chunk.escrow_account_id, sums.from_escrow_minor),
-        *(chunk.round_id, chunk.settlement_no, chunk.chunk),
+        *(chunk.round_id, chunk.settlement_no, chunk.first, chunk.chunk),
         *(sums.tickets, sums.stake_minor, sums.payout_minor),
     )
     if sums.claims_minor:
