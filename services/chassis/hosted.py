@@ -1,4 +1,4 @@
-"""A gRPC service together with what is needed to register it."""
+"""A gRPC service together with what is needed to serve it."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -47,23 +47,30 @@ class Hosted:
             for path in (f"/{self.descriptor.full_name}/{method.name}",)
         }
 
-    def register(self, server: grpc.aio.Server) -> None:
-        """Add the service to a server. Raises ValueError for a handler that is no coroutine or async generator."""
-        capture = _Capture()
-        self.add(self.servicer, capture)  # type: ignore[arg-type] # stands in for the server, for two calls
-        for name, handler in capture.handlers.items():
-            _refuse_blocking(f"{capture.service}/{name}", handler)
+    def handlers(self) -> Mapping[str, "grpc.RpcMethodHandler[Any, Any]"]:
+        """Make the handlers, by path. Raises ValueError for one that is no coroutine or async generator."""
+        handlers = dict(handlers_of(self.add, self.servicer))
+        for path, handler in handlers.items():
+            _refuse_blocking(path, handler)
         for name in self.raw_streams | self.raw_answers:
-            capture.handlers[name] = _without_serializer(capture.handlers[name])
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(capture.service, capture.handlers),))
-        server.add_registered_method_handlers(capture.service, capture.handlers)
+            path = f"/{self.descriptor.full_name}/{name}"
+            handlers[path] = _without_serializer(handlers[path])
+        return handlers
+
+
+def handlers_of(
+    add: Callable[[Any, grpc.aio.Server], None], servicer: object
+) -> Mapping[str, "grpc.RpcMethodHandler[Any, Any]"]:
+    """Make the handlers, by path, that generated code would register with a server."""
+    capture = _Capture()
+    add(servicer, capture)  # type: ignore[arg-type] # stands in for the server, for two calls
+    return capture.handlers
 
 
 class _Capture:
-    """Takes what the generated code registers. Registering a method twice would not do: the generated one wins."""
+    """Takes what the generated code registers."""
 
     def __init__(self) -> None:
-        self.service = ""
         self.handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     def add_generic_rpc_handlers(self, handlers: object) -> None:
@@ -72,8 +79,8 @@ class _Capture:
     def add_registered_method_handlers(
         self, service: str, handlers: Mapping[str, "grpc.RpcMethodHandler[Any, Any]"]
     ) -> None:
-        """Keep the handlers by method name."""
-        self.service, self.handlers = service, dict(handlers)
+        """Keep the handlers by path."""
+        self.handlers |= {f"/{service}/{name}": handler for name, handler in handlers.items()}
 
 
 def function_of(handler: "grpc.RpcMethodHandler[Any, Any]") -> tuple[str, Callable[..., Any]]:
@@ -84,10 +91,10 @@ def function_of(handler: "grpc.RpcMethodHandler[Any, Any]") -> tuple[str, Callab
     return kind, getattr(handler, kind)
 
 
-def _refuse_blocking(name: str, handler: "grpc.RpcMethodHandler[Any, Any]") -> None:
+def _refuse_blocking(path: str, handler: "grpc.RpcMethodHandler[Any, Any]") -> None:
     _, function = function_of(handler)
     if not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
-        raise ValueError(f"{name} is neither a coroutine nor an async generator; it would stop the whole server")
+        raise ValueError(f"{path} is neither a coroutine nor an async generator; it would stop the whole server")
 
 
 def _without_serializer(handler: "grpc.RpcMethodHandler[Any, Any]") -> "grpc.RpcMethodHandler[Any, Any]":

@@ -11,15 +11,15 @@ Each step waits no longer than its setting: DRAIN_NOTICE_MS, DRAIN_GRACE_MS, and
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Sequence, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import grpc
 import structlog
 from furlong.common.v1.policy_pb2 import Admission as AdmissionClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from opentelemetry import metrics, trace
 
 from services.chassis import telemetry_names as names
@@ -27,9 +27,9 @@ from services.chassis.call import Stage
 from services.chassis.clock import Clock
 from services.chassis.dialogues import Dialogues
 from services.chassis.health import Health
-from services.chassis.hosted import Hosted
-from services.chassis.interceptor import StagesInterceptor
+from services.chassis.hosted import Hosted, handlers_of
 from services.chassis.line_budget import LineBudget
+from services.chassis.methods import Methods
 from services.chassis.server_config import ServerConfig, is_loopback
 from services.chassis.stages.access import Access, OpenAccess
 from services.chassis.stages.access_log import AccessLog
@@ -140,19 +140,11 @@ class Server:
         Raises ValueError for a method without a policy, KeysUnusable, TlsUnusable, and RuntimeError for an address in
         use.
         """
-        methods = {path: method for each in self._hosted for path, method in each.methods().items()}
         stages = self._stages()
         of_messages = [stage for stage in stages[1:] if stage is not self._peers]
         dialogues = Dialogues(recovery=stages[0], stages=of_messages, messages_max=self._config.stream_messages_max)
-        server = grpc.aio.server(
-            interceptors=[StagesInterceptor(methods, stages, dialogues, self._peers)],
-            options=_options(self._config, self._keepalive),
-        )
-        for each in self._hosted:
-            each.register(server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        if self._config.reflection == "on":
-            _add_reflection(self._hosted, server)
+        methods = Methods(self._hosted, self._bare(), stages, dialogues, self._peers)
+        server = grpc.aio.server(handlers=(methods,), options=_options(self._config, self._keepalive))
         files = open_files(self._config.tls)
         address = self._address(self._config.port)
         if files is None:
@@ -202,6 +194,15 @@ class Server:
         self._health_port = server.add_insecure_port(self._address(self._config.health_port))
         await server.start()
         self._health_server = server
+
+    def _bare(self) -> Mapping[str, "grpc.RpcMethodHandler[Any, Any]"]:
+        """The methods that have no policy: health, and reflection where it is on."""
+        health = handlers_of(health_pb2_grpc.add_HealthServicer_to_server, self._health)
+        if self._config.reflection == "off":
+            return health
+        names_told = (*(each.descriptor.full_name for each in self._hosted), _HEALTH_SERVICE, reflection.SERVICE_NAME)
+        told = reflection.aio.ReflectionServicer(names_told)
+        return {**health, **handlers_of(reflection_pb2_grpc.add_ServerReflectionServicer_to_server, told)}
 
     def _address(self, port: int) -> str:
         host = f"[{self._config.host}]" if ":" in self._config.host else self._config.host
@@ -301,6 +302,8 @@ def _options(config: ServerConfig, keepalive: Keepalive) -> list[tuple[str, int]
     ]
 
 
+_HEALTH_SERVICE: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+
 _HEALTH_OPTIONS: Final = (
     ("grpc.so_reuseport", 0),
     ("grpc.max_concurrent_streams", HEALTH_STREAMS_MAX),
@@ -308,9 +311,3 @@ _HEALTH_OPTIONS: Final = (
     ("grpc.max_metadata_size", METADATA_BYTES_MAX),
     ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
 )
-
-
-def _add_reflection(hosted: Sequence[Hosted], server: grpc.aio.Server) -> None:
-    services = [each.descriptor.full_name for each in hosted]
-    health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-    reflection.enable_server_reflection((*services, health, reflection.SERVICE_NAME), server)

@@ -15,7 +15,7 @@ from furlong.client.tls import ChannelTls
 from opentelemetry import metrics, trace
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.metrics import Histogram, MeterProvider
+from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 from opentelemetry.sdk.resources import Resource
@@ -88,7 +88,12 @@ def _exporting(resource: Resource, endpoint: str, sample_ratio: float, tls: Chan
     )
     return Telemetry(
         tracer_provider=tracer_provider,
-        meter_provider=MeterProvider([reader], resource=resource, shutdown_on_exit=False),
+        meter_provider=MeterProvider(
+            [reader],
+            resource=resource,
+            shutdown_on_exit=False,
+            exemplar_filter=AlwaysOffExemplarFilter(),  # nobody reads them, and looking for one costs every measurement
+        ),
     )
 
 

@@ -38,6 +38,8 @@ _SERVER_FAULTS: Final = frozenset(
 )
 _NOT_SAMPLED: Final = TraceFlags(TraceFlags.DEFAULT)
 _TRACEPARENT_CHARACTERS: Final = 55
+_SPAN_KEY: Final = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, otel_context.Context())))
+"""Under which a context holds its span. `set_span_in_context` copies a context for each call."""
 _W3C: Final = TraceContextTextMapPropagator()
 
 
@@ -81,15 +83,16 @@ class Tracing:
 
     def _begin(self, name: str, attributes: Mapping[str, AttributeValue], headers: Mapping[str, str | bytes]) -> Span:
         parent = headers.get("traceparent")
+        span: Span | None
         if parent is None:
             recorded = random() < self._root_sample_ratio  # noqa: S311 - nothing is secret about a sample
-            span = None if recorded else _unrecorded()
+            span = None if recorded else _Unrecorded()
         else:
             span = _unsampled(str(parent)) if "tracestate" not in headers else None
         if span is None:
             inherited = RECORDED_ROOT if parent is None else _W3C.extract(headers, otel_context.Context())
             span = self._tracer.start_span(name, context=inherited, kind=SpanKind.SERVER, attributes=attributes)
-        otel_context.attach(trace.set_span_in_context(span, otel_context.Context()))
+        otel_context.attach(otel_context.Context({_SPAN_KEY: span}))
         return span
 
 
@@ -99,10 +102,25 @@ def _outcome(code: StatusCode) -> dict[str, str]:
     return ended | {names.ERROR_TYPE: code.name} if code in _SERVER_FAULTS else ended
 
 
-def _unrecorded() -> Span:
-    """Begin a trace that has ids and nothing else."""
-    trace_id, span_id = getrandbits(128), getrandbits(64)
-    return NonRecordingSpan(SpanContext(trace_id, span_id, is_remote=False, trace_flags=_NOT_SAMPLED))
+class _Unrecorded(NonRecordingSpan):
+    """A part of a trace that has ids, and nothing else. Most calls end before anybody has asked for them."""
+
+    def __init__(self, trace_id: int = 0, span_id: int = 0) -> None:
+        """Continue a trace that is not recorded; begin one where its ids are 0."""
+        self._ids = (trace_id, span_id)
+        self._known: SpanContext | None = None
+
+    def get_span_context(self) -> SpanContext:
+        """Tell the ids, which stay what they are."""
+        if self._known is None:
+            trace_id, span_id = self._ids
+            self._known = SpanContext(
+                trace_id or getrandbits(128),
+                span_id or getrandbits(64),
+                is_remote=trace_id != 0,
+                trace_flags=_NOT_SAMPLED,
+            )
+        return self._known
 
 
 def _unsampled(parent: str) -> Span | None:
@@ -113,8 +131,7 @@ def _unsampled(parent: str) -> Span | None:
         trace_id, span_id = int(parent[3:35], 16), int(parent[36:52], 16)
     except ValueError:
         return None
-    context = SpanContext(trace_id, span_id, is_remote=True, trace_flags=_NOT_SAMPLED)
-    return NonRecordingSpan(context) if context.is_valid else None
+    return _Unrecorded(trace_id, span_id) if trace_id and span_id else None
 
 
 def _fail(span: Span, code: StatusCode, error: BaseException) -> None:

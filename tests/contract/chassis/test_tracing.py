@@ -140,15 +140,16 @@ async def test_a_parent_that_is_no_parent_begins_a_new_trace(parent: str) -> Non
 
 @pytest.mark.parametrize(("sampler", "ratio"), [(ParentBased(ALWAYS_OFF), 1.0), (None, 0.0)])
 async def test_a_call_that_nobody_records_still_has_a_trace_id(sampler: Sampler | None, ratio: float) -> None:
-    seen: list[bool] = []
+    seen: list[trace.SpanContext] = []
 
     async def look(_: Any, __: Any) -> Any:
-        seen.append(trace.get_current_span().get_span_context().is_valid)
+        seen.extend(trace.get_current_span().get_span_context() for _ in range(2))
         return pb2.GetRoundResponse()
 
     async with record(sampler, ratio=ratio, GetRound=look) as recording:
         await recording.served.rounds.GetRound(REQUEST)
-        assert seen == [True]
+        assert seen[0].is_valid
+        assert seen[0] == seen[1]
         assert recording.exporter.get_finished_spans() == ()
 
 

@@ -1,58 +1,56 @@
-"""The one interceptor of a server: puts every method behind the stages, once, when it is first called."""
+"""All methods of a server, each behind the stages.
 
-from collections.abc import Callable, Mapping, Sequence
+gRPC asks a generic handler for the method of each call, in the task that answers it. Neither interceptors nor methods
+that are registered by name are used: gRPC makes the chain of interceptors anew for every call, and with every call
+waits anew for each registered method, of which there are dozens.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from contextvars import ContextVar
 from inspect import isasyncgenfunction
-from typing import Any
+from typing import Any, Final
 
 import grpc
 from furlong.common.v1.error_pb2 import Reason
 
 from services.chassis.call import Call, Handler, Method, Stage
 from services.chassis.dialogues import Dialogues
-from services.chassis.hosted import function_of
+from services.chassis.hosted import Hosted, function_of
 from services.chassis.refusal import Refusal
 from services.chassis.stages.peers import Peers
 from services.chassis.status import to_rpc_status
 
+_metadata: Final[ContextVar[Iterable[tuple[str, str | bytes]]]] = ContextVar("furlong_call_metadata")
+"""What the call that this task answers came with. Its context would read it from gRPC a second time."""
 
-class StagesInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps each handler in the stages, the first of them outermost, and keeps the wrapped one.
 
-    One interceptor, not one per stage: gRPC rebuilds the chain of interceptors for every call. Health and reflection
-    are not among `methods` and pass untouched, but for `peers`, where there are some.
+class Methods(grpc.GenericRpcHandler):
+    """Finds the handler of a call; each is wrapped in the stages, the first of them outermost.
+
+    Those of `bare`, like health, pass no stage but `peers`, where there are some.
     """
 
     def __init__(
         self,
-        methods: Mapping[str, Method],
+        hosted: Sequence[Hosted],
+        bare: Mapping[str, "grpc.RpcMethodHandler[Any, Any]"],
         stages: Sequence[Stage],
         dialogues: Dialogues,
         peers: Peers | None = None,
     ) -> None:
-        self._methods = methods
+        self._methods = {path: method for each in hosted for path, method in each.methods().items()}
         self._stages = stages
         self._dialogues = dialogues
-        self._peers = peers
-        self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        self._handlers = {path: handler if peers is None else _guard(peers, handler) for path, handler in bare.items()}
+        for each in hosted:
+            for path, handler in each.handlers().items():
+                self._handlers[path] = self._wrap(self._methods[path], handler)
 
-    async def intercept_service(self, continuation: Any, handler_call_details: grpc.HandlerCallDetails) -> Any:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any]":
         """Find the handler of a call."""
-        path = handler_call_details.method
-        wrapped = self._wrapped.get(path)
-        if wrapped is not None:
-            return wrapped
-        handler = await continuation(handler_call_details)
-        if handler is None:
-            return _UNKNOWN
-        method = self._methods.get(path)
-        if method is not None:
-            self._wrapped[path] = self._wrap(method, handler)
-        elif self._peers is not None:
-            self._wrapped[path] = _guard(self._peers, handler)
-        else:
-            return handler
-        return self._wrapped[path]
+        _metadata.set(handler_call_details.invocation_metadata)
+        return self._handlers.get(handler_call_details.method, _UNKNOWN)
 
     def _wrap(self, method: Method, handler: "grpc.RpcMethodHandler[Any, Any]") -> "grpc.RpcMethodHandler[Any, Any]":
         kind, function = function_of(handler)
@@ -61,7 +59,7 @@ class StagesInterceptor(grpc.aio.ServerInterceptor):
             way = stage.around(method, way)
 
         async def answer(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
-            return await way(request, Call(context, dict(context.invocation_metadata() or ())))
+            return await way(request, Call(context, dict(_metadata.get())))
 
         return _answering(answer, kind, handler)
 
