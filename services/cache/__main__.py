@@ -10,6 +10,7 @@ from opentelemetry import metrics
 from services.cache.adapters.redis.client import RedisClient
 from services.cache.adapters.redis.store import RedisStore
 from services.cache.adapters.redis.topics import RedisTopics
+from services.cache.allocator import map_large_values
 from services.cache.config import CacheConfig
 from services.cache.domain.memory import Memory
 from services.cache.domain.namespace import l1_quotas
@@ -147,6 +148,7 @@ def _hosted(desk: CacheDesk, topics: Topics) -> Sequence[Hosted]:
 
 async def run(config: CacheConfig) -> None:
     """Serve until told to end."""
+    map_large_values()
     clock = SystemClock()
     async with cache(config, clock) as parts:
 

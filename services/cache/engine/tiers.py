@@ -110,6 +110,15 @@ class Tiers:
             await self.slide(namespace, wanted, fitting)
         return fitting
 
+    def at_hand(self, namespace: Namespace, key: str, max_stale_ms: int) -> Found | None:
+        """Answer one key from L1 at once, if that is all there is to do: what most calls come to."""
+        if namespace.sliding:
+            return None
+        (answer,) = self._look(namespace, (Key(namespace.name, key),), self._clock.now_ms(), max_stale_ms)
+        if answer is not None:
+            self._counts[namespace.name].count(answer)
+        return answer
+
     async def stored(self, namespace: Namespace, key: str) -> Entry | None:
         """Look one entry up in L2 alone, whatever L1 has; it is not counted."""
         if not self._link.is_trusted:

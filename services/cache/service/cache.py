@@ -78,7 +78,9 @@ class CacheDesk(CacheServiceServicer):
         namespace = NAMESPACES[request.namespace]
         if request.want_lease:
             return leased(await self._leases.get(namespace, request.key, request.max_stale_ms, request.wait_ms))
-        return answer(await self._tiers.get(namespace, (request.key,), request.max_stale_ms))
+        key, max_stale_ms = request.key, request.max_stale_ms
+        found = self._tiers.at_hand(namespace, key, max_stale_ms)
+        return answer(await self._tiers.get(namespace, (key,), max_stale_ms) if found is None else (found,))
 
     async def BatchGet(  # type: ignore[override] # answers with bytes, see RAW_ANSWERS
         self, request: BatchGetRequest, context: Context
