@@ -10,7 +10,7 @@ DEV := $(VENV)/.installed-dev
 PIP := $(BIN)/pip --disable-pip-version-check --no-input install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo down status drill images compose-up compose-test compose-down test kills check protos bench format
+.PHONY: help install up demo down status drill images compose-up compose-test compose-down test aside kills check protos bench format
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,29 +32,35 @@ status: $(RUN) ## tell what runs
 drill: $(RUN) ## back the database up, restore it elsewhere, prove every invariant on the copy (DATABASE_URL, FURLONG_DATA)
 	@$(BIN)/python -m deploy.drill
 
-# SHARED tests share no machine-wide thing, each worker has stores of its own. LONE ones measure how
-# soon a killed part is back, or want the machine for their load, and run by themselves; the other end-to-end tests, which
-# mostly wait for rounds, run beside each other, each worker with a stack of its own. Those of tests/deploy have a container
-# engine to themselves, and are skipped where none can be had; the longest of them are left to `make compose-test`. A failure
-# of one does not hide the next. The checks want one core, which the first tests leave them.
-SHARED := tests/unit tests/contract tests/history tests/model $(addprefix tests/adversity/,cache chassis client game metrics)
+# SHARED tests share no machine-wide thing, each worker has stores of its own. LONE ones measure how soon a killed part is
+# back, or want the machine for their load, and run by themselves; the other end-to-end tests, which mostly wait for rounds,
+# run beside each other, each worker with a stack of its own. LONE ones often wait, too: what needs nothing but a processor
+# takes what they leave of it, with the least right to it. Tests of tests/deploy have a container engine to themselves, and are
+# skipped where none can be had; the longest of them are left to `make compose-test`. A failure of one does not hide the next.
+SHARED := tests/contract $(addprefix tests/adversity/,cache chassis client game metrics)
 LONE := $(addprefix tests/adversity/,local persist) $(addprefix tests/e2e/,replicas/test_leadership.py \
 	replicas/test_replicas.py test_burst.py test_kills.py test_random_kills.py test_the_off.py)
+ASIDE := tests/unit tests/history tests/model
 IMAGES := tests/deploy/test_images.py
 LONGEST := --ignore=tests/deploy/compose/test_rolling.py $(addprefix --deselect=$(IMAGES)::test_, \
 	two_builds_of_the_same_sources every_image_that_serves what_an_image_runs a_bill_of_materials)
 WORKERS ?= 2
 
-CHECKED := $(VENV)/check.log
+ASIDE_LOG := $(VENV)/aside.log
 
 test: $(DEV) ## make check, and run every test, those that get along in two processes
-	@$(MAKE) --no-print-directory check >$(CHECKED) 2>&1 & checking=$$!; failed=0; \
-	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(SHARED) || failed=$$?; \
-	wait $$checking || failed=$$?; cat $(CHECKED); \
+	@failed=0; $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(SHARED) || failed=$$?; \
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile tests/e2e $(LONE:%=--ignore=%) || failed=$$?; \
+	setsid $(MAKE) --no-print-directory aside >$(ASIDE_LOG) 2>&1 & aside=$$!; trap "kill -- -$$aside 2>/dev/null" EXIT; \
 	$(BIN)/python -m pytest $(LONE) || failed=$$?; \
+	wait $$aside || failed=$$?; cat $(ASIDE_LOG); \
 	$(BIN)/python -m pytest tests/deploy $(LONGEST) || failed=$$?; \
 	exit $$failed
+
+aside: $(DEV)
+	@if [ -w /proc/self/autogroup ]; then echo 19 >/proc/self/autogroup; fi; failed=0; \
+	nice -n 19 $(MAKE) --no-print-directory check || failed=$$?; \
+	nice -n 19 $(BIN)/python -m pytest $(ASIDE) || failed=$$?; exit $$failed
 
 images: $(DEV) ## build every container image, its bill of materials, and tell sizes and start-up times
 	$(BIN)/python -m deploy.images build

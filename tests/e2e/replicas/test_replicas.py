@@ -37,7 +37,6 @@ LATE_S_MAX = 5.0
 BACK_TO_NORMAL_S = 2.0
 LOOK_S = 7.0
 """A game looks every five seconds for what nobody told it."""
-STANDSTILL_S = 3.0
 UPDATE_MS = 100
 LOAD_WORKERS = 4
 ON_S = 15.0
@@ -155,59 +154,6 @@ async def test_totals_reach_the_watchers_of_the_other_game(
                 seen.append((await anext(frames)).round.totals.tickets)
             await frames.aclose()
         assert time.monotonic() - began_s < 1.0
-
-
-async def test_a_void_at_either_game_opens_the_next_round(
-    two: PrivateStack, door: GrpcDoor, games: list[Furlong], leader: Leader
-) -> None:
-    track = await new_track(two.stack, "void", SLOW)
-    operator = People(two.stack).operator
-    for address in two.stack.addresses.game.split(","):
-        round_id = int((await open_round(door, track))["round_id"])
-        async with watched_at(games, track) as watchers:
-            async with connect(address, token=operator) as game:
-                await game.tracks.void_round(round_id, "test")
-            await until(lambda: next_is_open(watchers, round_id), within_s=3, what="the next round opens")  # noqa: B023 - awaited in the loop
-        for frames in watchers:
-            assert_every_transition_once_and_in_order(frames)
-
-
-async def test_a_cancelled_ticket_leaves_the_totals_that_either_game_shows(
-    two: PrivateStack, door: GrpcDoor, games: list[Furlong], cashier: str
-) -> None:
-    track = await new_track(two.stack, "taken", SLOW)
-    round_id = int((await open_round(door, track))["round_id"])
-    account_id = await open_account(door, cashier)
-    for address in two.stack.addresses.game.split(","):
-        async with watched_at(games, track, UPDATE_MS) as watchers, connect(address, token=cashier) as game:
-            [kept, taken] = await game.tickets.place(round_id, orders_of(account_id, 2))
-            await until(lambda: shows(watchers, 2), within_s=3, what="both games show two tickets")
-            await game.tickets.cancel(taken.request_id, "wrong runner")
-            await until(lambda: shows(watchers, 1), within_s=LOOK_S, what="both games show one ticket")
-            await game.tickets.cancel(kept.request_id, "wrong runner")
-            await until(lambda: shows(watchers, 0), within_s=LOOK_S, what="both games show no ticket")
-
-
-async def shows(watchers: Sequence[Frames], tickets: int) -> bool:
-    return all(frames and frames[-1].round.totals.tickets == tickets for frames in watchers)
-
-
-async def test_a_track_that_either_game_stops_and_resumes_stands_still_and_goes_on(
-    two: PrivateStack, door: GrpcDoor, games: list[Furlong]
-) -> None:
-    track = await new_track(two.stack, "stopped", TIMETABLE)
-    operator = People(two.stack).operator
-    for address in two.stack.addresses.game.split(","):
-        round_id = int((await open_round(door, track, left_s=1.0))["round_id"])
-        async with watched_at(games, track) as watchers, connect(address, token=operator) as game:
-            await game.tracks.pause(track, "test")
-            await until(lambda: seen_by_all(watchers, Round.SETTLED, round_id), within_s=SETTLE_S, what="it ends")  # noqa: B023 - awaited in the loop
-            await asyncio.sleep(STANDSTILL_S)
-            assert not await next_is_open(watchers, round_id)
-            await game.tracks.resume(track, "test")
-            await until(lambda: next_is_open(watchers, round_id), within_s=LOOK_S, what="it goes on")  # noqa: B023 - awaited in the loop
-        for frames in watchers:
-            assert_every_transition_once_and_in_order(frames)
 
 
 async def next_is_open(watchers: Sequence[Frames], round_id: int) -> bool:
