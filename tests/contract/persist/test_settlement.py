@@ -16,7 +16,7 @@ from furlong.persist.v1.round_store_service_pb2 import (
     PostSettlementRequest,
     PostSettlementResponse,
 )
-from furlong.persist.v1.ticket_store_service_pb2 import GetTicketRequest
+from furlong.persist.v1.ticket_store_service_pb2 import AppendTicketsRequest, GetTicketRequest
 
 from services.chassis.config import settings
 from services.persist import engine
@@ -159,21 +159,37 @@ async def test_a_posting_that_is_broken_off_goes_on_where_it_stopped(world: Worl
     assert events[0]["n"] == 12
 
 
-async def test_while_nobody_places_three_chunks_are_posted_as_one_and_written_down_each(
-    world: World, monkeypatch: pytest.MonkeyPatch
+async def test_while_nobody_bets_three_chunks_are_posted_as_one_and_written_down_each(
+    world: World, small_chunks: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deciding, "chunk_tickets", lambda tickets, tickets_paid: 2)
+    monkeypatch.setattr(posting, "CHUNKS_AS_ONE", 3)
     monkeypatch.setattr(engine, "PLACING_S", 0.0)
     player, round_id = await twelve_won(world)
     posted = await world.post(round_id)
     assert (posted.round.phase, posted.posting) == (Round.SETTLED, False)
     rows = await world.sql("SELECT chunk, tickets_paid, stake_minor, payout_minor FROM postings ORDER BY chunk")
     assert [row["chunk"] for row in rows] == [1, 2, 3, 4, 5, 6]
-    assert [row["tickets_paid"] for row in rows] == [0, 0, 6, 0, 4, 2], "the last one comes with the round's end"
-    assert [row["stake_minor"] for row in rows] == [0, 0, 60, 0, 40, 20]
-    assert [row["payout_minor"] for row in rows] == [0, 0, 138, 0, 92, 46]
+    assert [row["tickets_paid"] for row in rows] == [2, 0, 0, 6, 2, 2], "the first turn cannot know, the last ends"
+    assert [row["stake_minor"] for row in rows] == [20, 0, 0, 60, 20, 20]
+    assert [row["payout_minor"] for row in rows] == [46, 0, 0, 138, 46, 46]
     assert await world.balance_minor(player) == TWELVE_PAID_MINOR
     await world.check_books()
+
+
+async def test_while_somebody_bets_at_another_replica_chunks_are_posted_one_by_one(
+    world: World, small_chunks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posting, "CHUNKS_AS_ONE", 3)
+    monkeypatch.setattr(engine, "PLACING_S", 0.0)
+    _, round_id = await twelve_won(world)
+    better = await world.account(1_000)
+    next_id = (await world.open()).round.round_id
+    async with persisting(world.database_url) as other:
+        for _ in range(6):
+            await post_once(world, round_id)
+            await other.tickets.AppendTickets(AppendTicketsRequest(round_id=next_id, tickets=[order(better, 10)]))
+    rows = await world.sql("SELECT tickets_paid FROM postings WHERE round_id = $1 ORDER BY chunk", round_id)
+    assert [row["tickets_paid"] for row in rows] == [2] * 6
 
 
 @pytest.mark.parametrize("step", ["pay_chunk", "close_chunk"])

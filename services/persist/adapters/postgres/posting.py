@@ -7,8 +7,8 @@
 
 Whoever posts a round holds its row, so two who do so take turns. While a chunk is committed the next one moves its
 money, and they are committed in order: a crash leaves the first chunks behind, whole, and nothing of the others. Who
-reads the row waits for nobody, and no ticket is placed on a round that is posted. While nobody bets, here or on other
-tracks, a few chunks are posted as one.
+reads the row waits for nobody, and no ticket is placed on a round that is posted. While nobody bets, on whatever track
+and at whatever replica, a few chunks are posted as one.
 """
 
 import asyncio
@@ -45,14 +45,20 @@ CHUNKS_AS_ONE: Final = 3
 """Chunks that are posted as one while nobody places: what each statement and commit costs is paid once. Their accounts
 are held three times as long, which is for those who bet to mind."""
 
+SOLD: Final = """
+SELECT coalesce(sum(e.tickets), 0)::bigint FROM rounds r JOIN exposure e USING (round_id)
+WHERE r.phase IN (1, 2, 3) AND e.market = 0
+"""
+"""The tickets of the rounds that are on a track. Where their number moves somebody bets, at whatever replica."""
+
 DONE: Final = "UPDATE rounds SET posting = false WHERE round_id = $1"
 
 
 class PostgresPosting:
     """Posts decisions. `snapshot` renders a round as ListTransitions will give it out.
 
-    `placing` tells whether tickets are being placed here. Each chunk is then followed by a rest as long as it took: who
-    is paid can wait for who bets.
+    `placing` tells whether tickets are being placed here. Each chunk is then posted by itself and followed by a rest as
+    long as it took: who is paid can wait for who bets.
     """
 
     def __init__(self, pool: Pool, snapshot: Callable[[Round], bytes], placing: Callable[[], bool]) -> None:
@@ -60,6 +66,8 @@ class PostgresPosting:
         self._numbering = Numbering(snapshot)
         self._placing = placing
         self._turns = asyncio.Semaphore(POSTERS_MAX)
+        self._sold: int | None = None
+        self._calm = False
 
     async def post(self, round_id: int) -> Posted:
         """Move what is left to move, for about half a second, and tell how far it is.
@@ -89,6 +97,8 @@ class PostgresPosting:
         chunks = chunks_of(round_id, row)
         first = [chunk for chunk in chunks if not chunk.is_last]
         if first:
+            sold = await connection.fetchval(SOLD)
+            self._sold, self._calm = sold, sold == self._sold
             await self._post_in_order(first, ends_s)
             if monotonic() >= ends_s or not chunks[-1].is_last:
                 return False
@@ -121,8 +131,8 @@ class PostgresPosting:
             await asyncio.gather(*under_way, return_exceptions=True)
 
     def _next_of(self, left: deque[Chunk]) -> Chunk:
-        """Take what is posted next, which is several chunks where that is in nobody's way."""
-        as_many = 1 if self._gives_way(left[0]) else min(CHUNKS_AS_ONE, len(left))
+        """Take what is posted next, which is several chunks where nothing was sold since the turn before."""
+        as_many = 1 if self._gives_way(left[0]) or not self._calm else min(CHUNKS_AS_ONE, len(left))
         return as_one([left.popleft() for _ in range(as_many)])
 
     def _gives_way(self, chunk: Chunk) -> bool:
