@@ -32,7 +32,6 @@ EXPIRED: Final = 0
 LOAD_MS_MAX: Final = 2**32 - 1
 
 _HEAD: Final = struct.Struct(">BQQBQQQIH")
-_HEAD_BYTES: Final = _HEAD.size
 _TAIL: Final = struct.Struct(">BQQQIH")
 _STAMP: Final = struct.Struct(">BQQ")
 _UNTIL: Final = struct.Struct(">QQ")
@@ -146,21 +145,18 @@ class Draft(NamedTuple):
 
 def decode(raw: bytes) -> Entry | None:
     """Read an entry; None for bytes that are none of ours, or of another format."""
-    if len(raw) < _HEAD_BYTES or raw[0] != FORMAT:
+    if len(raw) < _HEAD.size or raw[0] != FORMAT:
         return None
     _, incarnation, version, flags, created_ms, fresh_until_ms, stale_until_ms, load_ms, tags_bytes = _HEAD.unpack_from(
         raw
     )
-    if not flags and not tags_bytes:  # by far the most
-        value = raw[_HEAD_BYTES:]
-        return Entry(incarnation, version, created_ms, fresh_until_ms, stale_until_ms, (), value, _HIT, load_ms)
-    value_at = _HEAD_BYTES + tags_bytes
+    value_at = _HEAD.size + tags_bytes
     if value_at > len(raw):
         return None
     tags: tuple[str, ...] = ()
     if tags_bytes:
         try:
-            tags = tuple(raw[_HEAD_BYTES:value_at].decode().split("\0")[:-1])
+            tags = tuple(raw[_HEAD.size : value_at].decode().split("\0")[:-1])
         except UnicodeDecodeError:
             return None
     value = raw[value_at:]

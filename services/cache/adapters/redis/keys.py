@@ -31,7 +31,6 @@ STATE: Final = f"{TAG}:cache:state"
 INCARNATION: Final = "incarnation"
 VERSION: Final = "version"
 _EXPIRING: Final = "e"
-_ENTRY: Final = f"{TAG}:cache:e:"
 _LETTERS: Final = {
     (scope, mode): lead + letter
     for scope, letter in {Scope.NAMESPACE: "*", Scope.TAG: "t", Scope.PATTERN: "p"}.items()
@@ -42,8 +41,7 @@ _KINDS: Final = {letters: kind for kind, letters in _LETTERS.items()}
 
 def entry(key: Key) -> str:
     """Name the key of an entry."""
-    namespace, name = key  # for every read of Redis: to unpack it takes half of what its attributes take
-    return f"{_ENTRY}{namespace}:{name}"
+    return f"{TAG}:cache:e:{key.namespace}:{key.key}"
 
 
 def lease(key: Key) -> str:
