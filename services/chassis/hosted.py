@@ -58,17 +58,15 @@ class Hosted:
         return handlers
 
 
-def handlers_of(
-    add: Callable[[Any, grpc.aio.Server], None], servicer: object
-) -> Mapping[str, "grpc.RpcMethodHandler[Any, Any]"]:
-    """Make the handlers, by path, that generated code would register with a server."""
+def handlers_of(add: Callable[[Any, Any], None], servicer: object) -> Mapping[str, "grpc.RpcMethodHandler[Any, Any]"]:
+    """Make the handlers, by path, that generated code would register with the server that it is given."""
     capture = _Capture()
-    add(servicer, capture)  # type: ignore[arg-type] # stands in for the server, for two calls
+    add(servicer, capture)
     return capture.handlers
 
 
 class _Capture:
-    """Takes what the generated code registers."""
+    """Stands in for a server, and keeps what is registered with it."""
 
     def __init__(self) -> None:
         self.handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}

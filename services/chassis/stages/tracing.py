@@ -122,6 +122,10 @@ class _Unrecorded(NonRecordingSpan):
             )
         return self._known
 
+    def __repr__(self) -> str:
+        """Tell the ids: what is inherited would look for them where they are not."""
+        return f"{type(self).__name__}({self.get_span_context()!r})"
+
 
 def _unsampled(parent: str) -> Span | None:
     """Read a W3C parent of version 00 that is not sampled; None leaves the parent to the SDK."""

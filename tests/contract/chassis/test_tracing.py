@@ -143,7 +143,9 @@ async def test_a_call_that_nobody_records_still_has_a_trace_id(sampler: Sampler 
     seen: list[trace.SpanContext] = []
 
     async def look(_: Any, __: Any) -> Any:
-        seen.extend(trace.get_current_span().get_span_context() for _ in range(2))
+        span = trace.get_current_span()
+        seen.extend(span.get_span_context() for _ in range(2))
+        assert f"{seen[0].trace_id:032x}" in repr(span)
         return pb2.GetRoundResponse()
 
     async with record(sampler, ratio=ratio, GetRound=look) as recording:
