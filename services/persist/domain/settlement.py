@@ -20,7 +20,8 @@ from uuid import UUID
 
 PAID_IN_CHUNK: Final = 300
 """How many tickets a chunk pays, on the average. Their accounts are locked while it is written, some 15 ms, which is
-what a batch of the same accounts on another track waits for at the most. Larger ones are hardly faster."""
+what a batch of the same accounts on another track waits for. Only who bets first after a calm may wait for three of
+them, which are posted as one. Larger ones are hardly faster."""
 
 CHUNK_TICKETS_MAX: Final = 10_000
 """Tickets of a chunk, however few of them are paid."""

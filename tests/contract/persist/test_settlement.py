@@ -144,7 +144,12 @@ async def test_posted_by_many_at_once_every_chunk_is_posted_once(world: World) -
 
 
 @pytest.mark.usefixtures("small_chunks")
-async def test_a_posting_that_is_broken_off_goes_on_where_it_stopped(world: World) -> None:
+@pytest.mark.parametrize("as_one", [1, 3])
+async def test_a_posting_that_is_broken_off_goes_on_where_it_stopped(
+    world: World, monkeypatch: pytest.MonkeyPatch, as_one: int
+) -> None:
+    monkeypatch.setattr(posting, "CHUNKS_AS_ONE", as_one)
+    monkeypatch.setattr(engine, "PLACING_S", 0.0)
     player, round_id = await twelve_won(world)
     request = PostSettlementRequest(round_id=round_id)
     for wait_s in [n / 1_000 for n in range(1, 40)]:
@@ -157,6 +162,7 @@ async def test_a_posting_that_is_broken_off_goes_on_where_it_stopped(world: Worl
     assert await world.balance_minor(player) == TWELVE_PAID_MINOR
     events = await world.sql("SELECT count(*) AS n FROM events WHERE round_id = $1", round_id)
     assert events[0]["n"] == 12
+    assert [row["chunk"] for row in await world.sql("SELECT chunk FROM postings ORDER BY chunk")] == [1, 2, 3, 4, 5, 6]
 
 
 async def test_while_nobody_bets_three_chunks_are_posted_as_one_and_written_down_each(

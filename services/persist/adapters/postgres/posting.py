@@ -42,14 +42,14 @@ CHUNKS_AT_ONCE: Final = 2
 """One that is committed and one that moves its money. The next could only wait for the accounts of that one."""
 
 CHUNKS_AS_ONE: Final = 3
-"""Chunks that are posted as one while nobody places: what each statement and commit costs is paid once. Their accounts
+"""Chunks that are posted as one while nobody bets: what each statement and commit costs is paid once. Their accounts
 are held three times as long, which is for those who bet to mind."""
 
-SOLD: Final = """
+SOLD: Final = f"""
 SELECT coalesce(sum(e.tickets), 0)::bigint FROM rounds r JOIN exposure e USING (round_id)
-WHERE r.phase IN (1, 2, 3) AND e.market = 0
-"""
-"""The tickets of the rounds that are on a track. Where their number moves somebody bets, at whatever replica."""
+WHERE r.phase = {Phase.OPEN:d} AND e.market = 0
+"""  # noqa: S608 - a number of ours
+"""The tickets of the rounds that are open. Where their number moves somebody bets, at whatever replica."""
 
 DONE: Final = "UPDATE rounds SET posting = false WHERE round_id = $1"
 
@@ -67,7 +67,6 @@ class PostgresPosting:
         self._placing = placing
         self._turns = asyncio.Semaphore(POSTERS_MAX)
         self._sold: int | None = None
-        self._calm = False
 
     async def post(self, round_id: int) -> Posted:
         """Move what is left to move, for about half a second, and tell how far it is.
@@ -97,22 +96,27 @@ class PostgresPosting:
         chunks = chunks_of(round_id, row)
         first = [chunk for chunk in chunks if not chunk.is_last]
         if first:
-            sold = await connection.fetchval(SOLD)
-            self._sold, self._calm = sold, sold == self._sold
-            await self._post_in_order(first, ends_s)
+            as_many = CHUNKS_AS_ONE if await self._nobody_bets(connection) else 1
+            await self._post_in_order(first, as_many, ends_s)
             if monotonic() >= ends_s or not chunks[-1].is_last:
                 return False
         await self._close(connection, chunks[-1], await _move(connection, chunks[-1]))
         return True
 
-    async def _post_in_order(self, chunks: Sequence[Chunk], ends_s: float) -> None:
-        """Post chunks until `ends_s`, one at least."""
+    async def _nobody_bets(self, connection: Connection) -> bool:
+        """Tell whether nothing was sold since the turn before; on the first one nobody knows."""
+        before, self._sold = self._sold, await connection.fetchval(SOLD)
+        return before == self._sold
+
+    async def _post_in_order(self, chunks: Sequence[Chunk], as_many: int, ends_s: float) -> None:
+        """Post chunks until `ends_s`, one at least; `as_many` as one, where they need not give way."""
         under_way: list[asyncio.Task[None]] = []
         left = deque(chunks)
         try:
             while left:
                 began_s = monotonic()
-                chunk = self._next_of(left)
+                taken = 1 if self._gives_way(left[0]) else min(as_many, len(left))
+                chunk = as_one([left.popleft() for _ in range(taken)])
                 moved = asyncio.get_running_loop().create_future()
                 before = under_way[-1] if under_way else None
                 under_way.append(asyncio.create_task(self._post_chunk(chunk, moved, before)))
@@ -129,11 +133,6 @@ class PostgresPosting:
             for task in under_way:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
-
-    def _next_of(self, left: deque[Chunk]) -> Chunk:
-        """Take what is posted next, which is several chunks where nothing was sold since the turn before."""
-        as_many = 1 if self._gives_way(left[0]) or not self._calm else min(CHUNKS_AS_ONE, len(left))
-        return as_one([left.popleft() for _ in range(as_many)])
 
     def _gives_way(self, chunk: Chunk) -> bool:
         """Tell whether a chunk is posted by itself: beside those who bet, and where each looks at what is there."""
