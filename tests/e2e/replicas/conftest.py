@@ -14,6 +14,9 @@ from tests.e2e.private_stack import PrivateStack, private_stack
 
 REPLICAS = 2
 
+LOOK_S = 7.0
+"""A game looks every five seconds for what nobody told it."""
+
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateStack]:

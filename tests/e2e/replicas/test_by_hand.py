@@ -1,7 +1,7 @@
 """What people do at one game both of them show and obey: a round is void, a ticket taken back, a track stopped."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from furlong.client import Furlong, connect
 from furlong.common.v1.round_pb2 import Round
@@ -11,26 +11,38 @@ from tests.e2e.load import orders_of
 from tests.e2e.people import People
 from tests.e2e.private_stack import PrivateStack
 from tests.e2e.racing import SETTLE_S, SLOW, new_track, open_account, open_round
-from tests.e2e.replicas.test_replicas import LOOK_S, TIMETABLE, UPDATE_MS, Frames, next_is_open, seen_by_all, watched_at
+from tests.e2e.replicas.conftest import LOOK_S
+from tests.e2e.replicas.test_replicas import TIMETABLE, Frames, next_is_open, seen_by_all, watched_at
 from tests.e2e.waiting import until
 from tests.e2e.watching import assert_every_transition_once_and_in_order
 
 STANDSTILL_S = 3.0
+UPDATE_MS = 100
+
+
+async def at_either(
+    two: PrivateStack, door: GrpcDoor, games: Sequence[Furlong], track: str
+) -> AsyncIterator[tuple[Furlong, Sequence[Frames], int]]:
+    """An operator at one game and then at the other, what watchers of both see, and the open round.
+
+    In the end every transition was seen once and in order.
+    """
+    operator = People(two.stack).operator
+    for address in two.stack.addresses.game.split(","):
+        round_id = int((await open_round(door, track))["round_id"])
+        async with watched_at(games, track) as watchers, connect(address, token=operator) as game:
+            yield game, watchers, round_id
+        for frames in watchers:
+            assert_every_transition_once_and_in_order(frames)
 
 
 async def test_a_void_at_either_game_opens_the_next_round(
     two: PrivateStack, door: GrpcDoor, games: list[Furlong]
 ) -> None:
     track = await new_track(two.stack, "void", SLOW)
-    operator = People(two.stack).operator
-    for address in two.stack.addresses.game.split(","):
-        round_id = int((await open_round(door, track))["round_id"])
-        async with watched_at(games, track) as watchers:
-            async with connect(address, token=operator) as game:
-                await game.tracks.void_round(round_id, "test")
-            await until(lambda: next_is_open(watchers, round_id), within_s=3, what="the next round opens")  # noqa: B023 - awaited in the loop
-        for frames in watchers:
-            assert_every_transition_once_and_in_order(frames)
+    async for game, watchers, round_id in at_either(two, door, games, track):
+        await game.tracks.void_round(round_id, "test")
+        await until(lambda: next_is_open(watchers, round_id), within_s=3, what="the next round opens")  # noqa: B023 - awaited in the loop
 
 
 async def test_a_cancelled_ticket_leaves_the_totals_that_either_game_shows(
@@ -57,15 +69,10 @@ async def test_a_track_that_either_game_stops_and_resumes_stands_still_and_goes_
     two: PrivateStack, door: GrpcDoor, games: list[Furlong]
 ) -> None:
     track = await new_track(two.stack, "stopped", TIMETABLE)
-    operator = People(two.stack).operator
-    for address in two.stack.addresses.game.split(","):
-        round_id = int((await open_round(door, track, left_s=1.0))["round_id"])
-        async with watched_at(games, track) as watchers, connect(address, token=operator) as game:
-            await game.tracks.pause(track, "test")
-            await until(lambda: seen_by_all(watchers, Round.SETTLED, round_id), within_s=SETTLE_S, what="it ends")  # noqa: B023 - awaited in the loop
-            await asyncio.sleep(STANDSTILL_S)
-            assert not await next_is_open(watchers, round_id)
-            await game.tracks.resume(track, "test")
-            await until(lambda: next_is_open(watchers, round_id), within_s=LOOK_S, what="it goes on")  # noqa: B023 - awaited in the loop
-        for frames in watchers:
-            assert_every_transition_once_and_in_order(frames)
+    async for game, watchers, round_id in at_either(two, door, games, track):
+        await game.tracks.pause(track, "test")
+        await until(lambda: seen_by_all(watchers, Round.SETTLED, round_id), within_s=SETTLE_S, what="it ends")  # noqa: B023 - awaited in the loop
+        await asyncio.sleep(STANDSTILL_S)
+        assert not await next_is_open(watchers, round_id)
+        await game.tracks.resume(track, "test")
+        await until(lambda: next_is_open(watchers, round_id), within_s=LOOK_S, what="it goes on")  # noqa: B023 - awaited in the loop

@@ -35,9 +35,6 @@ WHOLE = [Round.OPEN, Round.LOCKED, Round.RUNNING, Round.FINISHED, Round.SETTLED]
 LATE_S_MAX = 5.0
 """A lease of 3 s that was renewed just before its holder was killed, and the time to take over."""
 BACK_TO_NORMAL_S = 2.0
-LOOK_S = 7.0
-"""A game looks every five seconds for what nobody told it."""
-UPDATE_MS = 100
 LOAD_WORKERS = 4
 ON_S = 15.0
 FLUSH_EVERY_S = 0.5

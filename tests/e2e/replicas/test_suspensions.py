@@ -12,7 +12,8 @@ from tests.e2e.load import PLACE_S, grown
 from tests.e2e.people import People
 from tests.e2e.private_stack import PrivateStack
 from tests.e2e.racing import SLOW, new_track, open_round
-from tests.e2e.replicas.test_replicas import LOOK_S, assert_books_hold, loaded
+from tests.e2e.replicas.conftest import LOOK_S
+from tests.e2e.replicas.test_replicas import assert_books_hold, loaded
 from tests.e2e.waiting import until
 
 RUNNER = 2
